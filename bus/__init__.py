@@ -1,0 +1,1 @@
+"""The event bus: envelopes, topics, intake, journal and everything that reads or feeds it."""

@@ -1,0 +1,106 @@
+"""Every topic of the bus. No other module spells one."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from urllib.parse import quote
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """What an intake topic says: who publishes, about which system, which type of event."""
+
+    client: str
+    system_id: str
+    type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Topics:
+    """The topics below one prefix.
+
+    Segments made from names that users choose are percent-encoded where a topic could not hold them.
+    """
+
+    prefix: str = "ovr"
+
+    def intake(self, client: str, system_id: str, type_: str) -> str:
+        """Name where `client` publishes an event of `type_` about `system_id`."""
+        return f"{self.prefix}/in/{client}/{system_id}/{type_}"
+
+    @property
+    def intake_filter(self) -> str:
+        """Match the intake of all clients."""
+        return f"{self.prefix}/in/#"
+
+    def parse_intake(self, topic: str) -> Intake | None:
+        """Take an intake topic apart; None when it is none."""
+        return _parse_intake(self.prefix, topic)
+
+    def events(self, system_id: str, type_: str) -> str:
+        """Name the live, recorded stream of one type of one system."""
+        return f"{self.prefix}/events/{system_id}/{type_}"
+
+    @property
+    def events_filter(self) -> str:
+        """Match the whole live stream."""
+        return f"{self.prefix}/events/#"
+
+    def ack(self, client: str) -> str:
+        """Name where the recorder confirms to `client`."""
+        return f"{self.prefix}/ack/{client}"
+
+    def rejected(self, client: str) -> str:
+        """Name where the recorder tells `client` what it refused."""
+        return f"{self.prefix}/rejected/{client}"
+
+    @property
+    def head(self) -> str:
+        """Name the journal's head."""
+        return f"{self.prefix}/head"
+
+    @property
+    def replay_request(self) -> str:
+        """Name where anyone asks for the past."""
+        return f"{self.prefix}/replay/request"
+
+    def replay(self, replay_id: str, system_id: str, type_: str) -> str:
+        """Name where one event of replay `replay_id` comes again."""
+        return f"{self.prefix}/replay/{replay_id}/{system_id}/{type_}"
+
+    def replay_filter(self, replay_id: str) -> str:
+        """Match one replay."""
+        return f"{self.prefix}/replay/{replay_id}/#"
+
+    def state(self, system_id: str) -> str:
+        """Name the retained current state of a system."""
+        return f"{self.prefix}/state/{quote(system_id, safe='')}"
+
+    def state_event(self, event_id: str) -> str:
+        """Name the retained current state of a user's event."""
+        return f"{self.prefix}/state/_events/{quote(event_id, safe='')}"
+
+    @property
+    def state_filter(self) -> str:
+        """Match all retained state."""
+        return f"{self.prefix}/state/#"
+
+    def health(self, process: str) -> str:
+        """Name the retained health of a process."""
+        return f"{self.prefix}/health/{process}"
+
+    @property
+    def health_filter(self) -> str:
+        """Match the health of every process."""
+        return f"{self.prefix}/health/+"
+
+
+@lru_cache(maxsize=4096)
+def _parse_intake(prefix: str, topic: str) -> Intake | None:
+    head = f"{prefix}/in/"
+    if not topic.startswith(head):
+        return None
+    parts = topic.removeprefix(head).split("/")
+    expected = 3
+    if len(parts) != expected or not all(parts):
+        return None
+    return Intake(*parts)

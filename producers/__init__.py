@@ -1,0 +1,1 @@
+"""Producers turn devices into events; they publish through the outbox and nowhere else."""
