@@ -193,7 +193,9 @@ def _version(document: Mapping[str, Any], type_: str) -> int:
     name, _, number = schema.rpartition(":") if isinstance(schema, str) else ("", "", "")
     if name == f"ovr:{type_}" and number.isdecimal() and number.isascii() and len(number) <= len("999"):
         return int(number)
-    raise InputError("dataschema", "dataschema", f"give dataschema as ovr:{type_}:<version>, got {schema!r:.60}")
+    raise InputError(
+        "dataschema", "dataschema", f"give dataschema as ovr:{type_}:<version>, got {schema!r:.60}"
+    )
 
 
 def _extensions(document: Mapping[str, Any]) -> dict[str, str]:
@@ -201,7 +203,9 @@ def _extensions(document: Mapping[str, Any]) -> dict[str, str]:
     for name, value in extensions.items():
         longest = 20
         if not (name.isascii() and name.isalnum() and name == name.lower() and len(name) <= longest):
-            raise InputError("attribute", name[:40], "name extension attributes with a-z and 0-9, at most 20 long")
+            raise InputError(
+                "attribute", name[:40], "name extension attributes with a-z and 0-9, at most 20 long"
+            )
         if not isinstance(value, str):
             raise InputError("attribute", name, "give extension attributes as text")
     return extensions

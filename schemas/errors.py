@@ -1,7 +1,5 @@
 """The errors of `ovr`, split by who must act."""
 
-from dataclasses import dataclass
-
 
 class OvrError(Exception):
     """Any error that `ovr` raises on purpose."""
@@ -15,7 +13,6 @@ class ConfigurationError(OvrError):
     """Nothing will work until a person changes what the message names; the process stops."""
 
 
-@dataclass(frozen=True, slots=True)
 class InputError(OvrError):
     """A message cannot be recorded or applied; it is kept as a dead letter.
 
@@ -25,10 +22,9 @@ class InputError(OvrError):
         hint: one sentence that says what to do.
     """
 
-    reason: str
-    field: str
-    hint: str
-
-    def __str__(self) -> str:
-        where = f" at {self.field}" if self.field else ""
-        return f"{self.reason}{where}: {self.hint}"
+    def __init__(self, reason: str, field: str, hint: str) -> None:
+        where = f" at {field}" if field else ""
+        super().__init__(f"{reason}{where}: {hint}")
+        self.reason = reason
+        self.field = field
+        self.hint = hint
