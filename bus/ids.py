@@ -1,6 +1,7 @@
 """Identifiers: time-ordered UUIDs for events, random tokens for sessions.
 
-UUIDv7 (RFC 9562, section 5.7) keeps the journal's unique index growing at its end; random ids cost four times as much.
+UUIDv7 (RFC 9562, section 5.7) keeps the journal's unique index growing at its end; random ids cost four
+times as much.
 """
 
 import secrets
