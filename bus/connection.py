@@ -145,8 +145,7 @@ class Connection:
     ) -> bool:
         """Write a message to the broker, or return False when it is away.
 
-        Args:
-            on_ack: called with the broker's reason code at QoS 1; never when the connection ends first.
+        `on_ack` gets the broker's reason code at QoS 1; it is never called when the connection ends first.
         """
         if not self.connected:
             return False

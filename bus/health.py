@@ -80,5 +80,6 @@ class Health:
             said = orjson.loads(message.payload)
         except orjson.JSONDecodeError:
             said = {}
-        if not isinstance(said, dict) or said.get("session") != self.session:
+        died = isinstance(said, dict) and said.get("status") == "offline"
+        if died and said.get("session") != self.session:
             self._publish()

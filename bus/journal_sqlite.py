@@ -1,0 +1,191 @@
+"""Reading the journal that is one SQLite file; any number of processes may.
+
+Rules that must stay true here:
+- a reader holds no transaction between pages, so it can delay neither the writer nor its checkpoints;
+- a file that was replaced is noticed, and the new one is read.
+"""
+
+import sqlite3
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+
+from bus import journal_verify
+from bus.envelope import Recorded
+from bus.journal import GENESIS, DeadLetter, Head, Verdict
+from bus.journal_dead_letters import exhume
+from bus.journal_rows import SAMPLE, Names, unpack_body, unpack_id
+from schemas.errors import ConfigurationError, TransientError
+
+FILE = "journal.sqlite"
+_PAGE = 1000
+_COLUMNS = "position, source, id, type, subject, client, time_us, recorded_us, hash, body"
+
+
+class SqliteJournalReader:
+    """Reads a journal file, and follows it when another file takes its place."""
+
+    def __init__(self, path: Path) -> None:
+        """Open `path`, a journal's directory.
+
+        Raises:
+            TransientError: there is no journal yet.
+        """
+        self.path = path / FILE
+        self._db = self._open()
+
+    def _open(self) -> sqlite3.Connection:
+        try:
+            stat = self.path.stat()
+            db = sqlite3.connect(f"{self.path.resolve().as_uri()}?mode=rw", uri=True, isolation_level=None)
+            db.execute("PRAGMA query_only = 1")
+            db.execute("PRAGMA busy_timeout = 5000")
+            db.execute("SELECT journal FROM identity").fetchone()
+        except (FileNotFoundError, sqlite3.OperationalError) as error:
+            raise TransientError(f"no journal at {self.path} yet: is the recorder running?") from error
+        self._file = (stat.st_dev, stat.st_ino)
+        self._names = Names(db)
+        return db
+
+    def _fresh(self) -> sqlite3.Connection:
+        """Return the connection, to the file that is at the path now."""
+        try:
+            stat = self.path.stat()
+        except FileNotFoundError as error:
+            raise TransientError(f"the journal at {self.path} is gone") from error
+        if (stat.st_dev, stat.st_ino) != self._file:
+            self._db.close()
+            self._db = self._open()
+        return self._db
+
+    def head(self) -> Head:
+        """Return the newest event's place."""
+        return head_of(self._fresh())
+
+    def read(
+        self,
+        after: int = 0,
+        *,
+        limit: int | None = None,
+        upto: int | None = None,
+        subjects: Collection[str] | None = None,
+        types: Collection[str] | None = None,
+        since_us: int | None = None,
+        until_us: int | None = None,
+    ) -> Iterator[Recorded]:
+        """Yield events in order of position; see `JournalReader.read`."""
+        db = self._fresh()
+        where, values = self._filters(upto, subjects, types, since_us, until_us)
+        left = limit
+        while left is None or left > 0:
+            page = _PAGE if left is None else min(_PAGE, left)
+            rows = db.execute(
+                f"SELECT {_COLUMNS} FROM event {where} AND position > ? ORDER BY position LIMIT ?",  # noqa: S608 - our words only
+                (*values, after, page),
+            ).fetchall()
+            for row in rows:
+                yield self._recorded(row)
+            if len(rows) < page:
+                return
+            after = rows[-1][0]
+            left = None if left is None else left - len(rows)
+
+    def _filters(
+        self,
+        upto: int | None,
+        subjects: Collection[str] | None,
+        types: Collection[str] | None,
+        since_us: int | None,
+        until_us: int | None,
+    ) -> tuple[str, list[int]]:
+        clauses, values = ["1"], list[int]()
+        for column, names in (("subject", subjects), ("type", types)):
+            if names is not None:
+                numbers = self._names.find(names)
+                clauses.append(f"{column} IN ({','.join('?' * len(numbers))})")
+                values += numbers
+        for clause, bound in (("position <= ?", upto), ("time_us >= ?", since_us), ("time_us < ?", until_us)):
+            if bound is not None:
+                clauses.append(clause)
+                values.append(bound)
+        index = ""
+        if types is not None and SAMPLE not in types:
+            index = "INDEXED BY event_rare "
+            clauses.append("type <> 1")
+        return f"{index}WHERE {' AND '.join(clauses)}", values
+
+    def _recorded(self, row: Sequence[int | bytes | str]) -> Recorded:
+        position, source, id_, type_, subject, client, time_us, recorded_us, hash_, body = row
+        name = self._names.name
+        return Recorded(
+            position,  # type: ignore[arg-type]
+            recorded_us,  # type: ignore[arg-type]
+            name(client),  # type: ignore[arg-type]
+            name(source),  # type: ignore[arg-type]
+            unpack_id(id_),  # type: ignore[arg-type]
+            name(type_),  # type: ignore[arg-type]
+            name(subject),  # type: ignore[arg-type]
+            time_us,  # type: ignore[arg-type]
+            unpack_body(body),  # type: ignore[arg-type]
+            hash_,  # type: ignore[arg-type]
+        )
+
+    def newest_samples(self, upto: int) -> Iterator[Recorded]:
+        """Yield the newest sample of each stream up to `upto`, in order of position."""
+        db = self._fresh()
+        rows = db.execute("SELECT position FROM newest ORDER BY position").fetchall()
+        positions = [row[0] for row in rows]
+        if positions and positions[-1] > upto:
+            positions = sorted(self._newest_by_scan(upto))
+        for position in positions:
+            yield from self.read(position - 1, limit=1)
+
+    def _newest_by_scan(self, upto: int) -> list[int]:
+        rows = self._db.execute(
+            "SELECT position FROM (SELECT position, row_number() OVER"
+            " (PARTITION BY subject, stream ORDER BY time_us DESC, position DESC) AS place"
+            " FROM event WHERE type = 1 AND position <= ?) WHERE place = 1",
+            (upto,),
+        )
+        return [row[0] for row in rows]
+
+    def hash_at(self, position: int) -> bytes | None:
+        """Return the hash of one event; None when there is none."""
+        row = self._fresh().execute("SELECT hash FROM event WHERE position = ?", (position,)).fetchone()
+        return None if row is None else bytes(row[0])
+
+    def verify(self) -> Verdict:
+        """Recompute the hash chain and compare every column with its body."""
+        db = self._fresh()
+        highest = db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'event'").fetchone()
+        return journal_verify.verify(self.read(), self.head(), highest[0] if highest else 0)
+
+    def dead_letters(self, limit: int = 100) -> list[tuple[DeadLetter, int]]:
+        """Return the newest messages that could not be recorded, each with how often it came."""
+        return exhume(self._fresh(), limit)
+
+    def backup(self, target: Path) -> Head:
+        """Copy the journal as it is now into a new file, online; return its head.
+
+        Raises:
+            ConfigurationError: the target exists.
+        """
+        if target.exists():
+            raise ConfigurationError(f"{target} exists: name a new file, or move it away")
+        copy = sqlite3.connect(target)
+        try:
+            self._fresh().backup(copy)
+            copy.execute("PRAGMA journal_mode = DELETE")
+            return head_of(copy)
+        finally:
+            copy.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+
+def head_of(db: sqlite3.Connection) -> Head:
+    """Read the head of an open journal."""
+    journal, incarnation = db.execute("SELECT journal, incarnation FROM identity").fetchone()
+    row = db.execute("SELECT position, hash FROM event ORDER BY position DESC LIMIT 1").fetchone()
+    return Head(journal, incarnation, *(row or (0, GENESIS)))

@@ -1,0 +1,55 @@
+"""Proof that the past was not changed. Pure."""
+
+from collections.abc import Iterable, Iterator
+
+from bus import envelope
+from bus.envelope import Recorded
+from bus.journal import GENESIS, Fault, Head, Verdict, chain
+from schemas.errors import InputError
+
+_MOST_FAULTS = 100
+
+
+def verify(events: Iterable[Recorded], head: Head, highest_ever: int) -> Verdict:
+    """Check every event against the chain and every column against its body.
+
+    Args:
+        events: the whole journal, in order of position.
+        head: where it should end.
+        highest_ever: the greatest position the store ever gave out.
+    """
+    faults: list[Fault] = []
+    count = last = 0
+    for event, fault in _examined(events):
+        count += 1
+        last = event.position
+        if fault and len(faults) < _MOST_FAULTS:
+            faults.append(Fault(event.position, fault))
+    if highest_ever > last:
+        faults.append(Fault(highest_ever, f"events {last + 1} to {highest_ever} were removed from the end"))
+    return Verdict(count, head, tuple(faults))
+
+
+def _examined(events: Iterable[Recorded]) -> Iterator[tuple[Recorded, str | None]]:
+    expected, previous = 1, GENESIS
+    for event in events:
+        fault = None
+        if event.position != expected:
+            fault = f"events {expected} to {event.position - 1} are missing"
+        elif event.hash != chain(previous, event.position, event.recorded_us, event.client, event.body):
+            fault = "the event, or the one before it, is not what was recorded: its hash differs"
+        else:
+            fault = _columns_differ(event)
+        yield event, fault
+        expected, previous = event.position + 1, event.hash
+
+
+def _columns_differ(event: Recorded) -> str | None:
+    try:
+        said = envelope.decode(event.body)
+    except InputError as error:
+        return f"its body cannot be read: {error}"
+    for name in ("source", "id", "type", "subject", "time_us"):
+        if getattr(said, name) != getattr(event, name):
+            return f"its column {name} says {getattr(event, name)!r}, its body {getattr(said, name)!r}"
+    return None

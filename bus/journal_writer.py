@@ -1,0 +1,216 @@
+"""Writing the journal that is one SQLite file: WAL, `synchronous=FULL`, one locked writer.
+
+Rules that must stay true here:
+- a position is computed and inserted in one `BEGIN IMMEDIATE` transaction, so commit order is position order;
+- what is remembered of the file (head, names) is only what was committed;
+- the writer stops when its file is replaced under it.
+"""
+
+import fcntl
+import os
+import sqlite3
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+
+from bus import ids
+from bus.envelope import Recorded
+from bus.journal import DeadLetter, Duplicate, Entry, Head, chain
+from bus.journal_dead_letters import bury
+from bus.journal_rows import Names, pack_body, pack_id
+from bus.journal_sqlite import FILE, SqliteJournalReader, head_of
+from schemas.errors import ConfigurationError, TransientError
+
+_FORMAT = 1
+
+
+class SqliteJournal(SqliteJournalReader):
+    """A journal file and the right to append to it."""
+
+    def __init__(self, path: Path) -> None:
+        """Open or create the journal in the directory `path`.
+
+        Raises:
+            ConfigurationError: another process writes it, or its format is not ours.
+        """
+        path.mkdir(parents=True, exist_ok=True)
+        self._lock = _locked(path / "journal.lock")
+        if not (path / FILE).exists():
+            _create(path / FILE)
+        super().__init__(path)
+
+    def _open(self) -> sqlite3.Connection:
+        db = sqlite3.connect(self.path, isolation_level=None)
+        for pragma in (
+            "journal_mode = WAL",
+            "synchronous = FULL",
+            "busy_timeout = 5000",
+            "temp_store = MEMORY",
+        ):
+            db.execute(f"PRAGMA {pragma}")
+        db.execute("PRAGMA journal_size_limit = 67108864")
+        (format_,) = db.execute("SELECT format FROM identity").fetchone()
+        if format_ != _FORMAT:
+            raise ConfigurationError(f"{self.path} has format {format_}, this version reads format {_FORMAT}")
+        stat = self.path.stat()
+        self._file = (stat.st_dev, stat.st_ino)
+        self._names = Names(db)
+        self._place = head_of(db)
+        return db
+
+    def _fresh(self) -> sqlite3.Connection:
+        try:
+            stat = self.path.stat()
+            same = (stat.st_dev, stat.st_ino) == self._file
+        except FileNotFoundError:
+            same = False
+        if not same:
+            raise ConfigurationError(
+                f"{self.path} was replaced or removed under the recorder: start it again"
+            )
+        return self._db
+
+    def head(self) -> Head:
+        """Return the newest event's place."""
+        return self._place
+
+    def append(
+        self,
+        entries: Sequence[Entry],
+        *,
+        recorded_us: int,
+        dead_letters: Sequence[DeadLetter] = (),
+        deliveries: Mapping[int, bytes] | None = None,
+    ) -> list[Recorded | Duplicate]:
+        """Record a batch durably; see `Journal.append`."""
+        db = self._fresh()
+        answers: list[Recorded | Duplicate] = []
+        try:
+            db.execute("BEGIN IMMEDIATE")
+            position, previous = self._place.position, self._place.hash
+            for entry in entries:
+                answer = self._insert(entry, position + 1, recorded_us, previous)
+                if isinstance(answer, Recorded):
+                    position, previous = answer.position, answer.hash
+                answers.append(answer)
+            self._note_newest(entries, answers)
+            bury(db, dead_letters)
+            if deliveries:
+                db.executemany("INSERT OR REPLACE INTO delivery VALUES (?, ?)", deliveries.items())
+            db.execute("COMMIT")
+        except sqlite3.Error as error:
+            if db.in_transaction:
+                db.execute("ROLLBACK")
+            self._names.forget()
+            raise TransientError(f"the journal at {self.path} cannot be written: {error}") from error
+        self._place = Head(self._place.journal, self._place.incarnation, position, previous)
+        return answers
+
+    def _insert(self, entry: Entry, position: int, recorded_us: int, previous: bytes) -> Recorded | Duplicate:
+        intern = self._names.intern
+        source, packed_id = intern(entry.source), pack_id(entry.id)
+        digest = chain(previous, position, recorded_us, entry.client, entry.body)
+        inserted = self._db.execute(
+            "INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (source, id) DO NOTHING",
+            (
+                position,
+                source,
+                packed_id,
+                intern(entry.type),
+                intern(entry.subject),
+                intern(entry.client),
+                entry.stream and intern(entry.stream),
+                entry.time_us,
+                recorded_us,
+                digest,
+                pack_body(entry.body),
+            ),
+        ).rowcount
+        if inserted:
+            return Recorded(
+                position,
+                recorded_us,
+                entry.client,
+                entry.source,
+                entry.id,
+                entry.type,
+                entry.subject,
+                entry.time_us,
+                entry.body,
+                digest,
+            )
+        (known,) = self._db.execute(
+            "SELECT position FROM event WHERE source = ? AND id = ?", (source, packed_id)
+        ).fetchone()
+        return Duplicate(known)
+
+    def _note_newest(self, entries: Sequence[Entry], answers: Sequence[Recorded | Duplicate]) -> None:
+        newest: dict[tuple[str, str], tuple[int, int]] = {}
+        for entry, answer in zip(entries, answers, strict=True):
+            if entry.stream is not None and isinstance(answer, Recorded):
+                key = (entry.subject, entry.stream)
+                newest[key] = max(newest.get(key, (entry.time_us, 0)), (entry.time_us, answer.position))
+        self._db.executemany(
+            "INSERT INTO newest VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE"
+            " SET time_us = excluded.time_us, position = excluded.position WHERE excluded.time_us >= time_us",
+            [(self._names.intern(s), self._names.intern(t), *place) for (s, t), place in newest.items()],
+        )
+
+    def highest_ever(self) -> int:
+        """Return the greatest position ever given out; above the head when events were cut off the end."""
+        row = self._fresh().execute("SELECT seq FROM sqlite_sequence WHERE name = 'event'").fetchone()
+        return row[0] if row else 0
+
+    def begin_incarnation(self) -> str:
+        """Start a new life after a restore; return its name."""
+        incarnation = ids.token()
+        db = self._fresh()
+        db.execute("BEGIN IMMEDIATE")
+        db.execute("UPDATE identity SET incarnation = ?", (incarnation,))
+        db.execute("UPDATE sqlite_sequence SET seq = ? WHERE name = 'event'", (self._place.position,))
+        db.execute("COMMIT")
+        self._place = head_of(self._db)
+        return incarnation
+
+    def deliveries(self) -> dict[int, bytes]:
+        """Return the digests of plain messages recorded in the broker's session, by packet identifier."""
+        return dict(self._fresh().execute("SELECT packet, digest FROM delivery").fetchall())
+
+    def forget_deliveries(self) -> None:
+        """Forget them: the broker has begun a new session and counts packets anew."""
+        self._fresh().execute("DELETE FROM delivery")
+
+    def close(self) -> None:
+        """Close the file and let another writer have it."""
+        super().close()
+        os.close(self._lock)
+
+
+def _create(path: Path) -> None:
+    """Build an empty journal beside its place and move it there whole."""
+    draft = path.with_suffix(".new")
+    draft.unlink(missing_ok=True)
+    db = sqlite3.connect(draft)
+    with db:
+        db.executescript((resources.files("bus") / "journal_schema.sql").read_text(encoding="utf-8"))
+        db.execute("INSERT INTO identity VALUES (1, ?, ?, ?)", (ids.uuid7(), ids.token(), _FORMAT))
+    db.close()
+    draft.rename(path)
+    directory = os.open(path.parent, os.O_RDONLY)
+    os.fsync(directory)
+    os.close(directory)
+
+
+def _locked(path: Path) -> int:
+    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        owner = os.read(handle, 20).decode(errors="replace").strip() or "unknown"
+        os.close(handle)
+        raise ConfigurationError(
+            f"the journal in {path.parent} is written by process {owner}: stop that one first"
+        ) from error
+    os.ftruncate(handle, 0)
+    os.write(handle, str(os.getpid()).encode())
+    return handle
