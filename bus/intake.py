@@ -1,0 +1,174 @@
+"""Judging one intake message: an entry for the journal, or the reason why not. Pure.
+
+Rules that must stay true here:
+- any topic and any bytes give an `Entry` or an `InputError`, nothing else;
+- the stored body is the sender's bytes, unless the recorder had to complete or correct an attribute, and then
+  what was claimed is kept beside it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from bus import envelope, ids, instants, system_ids
+from bus.envelope import RECORDER_ATTRIBUTES, Envelope
+from bus.journal import Entry
+from bus.topics import Intake
+from schemas import limits, measurements
+from schemas.errors import InputError
+from schemas.registry import Registry
+
+SAMPLE = "sample.taken"
+SITE = "_site"
+_RECORDER_ONLY = frozenset({"journal.restored"})
+_WITHOUT_SYSTEM = frozenset(
+    {
+        "map_provider.preferred",
+        "map_tiles.loaded",
+        "note.added",
+        "photo.added",
+        "report.generated",
+        "report.requested",
+        "samples.dropped",
+    }
+)
+
+
+@dataclass(slots=True)
+class Judge:
+    """Knows what may be recorded.
+
+    Attributes:
+        node_id: where we are; plain messages get the source `/<node_id>/<client>`.
+        aliases: other names of systems, canonical in form.
+    """
+
+    registry: Registry
+    node_id: str
+    aliases: dict[str, str] = field(default_factory=dict)
+    _canonical: dict[str, str] = field(default_factory=dict)
+
+    def judge(self, place: Intake | None, payload: bytes, now_us: int) -> Entry:
+        """Turn a message into an entry.
+
+        Args:
+            place: what its topic says; None when the topic has not the form `…/in/<client>/<system>/<type>`.
+            payload: an envelope, or just the data.
+            now_us: the recorder's clock.
+
+        Raises:
+            InputError: it cannot be recorded, and what to do about it.
+        """
+        if place is None:
+            raise InputError("topic", "", "publish to <prefix>/in/<client>/<system_id>/<type>")
+        limits.check_size(payload)
+        document = envelope.load(payload)
+        limits.check_depth(document, payload)
+        plain = "specversion" not in document
+        said = self._plain(place, document, now_us) if plain else self._enveloped(place, document)
+        if said.type in _RECORDER_ONLY:
+            raise InputError("type", "type", f"{said.type} is recorded by the recorder alone")
+        self.registry.check(said.type, said.version, said.data)
+        subject = self._subject(said)
+        changes, time_us = _corrections(said, subject, now_us)
+        if plain or changes or "dataschema" not in document:
+            body = envelope.encode(
+                replace(said, subject=subject, time_us=time_us, extensions={**said.extensions, **changes})
+            )
+        else:
+            body = payload.strip()
+        stream = self._stream(said.data) if said.type == SAMPLE else None
+        return Entry(place.client, said.source, said.id, said.type, subject, time_us, body, stream)
+
+    def learn(self, subject: str, data: Mapping[str, Any]) -> None:
+        """Remember the aliases of a `system.registered` fact."""
+        for alias in data.get("aliases", ()):
+            name = system_ids.canonical(alias)
+            if name != subject:
+                self.aliases[name] = subject
+        self._canonical.clear()
+
+    def _plain(self, place: Intake, data: dict[str, Any], now_us: int) -> Envelope:
+        return Envelope(
+            id=ids.uuid7(now_us),
+            source=f"/{self.node_id}/{place.client}",
+            type=place.type,
+            subject=place.system_id,
+            time_us=now_us,
+            data=data,
+            version=self.registry.newest(place.type),
+        )
+
+    def _enveloped(self, place: Intake, document: dict[str, Any]) -> Envelope:
+        brought = RECORDER_ATTRIBUTES & document.keys()
+        if brought:
+            raise InputError("recorder_attribute", min(brought), "leave out what the recorder adds")
+        said = envelope.parse(document)
+        if said.type != place.type:
+            raise InputError(
+                "topic_mismatch", "type", f"the topic says {place.type}, the envelope {said.type}"
+            )
+        if said.subject != place.system_id and self._name(said.subject) != self._name(place.system_id):
+            raise InputError(
+                "topic_mismatch", "subject", f"the topic says {place.system_id}, the envelope {said.subject}"
+            )
+        return said
+
+    def _subject(self, said: Envelope) -> str:
+        if said.type == "system.registered":
+            self._check_aliases(said)
+        reserved = said.subject.strip().lower()
+        if reserved == system_ids.ALL:
+            if said.type != "window.ended":
+                raise InputError("reserved", "subject", "only window.ended may be about all systems")
+            return system_ids.ALL
+        if said.subject == SITE and said.type in _WITHOUT_SYSTEM:
+            return SITE
+        return self._name(said.subject)
+
+    def _name(self, typed: str) -> str:
+        known = self._canonical.get(typed)
+        if known is None:
+            known = system_ids.ALL if typed.strip().lower() == system_ids.ALL else typed
+            if known not in {system_ids.ALL, SITE}:
+                known = system_ids.canonical(typed, self.aliases)
+            if len(self._canonical) > 10_000:  # noqa: PLR2004 - hostile names must not fill the memory
+                self._canonical.clear()
+            self._canonical[typed] = known
+        return known
+
+    def _check_aliases(self, said: Envelope) -> None:
+        subject = self._name(said.subject)
+        for index, alias in enumerate(said.data.get("aliases", ())):
+            where = f"data.aliases[{index}]"
+            try:
+                name = system_ids.canonical(alias)
+            except InputError as error:
+                raise InputError(error.reason, where, error.hint) from error
+            if name == system_ids.ALL:
+                raise InputError("reserved", where, "all stands for every system")
+            owner = system_ids.resolve(name, self.aliases)
+            if owner not in {name, subject}:
+                raise InputError("alias_taken", where, f"{alias!r} is already a name of {owner}")
+
+    def _stream(self, data: Mapping[str, Any]) -> str:
+        unknown = measurements.unknown(data["values"])
+        if unknown:
+            raise InputError(
+                "unknown_measurement",
+                f"data.values.{unknown[0]}",
+                "use a name from schemas/measurements.toml, or begin your own with x_",
+            )
+        return f"{data['kind']}/{data.get('interval_ms', 0)}"
+
+
+def _corrections(said: Envelope, subject: str, now_us: int) -> tuple[dict[str, str], int]:
+    """Return what the recorder notes beside a claim it corrects, and the time that counts."""
+    changes = {} if subject == said.subject else {"typedsubject": said.subject}
+    try:
+        limits.check_time(said.time_us, now_us)
+    except InputError:
+        if said.type != SAMPLE:
+            raise
+        return {**changes, "claimedtime": instants.text(said.time_us)}, now_us
+    return changes, said.time_us

@@ -1,0 +1,300 @@
+"""The recorder: the one writer of the journal.
+
+Rules that must stay true here:
+- order of work: validate, commit, acknowledge to the broker, confirm to the sender, publish;
+- nothing is acknowledged or confirmed that is not on disk;
+- no input stops it: what cannot be recorded becomes a dead letter with a reason;
+- when the disk refuses, it holds what it has, says so, takes no more, and goes on by itself;
+- memory is bounded: the broker hands out at most `_IN_HAND` unacknowledged messages, and what is published at
+  QoS 0 beyond that is counted and let go.
+"""
+
+import contextlib
+import hashlib
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import orjson
+
+from bus import anchor, envelope, ids, instants
+from bus.announce import Announcer
+from bus.connection import Broker, Connection, Message
+from bus.envelope import Envelope, Recorded
+from bus.epochs import Answer, Epochs, Transmission, transmission
+from bus.health import Health
+from bus.intake import SAMPLE, SITE, Judge
+from bus.journal import DeadLetter, Duplicate, Entry
+from bus.journal_writer import SqliteJournal
+from bus.topics import Topics
+from schemas.errors import InputError, TransientError
+from schemas.registry import Registry
+
+log = logging.getLogger(__name__)
+
+_SESSION_S = 3600
+_IN_HAND = 4000
+_TURN_S = 0.25
+_RETRY_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How the recorder groups commits.
+
+    Attributes:
+        linger_s: how long a sample may wait for others; operator events never wait.
+        batch: commit at the latest when so many are in hand.
+    """
+
+    linger_s: float = 0.2
+    batch: int = 512
+
+
+@dataclass(slots=True)
+class Taken:
+    """A message in hand: judged, not yet committed."""
+
+    message: Message
+    client: str
+    entry: Entry | None
+    letter: DeadLetter | None
+    number: Transmission | None
+    known_to_broker: bool = True
+
+
+class Recorder:
+    """Takes the intake, records it, and tells everyone."""
+
+    def __init__(
+        self,
+        data: Path,
+        broker: Broker,
+        *,
+        node_id: str = "node",
+        aliases: dict[str, str] | None = None,
+        limits: Limits | None = None,
+    ) -> None:
+        self._limits = limits or Limits()
+        self._topics = Topics(broker.prefix)
+        self.journal = SqliteJournal(data / "journal")
+        self._anchor = anchor.directory(data / "recorder")
+        self._judge = Judge(Registry.load(), node_id, dict(aliases or {}))
+        self._epochs = Epochs()
+        self._deliveries = self.journal.deliveries()
+        self._batch: list[Taken] = []
+        self._urgent = False
+        self._oldest = 0.0
+        self._retry_at = 0.0
+        self.connection = Connection(
+            broker, "recorder", clean_start=False, session_expiry_s=_SESSION_S, receive_maximum=_IN_HAND
+        )
+        self._health = Health(self.connection, self._topics, "recorder")
+        self._announcer = Announcer(self.connection, self._topics, self._epochs)
+        self.connection.on_connect(self._on_connect)
+        self.connection.on_disconnect(self._on_disconnect)
+        self.connection.subscribe(
+            self._topics.intake_filter, self._take, qos=1, retain_handling=2, manual_ack=True
+        )
+        self._begin()
+
+    def run(self, stopped: Callable[[], bool]) -> None:
+        """Record until `stopped()`; then finish what is in hand."""
+        while not stopped():
+            self.turn()
+        with contextlib.suppress(TransientError):
+            self._commit()
+        anchor.save(self._anchor, self.journal.head())
+        self._health.goodbye()
+        self.connection.close()
+        self.journal.close()
+
+    def turn(self) -> None:
+        """Serve the broker once, and commit when it is due."""
+        self.connection.step(self._patience())
+        if self._due():
+            try:
+                self._commit()
+            except TransientError as error:
+                log.error("%s; %d messages in hand, trying again", error, len(self._batch))  # noqa: TRY400
+                self._health.update(status="blocked", problem=str(error))
+                self._retry_at = time.monotonic() + _RETRY_S
+        self._announcer.unknown_epochs(self.journal.head())
+        if self._announcer.head(self.journal.head()):
+            anchor.save(self._anchor, self.journal.head())
+        self._health.tick()
+
+    def _begin(self) -> None:
+        """Learn the systems' names, and notice a restored journal."""
+        for event in self.journal.read(types=["system.registered"]):
+            self._judge.learn(event.subject, envelope.decode(event.body).data)
+        copy, head = anchor.load(self._anchor), self.journal.head()
+        loss = anchor.loss(
+            copy,
+            head,
+            self.journal.hash_at(copy.position) if copy else None,
+            self.journal.highest_ever(),
+        )
+        self._announcer.published = min(copy.position, head.position) if copy else head.position
+        if loss is not None:
+            incarnation = self.journal.begin_incarnation()
+            log.warning("the journal was restored: positions %d to %d are lost", loss.first, loss.last)
+            self._record_ourselves(
+                "journal.restored",
+                {
+                    "lost_from": loss.first,
+                    "lost_to": loss.last,
+                    "previous_journal": loss.journal,
+                    "previous_incarnation": loss.incarnation,
+                    "incarnation": incarnation,
+                },
+            )
+            self._announcer.published = head.position
+        anchor.save(self._anchor, self.journal.head())
+
+    def _record_ourselves(self, type_: str, data: dict[str, object]) -> None:
+        now_us = instants.now_us()
+        source = f"/{self._judge.node_id}/recorder"
+        fact = Envelope(ids.uuid7(now_us), source, type_, SITE, now_us, data)
+        self._judge.registry.check(type_, 1, data)
+        entry = Entry("recorder", source, fact.id, type_, SITE, now_us, envelope.encode(fact))
+        self.journal.append([entry], recorded_us=now_us)
+
+    def _on_connect(self, session_present: bool) -> None:
+        if not session_present:
+            self._deliveries.clear()
+            self.journal.forget_deliveries()
+        self._announcer.unpublished(self.journal)
+
+    def _on_disconnect(self) -> None:
+        log.warning("lost the broker: %s", self.connection.refusal)
+        for taken in self._batch:
+            taken.known_to_broker = False
+
+    def _take(self, message: Message) -> None:
+        place = self._topics.parse_intake(message.topic)
+        client = place.client if place else "unknown"
+        number = transmission(client, message.user_properties)
+        if message.qos == 0 and len(self._batch) >= _IN_HAND:
+            self._announcer.overflowed += 1
+            return
+        if number is not None:
+            answer = self._epochs.offer(number)
+            if answer is not Answer.TAKE:
+                self._announcer.answer(number, answer)
+                self.connection.ack(message)
+                return
+        elif self._redelivered(message):
+            self.connection.ack(message)
+            return
+        now_us = instants.now_us()
+        entry, letter = None, None
+        try:
+            entry = self._judge.judge(place, message.payload, now_us)
+        except InputError as error:
+            letter = DeadLetter(
+                now_us, client, message.topic, message.payload, error.reason, error.field, error.hint
+            )
+        if entry is not None and entry.type == "system.registered":
+            self._judge.learn(entry.subject, envelope.decode(entry.body).data)
+        if not self._batch:
+            self._oldest = time.monotonic()
+        self._urgent = self._urgent or entry is None or entry.type != SAMPLE
+        self._batch.append(Taken(message, client, entry, letter, number))
+
+    def _redelivered(self, message: Message) -> bool:
+        digest = hashlib.blake2b(message.topic.encode() + b"\n" + message.payload, digest_size=16).digest()
+        known = self._deliveries.get(message.mid) == digest
+        self._deliveries[message.mid] = digest
+        return known and message.dup
+
+    def _patience(self) -> float:
+        if not self._batch:
+            return _TURN_S
+        now = time.monotonic()
+        if self._retry_at > now:
+            return self._retry_at - now
+        return 0.0 if self._urgent else max(0.0, self._oldest + self._limits.linger_s - now)
+
+    def _due(self) -> bool:
+        now = time.monotonic()
+        if not self._batch or now < self._retry_at:
+            return False
+        return (
+            self._urgent
+            or len(self._batch) >= self._limits.batch
+            or now >= self._oldest + self._limits.linger_s
+        )
+
+    def _commit(self) -> None:
+        batch = self._batch
+        if not batch:
+            return
+        plain = [t.message.mid for t in batch if t.number is None and t.message.qos]
+        answers = self.journal.append(
+            [t.entry for t in batch if t.entry is not None],
+            recorded_us=instants.now_us(),
+            dead_letters=[t.letter for t in batch if t.letter is not None],
+            deliveries={mid: self._deliveries[mid] for mid in plain if mid in self._deliveries},
+        )
+        self._batch, self._urgent, self._retry_at = [], False, 0.0
+        for taken in batch:
+            if taken.known_to_broker:
+                self.connection.ack(taken.message)
+        recorded = self._settle(batch, answers)
+        self._announcer.confirm(self.journal.head())
+        self._announcer.events(recorded)
+        self._health.update(
+            status="online",
+            problem=None,
+            position=self.journal.head().position,
+            incarnation=self.journal.head().incarnation,
+            journal=self.journal.head().journal,
+            recorded=self._announcer.recorded,
+            duplicates=self._announcer.duplicates,
+            rejected=self._announcer.rejected_count,
+            overflowed=self._announcer.overflowed,
+        )
+
+    def _settle(self, batch: list[Taken], answers: list[Recorded | Duplicate]) -> list[Recorded]:
+        """Note what became of each message; return what is new."""
+        new: list[Recorded] = []
+        rest = iter(answers)
+        for taken in batch:
+            if taken.number is not None:
+                self._epochs.commit(taken.number)
+                self._announcer.owe(taken.number)
+            if taken.letter is not None:
+                self._announcer.rejected(taken.letter, taken.number)
+                continue
+            answer = next(rest)
+            if isinstance(answer, Recorded):
+                new.append(answer)
+            if taken.number is None and taken.entry is not None:
+                self._announcer.plain(taken.entry, answer.position)
+            if isinstance(answer, Duplicate) and taken.entry is not None:
+                self._check_same(taken, answer)
+        self._announcer.count(len(new), len(answers) - len(new))
+        return new
+
+    def _check_same(self, taken: Taken, known: Duplicate) -> None:
+        """Bury a message whose id is taken by other content: it is not a duplicate, and must not vanish."""
+        assert taken.entry is not None
+        (stored,) = self.journal.read(known.position - 1, limit=1)
+        one, other = orjson.loads(stored.body), orjson.loads(taken.entry.body)
+        if one.get("data") == other.get("data") and stored.type == taken.entry.type:
+            return
+        letter = DeadLetter(
+            instants.now_us(),
+            taken.client,
+            taken.message.topic,
+            taken.message.payload,
+            "id_reused",
+            "id",
+            f"position {known.position} holds other content under this id: give every event its own",
+        )
+        with contextlib.suppress(TransientError):
+            self.journal.append([], recorded_us=letter.received_us, dead_letters=[letter])
+        self._announcer.rejected(letter, taken.number)
