@@ -1,6 +1,6 @@
 """The vocabulary of readings: every measurement's name, unit, sign and meaning, from `measurements.toml`.
 
-Names are data; this module only spells them out (places × positions × quantities).
+Names are data; this module only spells them out (places by positions by quantities).
 `unknown` stands on the recorder's hot path: one set comparison for a sample whose names are all known.
 """
 
@@ -28,6 +28,7 @@ POSITIONS: Final[Mapping[str, Mapping[str, str]]] = {
 }
 
 _NO_CODES: Final[Mapping[int, str]] = MappingProxyType({})
+_NO_TABLE: Final[Mapping[str, Any]] = MappingProxyType({"values": {}, "source": ""})
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +97,11 @@ def _of_prefix(
     document: Mapping[str, Any], prefix: str, place: Mapping[str, Any], quantities: Mapping[str, Any]
 ) -> Iterator[Measurement]:
     for quantity, given in quantities.items():
-        what = {"meaning": given} if isinstance(given, str) else given
+        what: Mapping[str, Any] = {"meaning": given} if isinstance(given, str) else given
         unit = document["units"].get(quantity.rpartition("_")[2])
         if unit is None:
             raise ConfigurationError(f"measurements.toml: {prefix} {quantity} ends in no known unit")
-        codes = document["codes"][what["codes"]] if unit == "code" else {"values": {}, "source": ""}
+        codes: Mapping[str, Any] = document["codes"][what["codes"]] if unit == "code" else _NO_TABLE
         words = MappingProxyType({int(number): word for number, word in codes["values"].items()})
         for position, phrase in _positions(what.get("per", ())):
             name = "_".join(part for part in (prefix, position, quantity) if part)
