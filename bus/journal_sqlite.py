@@ -74,7 +74,10 @@ class SqliteJournalReader:
     ) -> Iterator[Recorded]:
         """Yield events in order of position; see `JournalReader.read`."""
         db = self._fresh()
-        where, values = self._filters(upto, subjects, types, since_us, until_us)
+        filters = self._filters(upto, subjects, types, since_us, until_us)
+        if filters is None:
+            return
+        where, values = filters
         left = limit
         while left is None or left > 0:
             page = _PAGE if left is None else min(_PAGE, left)
@@ -96,11 +99,14 @@ class SqliteJournalReader:
         types: Collection[str] | None,
         since_us: int | None,
         until_us: int | None,
-    ) -> tuple[str, list[int]]:
+    ) -> tuple[str, list[int]] | None:
+        """Write the filters as SQL; None when they ask for a name that the journal never met."""
         clauses, values = ["1"], list[int]()
         for column, names in (("subject", subjects), ("type", types)):
             if names is not None:
                 numbers = self._names.find(names)
+                if not numbers:
+                    return None
                 clauses.append(f"{column} IN ({','.join('?' * len(numbers))})")
                 values += numbers
         for clause, bound in (("position <= ?", upto), ("time_us >= ?", since_us), ("time_us < ?", until_us)):

@@ -3,8 +3,8 @@
 Rules that must stay true here:
 - counts follow commits: a transaction that fails leaves them as they were;
 - a file that SQLite cannot read is moved aside and named in the log, never deleted;
-- foreign errors leave here as ours: `Damaged` for the caller to move the file aside, `TransientError` for a disk
-  that is full or failing, `ConfigurationError` for what a person must change.
+- foreign errors leave here as ours: `DamageError` for the caller to move the file aside, `TransientError` for
+  a disk that is full or failing, `ConfigurationError` for what a person must change.
 """
 
 import fcntl
@@ -27,10 +27,15 @@ CREATE TABLE IF NOT EXISTS item (
     n INTEGER PRIMARY KEY, sample INTEGER NOT NULL, subject TEXT NOT NULL, type TEXT NOT NULL,
     time_us INTEGER NOT NULL, body BLOB NOT NULL)
 """
+_SUMS = f"""
+SELECT count(*), ifnull(sum(length(body) + {ROW_BYTES}), 0), ifnull(sum(sample), 0), ifnull(max(n), 0)
+FROM item
+"""  # noqa: S608 - a number of ours
+_SHRINK_ABOVE_PAGES = 1_000
 _DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
 
-class Damaged(TransientError):
+class DamageError(TransientError):
     """SQLite cannot read the file; move it aside and go on with an empty one."""
 
 
@@ -50,7 +55,7 @@ class OutboxFile:
         try:
             try:
                 self._database = self._open()
-            except Damaged as error:
+            except DamageError as error:
                 self._database = self._replace(error)
         except BaseException:
             os.close(self._lock_file)
@@ -132,12 +137,13 @@ class OutboxFile:
         self._count(-1, -size, sample=False)
 
     def shrink(self) -> None:
-        """Give the space of removed rows back to the disk, when nothing is stored."""
-        if self.count == 0:
-            with _translated(self.path):
+        """Give the space of removed rows back to the disk, when much is free and nothing is stored."""
+        with _translated(self.path):
+            (free,) = self._database.execute("PRAGMA freelist_count").fetchone()
+            if self.count == 0 and free > _SHRINK_ABOVE_PAGES:
                 self._database.execute("PRAGMA incremental_vacuum").fetchall()
 
-    def move_aside(self, error: Damaged) -> None:
+    def move_aside(self, error: DamageError) -> None:
         """Keep the damaged file under another name and begin an empty one."""
         self._database.close()
         self._database = self._replace(error)
@@ -166,18 +172,17 @@ class OutboxFile:
         (version,) = database.execute("PRAGMA user_version").fetchone()
         if version not in {0, _FORMAT}:
             raise ConfigurationError(
-                f"{self.path} was written by another version of ovr (format {version}, this one reads {_FORMAT}): "
-                "start that version until its outbox is empty, or move the file away"
+                f"{self.path} has format {version}, and this version of ovr knows {_FORMAT}: "
+                "run the version that wrote it until its outbox is empty, or move the file away"
             )
         for pragma in ("auto_vacuum=INCREMENTAL", "journal_mode=WAL", "journal_size_limit=16777216"):
             database.execute(f"PRAGMA {pragma}").fetchall()
         database.execute(_SCHEMA)
         database.execute(f"PRAGMA user_version={_FORMAT}")
-        sums = f"SELECT count(*), ifnull(sum(length(body) + {ROW_BYTES}), 0), ifnull(sum(sample), 0), ifnull(max(n), 0)"
-        self.count, self.size, self.samples, self.last = database.execute(f"{sums} FROM item").fetchone()
+        (self.count, self.size, self.samples, self.last) = database.execute(_SUMS).fetchone()
         self._synchronous = ""
 
-    def _replace(self, error: Damaged) -> sqlite3.Connection:
+    def _replace(self, error: DamageError) -> sqlite3.Connection:
         self.count = self.size = self.samples = 0
         aside = f"{self.path}.damaged-{instants.now_us()}"
         for suffix in ("", "-wal", "-shm"):
@@ -199,11 +204,13 @@ def _translated(path: Path) -> Iterator[None]:
     except sqlite3.Error as error:
         code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
         if code in _DAMAGE:
-            raise Damaged(f"the outbox {path} is damaged: {error}") from error
+            raise DamageError(f"the outbox {path} is damaged: {error}") from error
         if code == sqlite3.SQLITE_FULL:
             raise TransientError(f"the disk of the outbox {path} is full: free some space") from error
         if code in {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM}:
-            raise ConfigurationError(f"the outbox {path} cannot be written: {error}; check its owner") from error
+            raise ConfigurationError(
+                f"the outbox {path} cannot be written: {error}; check its owner"
+            ) from error
         raise TransientError(f"the outbox {path} cannot be used now: {error}") from error
 
 

@@ -85,7 +85,7 @@ class Account:
     to_us: int
 
     def to_event(self, event_id: str, source: str) -> Envelope:
-        """Say it as an event, at the time of the newest loss: who asks for that time finds the gap's reason."""
+        """Say it as an event at the time of the newest loss, where a reader of that time finds the reason."""
         data = {
             "count": self.count,
             "from": instants.text(self.from_us),
@@ -96,7 +96,7 @@ class Account:
 
 
 def account(dropped: Iterable[Dropped], earlier: Mapping[str, Account]) -> dict[str, Account]:
-    """Count what was dropped, per subject, adding the earlier account of the same subject where there is one."""
+    """Count what was dropped, per subject, and add the earlier account of the same subject."""
     accounts: dict[str, Account] = {}
     for sample in dropped:
         subject = sample.subject
@@ -122,7 +122,9 @@ def pack(event: Envelope, n: int, held_s: float = 0.0) -> Item:
     """
     for name, value in (("subject", event.subject), ("type", event.type)):
         if not segment_fits(value):
-            raise InputError("attribute", name, f"give {name} without / + # and at most 256 long: {value!r:.60}")
+            raise InputError(
+                "attribute", name, f"give {name} without / + # and at most 256 long: {value!r:.60}"
+            )
     try:
         body = envelope.encode(event)
     except TypeError as error:

@@ -144,11 +144,12 @@ class Recorder:
             self._record_ourselves(
                 "journal.restored",
                 {
-                    "lost_from": loss.first,
-                    "lost_to": loss.last,
-                    "previous_journal": loss.journal,
                     "previous_incarnation": loss.incarnation,
                     "incarnation": incarnation,
+                    "lost_from": loss.first,
+                    "lost_to": loss.last,
+                    "reason": "behind_anchor",
+                    "note": f"the lost events were of journal {loss.journal}",
                 },
             )
             self._announcer.published = head.position
