@@ -89,7 +89,7 @@ def _of_value(
         case "minimum" | "maximum":
             return f"give a number from {where.get('minimum', 'any')} to {where.get('maximum', 'any')}, {got}"
         case "minLength" | "maxLength":
-            return f"give {where.get('minLength', 0)} to {where.get('maxLength', 'any number of')} characters, {got}"
+            return f"give {where.get('minLength', 0)} to {where.get('maxLength', 'more')} characters, {got}"
         case "minItems" | "maxItems" | "minProperties" | "maxProperties":
             low, high = (where.get(f"{bound}{str(keyword)[3:]}", "any") for bound in ("min", "max"))
             return f"give {low} to {high} entries"

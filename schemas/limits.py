@@ -35,7 +35,7 @@ def check_size(payload: bytes, limit: int = MAX_BYTES) -> None:
         )
 
 
-def check_depth(payload: bytes, document: Any, limit: int = MAX_DEPTH) -> None:
+def check_depth(document: Any, payload: bytes, limit: int = MAX_DEPTH) -> None:
     """Make sure that a document is not nested too deeply.
 
     Few brackets in the bytes cannot nest deeply, so that ordinary messages are not walked.
@@ -60,8 +60,8 @@ def check_time(time_us: int, now_us: int) -> None:
         raise InputError(
             "time_future",
             "time",
-            f"the time is {ahead_s} s ahead of the recorder's clock, 300 are allowed: check the sender's clock "
-            "and its offset from UTC",
+            f"the time is {ahead_s} s ahead of the recorder's clock, 300 are allowed: "
+            "check the sender's clock and its offset from UTC",
         )
 
 

@@ -1,13 +1,14 @@
 """The registry of event types: which there are, in which versions, and what their data must look like.
 
-One file per type and version, `events/<type>.<version>.json`, draft-07 and closed. A published file is never edited:
-a test compares them with `tests/samples/published.sha256`. Schemas are compiled when they are first needed.
-Bounds of numbers are written as integers there: the validator needs eight times as long to compare with a float.
+One file per type and version, `events/<type>.<version>.json`, draft-07 and closed. A published file is never
+edited: a test compares them with `tests/samples/published.sha256`. Bounds of numbers are written as integers:
+the validator takes eight times as long to compare with a float.
 `Registry.check` and `Registry.upcast` stand on hot paths: nothing is built there unless something is wrong.
 """
 
 import re
-from collections.abc import Mapping, Set
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from importlib.resources import files
@@ -42,7 +43,7 @@ class Registry:
         """Read all schemas, ours unless another directory is given.
 
         Raises:
-            ConfigurationError: versions or upcasters are not complete, so that something stored could not be read.
+            ConfigurationError: a version or an upcaster is missing, so that stored events could not be read.
         """
         folder = directory or files("schemas").joinpath("events")
         schemas = {}
@@ -98,10 +99,10 @@ class Registry:
         try:
             if validator.is_valid(data):
                 return
-            error = next(validator.iter_errors(data))
+            violation = next(validator.iter_errors(data))
         except ValueError as error:
             raise InputError("schema", "data", f"send plain JSON, not too deep: {error}") from error
-        raise explain(error, self._schemas[type_, version])
+        raise explain(violation, self._schemas[type_, version])
 
     def upcast(self, type_: str, version: int, data: Mapping[str, Any]) -> Mapping[str, Any]:
         """Bring stored data to the newest version of its type, step by step; the stored event stays as it is.
@@ -121,7 +122,7 @@ class Registry:
 
 
 def _check_complete(
-    schemas: Set[tuple[str, int]], newest: Mapping[str, int], upcasters: Set[tuple[str, int]]
+    schemas: AbstractSet[tuple[str, int]], newest: Mapping[str, int], upcasters: AbstractSet[tuple[str, int]]
 ) -> None:
     needed = {(type_, version) for type_, top in newest.items() for version in range(1, top)}
     if missing := sorted(needed - schemas):
