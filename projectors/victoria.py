@@ -1,0 +1,206 @@
+"""Talk to a VictoriaMetrics: write lines, export, delete, make searchable, and know which process answers.
+
+Rules that must stay true here:
+- an answer of 204 means accepted, not durable: a killed VictoriaMetrics forgets its last ten seconds;
+- a refused batch is bisected, so that a poison line holds up nothing but itself;
+- what may work again soon is a `TransientError`, and nothing here retries.
+"""
+
+import http.client
+import urllib.parse
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import orjson
+from influxdb_client.client.influxdb_client import InfluxDBClient
+from influxdb_client.client.write_api import SYNCHRONOUS
+from influxdb_client.domain.write_precision import WritePrecision
+from influxdb_client.rest import ApiException
+from urllib3.exceptions import HTTPError
+
+from schemas.errors import ConfigurationError, TransientError
+
+EVERYTHING = '{__name__!=""}'
+_REFUSED = frozenset({http.HTTPStatus.BAD_REQUEST, http.HTTPStatus.REQUEST_ENTITY_TOO_LARGE})
+_MOST_REFUSED = 20
+_END_OF_TIME_MS = 9_000_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """A running VictoriaMetrics, and what it counted since its start.
+
+    Attributes:
+        started: Unix seconds; another start is another process.
+        inserted: rows taken from line protocol; fewer than before is another process too.
+        invalid: rows skipped because they could not be parsed.
+        ignored: rows dropped because their time is outside the retention or the next two days.
+    """
+
+    started: int
+    inserted: int
+    invalid: int
+    ignored: int
+
+    def replaces(self, earlier: Self) -> bool:
+        """Tell whether this is another process than the one that answered earlier."""
+        return self.started != earlier.started or self.inserted < earlier.inserted
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """The samples of one series, by time.
+
+    Attributes:
+        labels: all labels with the metric's name under `__name__`.
+        times_ms: Unix milliseconds.
+    """
+
+    labels: Mapping[str, str]
+    values: Sequence[float]
+    times_ms: Sequence[int]
+
+
+class Victoria:
+    """One VictoriaMetrics, spoken to from one thread at a time."""
+
+    def __init__(self, url: str, *, timeout_s: float = 30.0) -> None:
+        parts = urllib.parse.urlsplit(url)
+        if parts.scheme not in {"http", "https"} or parts.hostname is None:
+            raise ConfigurationError(f"give VictoriaMetrics as http://host:port, not {url!r}")
+        self.url = url.rstrip("/")
+        self._path = parts.path.rstrip("/")
+        kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+        self._http = kind(parts.hostname, parts.port, timeout=timeout_s)
+        self._influx = InfluxDBClient(self.url, "", org="", timeout=int(timeout_s * 1000), retries=False)
+        self._write = self._influx.write_api(write_options=SYNCHRONOUS)
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        self._http.close()
+        self._influx.close()  # type: ignore[no-untyped-call]
+
+    def post(self, lines: Sequence[bytes]) -> list[bytes]:
+        """Write lines with times in milliseconds; return those that were refused for what they say.
+
+        Raises:
+            TransientError: it is away, overloaded, or its disk is full.
+            ConfigurationError: it answers, but does not take lines.
+        """
+        refused: list[bytes] = []
+        halves = [lines] if lines else []
+        while halves:
+            part = halves.pop()
+            if self._accepts(b"\n".join(part)):
+                continue
+            if len(part) > 1:
+                halves += [part[len(part) // 2 :], part[: len(part) // 2]]
+                continue
+            refused += part
+            if len(refused) > _MOST_REFUSED:
+                raise TransientError(f"VictoriaMetrics at {self.url} refuses all, such as {part[0]!r:.200}")
+        return refused
+
+    def _accepts(self, body: bytes) -> bool:
+        try:
+            self._write.write("", "", body, write_precision=WritePrecision.MS)  # type: ignore[arg-type]
+        except ApiException as error:
+            if error.status in _REFUSED:
+                return False
+            raise _failure(self.url, error.status or 0, str(error.reason)) from error
+        except (HTTPError, OSError) as error:
+            raise TransientError(f"VictoriaMetrics at {self.url} does not take lines: {error}") from error
+        return True
+
+    def flush(self) -> None:
+        """Make everything accepted so far searchable; it is not more durable for that."""
+        self._get("/internal/force_flush")
+
+    def delete(self, selectors: Sequence[str]) -> None:
+        """Delete whole series; only what is searchable is found, so `flush` first."""
+        if selectors:
+            self._get("/api/v1/admin/tsdb/delete_series", [("match[]", selector) for selector in selectors])
+            self.forget_results()
+
+    def forget_results(self) -> None:
+        """Drop cached query results, after the past has changed."""
+        self._get("/internal/resetRollupResultCache")
+
+    def process(self) -> Process:
+        """Tell which process answers."""
+        lines = (line.rpartition(" ") for line in self._get("/metrics").decode().splitlines())
+        figures = {name: int(float(value)) for name, _, value in lines if name.startswith("vm_")}
+        if "vm_app_start_timestamp" not in figures:
+            raise ConfigurationError(f"no VictoriaMetrics answers at {self.url}: its /metrics tells no start")
+        return Process(
+            figures["vm_app_start_timestamp"],
+            figures.get('vm_rows_inserted_total{type="influx"}', 0),
+            figures.get('vm_rows_invalid_total{type="influx"}', 0),
+            sum(count for name, count in figures.items() if name.startswith("vm_rows_ignored_total{")),
+        )
+
+    def query(self, expression: str, at_ms: int) -> list[dict[str, Any]]:
+        """Evaluate MetricsQL at one instant."""
+        parameters = [("query", expression), ("time", f"{at_ms / 1000:.3f}"), ("nocache", "1")]
+        answer = orjson.loads(self._get("/api/v1/query", parameters))
+        result: list[dict[str, Any]] = answer["data"]["result"]
+        return result
+
+    def names(self) -> list[str]:
+        """List the names of all metrics."""
+        answer = orjson.loads(self._get("/api/v1/label/__name__/values", [("start", "0")]))
+        return sorted(answer["data"])
+
+    def export(
+        self, selector: str = EVERYTHING, *, since_ms: int = 0, until_ms: int = _END_OF_TIME_MS
+    ) -> Iterator[Series]:
+        """Yield the stored samples, whole series one by one, both ends included."""
+        # Without an end it would be a clock of whole seconds, and the newest samples missing.
+        span = [("start", f"{since_ms / 1000:.3f}"), ("end", f"{until_ms / 1000:.3f}")]
+        parameters = [("match[]", selector), *span]
+        for line in self._get("/api/v1/export", parameters).splitlines():
+            found = orjson.loads(line)
+            yield Series(found["metric"], found["values"], found["timestamps"])
+
+    def _get(self, path: str, parameters: Sequence[tuple[str, str]] = ()) -> bytes:
+        form = urllib.parse.urlencode(parameters).encode()
+        try:
+            answer = self._ask(self._path + path, form)
+            body = answer.read()
+        except (http.client.HTTPException, OSError) as error:
+            self._http.close()
+            raise TransientError(f"VictoriaMetrics at {self.url} does not answer: {error!r}") from error
+        if answer.status >= http.HTTPStatus.BAD_REQUEST:
+            raise _failure(self.url, answer.status, f"{path}: {body.decode(errors='replace')[:300]}")
+        return body
+
+    def _ask(self, target: str, form: bytes) -> http.client.HTTPResponse:
+        kept = self._http.sock is not None
+        try:
+            return self._once(target, form)
+        except (http.client.RemoteDisconnected, ConnectionError):
+            # A kept connection may have been closed for idleness; a new one tells whether anybody listens.
+            self._http.close()
+            if not kept:
+                raise
+            return self._once(target, form)
+
+    def _once(self, target: str, form: bytes) -> http.client.HTTPResponse:
+        if form:
+            self._http.request("POST", target, form, {"Content-Type": "application/x-www-form-urlencoded"})
+        else:
+            self._http.request("GET", target)
+        return self._http.getresponse()
+
+
+def _failure(url: str, status: int, reason: str) -> TransientError | ConfigurationError:
+    message = f"VictoriaMetrics at {url} answered {status}: {reason}"
+    busy = status >= http.HTTPStatus.INTERNAL_SERVER_ERROR or status == http.HTTPStatus.TOO_MANY_REQUESTS
+    return TransientError(message) if busy or not status else ConfigurationError(message)
+
+
+def selector(name: str = "", /, **labels: str) -> str:
+    """Write a series selector that matches these labels exactly, whatever they hold."""
+    quoted = (f"{label}={orjson.dumps(value).decode()}" for label, value in labels.items())
+    return f"{name}{{{','.join(quoted)}}}"
