@@ -1,0 +1,209 @@
+"""Run the polls of all devices of one process, and carry what they tell to the outbox, in order.
+
+Rules that must stay true here:
+- all events go through one queue and are stamped when they leave it: while the clock is not to be trusted
+  they wait there, in order, and in a file that a successor of this process continues from;
+- a device may be added or removed at any time; the polls of the others do not notice;
+- a fact that the disk does not take waits aside, and the samples go on: the outbox keeps those in memory.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import asdict
+from typing import Any
+
+from bus import ids
+from bus.envelope import Envelope
+from producers import facts
+from producers.adapter import Adapter, DeviceSpec
+from producers.clock import Clock
+from producers.holding import Held, Stamper, Trust, trust
+from producers.link import Link
+from producers.poll import Poll
+from producers.spool import Spool
+from schemas.errors import InputError, TransientError
+
+log = logging.getLogger(__name__)
+
+_ASK_CLOCK_EVERY_S = 0.25
+_RETRY_EVERY_US = 1_000_000
+
+Publish = Callable[[Envelope], Awaitable[None]]
+PollKey = tuple[str, str, str, int]
+
+
+class Runner:
+    """Polls devices, and publishes what they say.
+
+    Args:
+        source: of the events, `/<node>/<client>`.
+        publish: hands an event to the outbox.
+        spool: where events wait for a clock; None keeps them in memory only.
+    """
+
+    def __init__(self, *, source: str, publish: Publish, clock: Clock, spool: Spool | None = None) -> None:
+        self._source = source
+        self._publish = publish
+        self._clock = clock
+        self._spool = spool
+        self._polls: dict[PollKey, tuple[Poll, asyncio.Task[None]]] = {}
+        self._links: dict[tuple[str, str], Link] = {}
+        self._queue: deque[Held] = deque(spool.load() if spool else ())
+        self._refused: deque[Envelope] = deque()
+        self._retry_at_us = 0
+        self._arrived = asyncio.Event()
+        self._stamper = Stamper()
+        self._started_us = clock.monotonic_us()
+        self._trust = Trust.WAIT
+        self._published = 0
+        self._fault: BaseException | None = None
+
+    async def load(self, specs: Iterable[DeviceSpec]) -> None:
+        """Poll exactly these devices from now on; polls whose spec has not changed go on undisturbed.
+
+        Raises:
+            ValueError: two specs are the same poll of the same device.
+        """
+        wanted: dict[PollKey, DeviceSpec] = {}
+        for spec in specs:
+            if spec.key in wanted:
+                raise ValueError(f"{'/'.join(spec.device_key)} is polled twice every {spec.interval_ms} ms")
+            wanted[spec.key] = spec
+        gone = [key for key, (poll, _) in self._polls.items() if wanted.get(key) != poll.spec]
+        await self._end(gone, wanted)
+        for key, spec in wanted.items():
+            if key not in self._polls:
+                link = self._links.setdefault(spec.device_key, Link(*spec.device_key))
+                poll = Poll(spec, link, self._clock, self._emit)
+                task = asyncio.create_task(poll.run(), name="/".join(map(str, key)))
+                task.add_done_callback(self._ended)
+                self._polls[key] = poll, task
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Publish until `stop` is set, then end all polls and hand over what is left."""
+        carrying = asyncio.create_task(self._carry())
+        stopping = asyncio.create_task(stop.wait())
+        try:
+            await asyncio.wait((carrying, stopping), return_when=asyncio.FIRST_COMPLETED)
+            if carrying.done():
+                carrying.result()
+        finally:
+            await _cancelled([stopping, carrying])
+            await self._end(list(self._polls), {})
+            await self._hand_over()
+
+    def status(self) -> dict[str, Any]:
+        """Tell what is going on, for health: counters per poll, and the state of each device."""
+        polls = [poll for poll, _ in list(self._polls.values())]
+        devices: dict[str, Any] = {}
+        for poll in polls:
+            said = {"connected": poll.link.connected, "detail": poll.link.detail}
+            device = devices.setdefault("/".join(poll.spec.device_key), said)
+            device[f"every {poll.spec.interval_ms} ms"] = asdict(poll.counts)
+        return {
+            "clock": self._trust.value,
+            "held": len(self._queue),
+            "published": self._published,
+            "connected": sum(device["connected"] is True for device in devices.values()),
+            "disconnected": sum(device["connected"] is False for device in devices.values()),
+            "polls": sum(poll.counts.polls for poll in polls),
+            "failed": sum(poll.counts.failed for poll in polls),
+            "late": sum(poll.counts.late for poll in polls),
+            "missed": sum(poll.counts.missed for poll in polls),
+            "devices": devices,
+        }
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """Note a poll that ended by an error of ours: the process must end, not run on without it."""
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._fault = error
+            self._arrived.set()
+
+    def _emit(self, monotonic_us: int, type_: str, subject: str, data: Mapping[str, Any]) -> None:
+        clock = self._clock.read()
+        wall_us = clock.wall_us - (clock.monotonic_us - monotonic_us)
+        self._queue.append(
+            Held(ids.uuid7(wall_us), clock.boot_id, monotonic_us, wall_us, type_, subject, data)
+        )
+        self._arrived.set()
+
+    async def _carry(self) -> None:
+        self._arrived.set()
+        while True:
+            await self._arrived.wait()
+            self._arrived.clear()
+            if self._fault is not None:
+                raise self._fault
+            if self._trusted():
+                await self._release()
+            else:
+                if self._spool:
+                    self._spool.keep(self._queue, self._clock.monotonic_us())
+                await asyncio.sleep(_ASK_CLOCK_EVERY_S)
+                self._arrived.set()
+
+    def _trusted(self) -> bool:
+        before, self._trust = self._trust, trust(self._clock.read(), self._started_us)
+        if self._trust is not before:
+            log.info("the clock is %s, %d events held", self._trust.value, len(self._queue))
+        return self._trust is not Trust.WAIT
+
+    async def _release(self) -> None:
+        """Publish everything in order; an event leaves the queue only when the outbox has it."""
+        if self._refused and self._clock.monotonic_us() >= self._retry_at_us:
+            await self._retry()
+        while self._queue:
+            clock = self._clock.read()
+            stamped = self._stamper.stamp(self._queue[0], clock, synced=self._trust is Trust.SYNCED)
+            await self._put(facts.stamped(stamped, self._source, clock.monotonic_us))
+            self._queue.popleft()
+        if self._spool:
+            self._spool.released(self._clock.monotonic_us())
+
+    async def _put(self, event: Envelope) -> None:
+        try:
+            await self._publish(event)
+        except InputError as error:
+            log.error("%s of %s can never be sent: %s", event.type, event.subject, error)  # noqa: TRY400
+        except TransientError as error:
+            log.warning("%s of %s waits: %s", event.type, event.subject, error)
+            self._refused.append(event)
+            self._retry_at_us = self._clock.monotonic_us() + _RETRY_EVERY_US
+        else:
+            self._published += 1
+
+    async def _retry(self) -> None:
+        for _ in range(len(self._refused)):
+            await self._put(self._refused.popleft())
+
+    async def _hand_over(self) -> None:
+        if not self._trusted() and self._spool:
+            self._spool.write(self._queue)
+        else:
+            self._retry_at_us = 0
+            await self._release()
+
+    async def _end(self, keys: Iterable[PollKey], wanted: Mapping[PollKey, DeviceSpec]) -> None:
+        ended = [self._polls.pop(key) for key in keys]
+        await _cancelled([task for _, task in ended])
+        devices = {spec.device_key for spec in wanted.values()}
+        used = {id(spec.adapter) for spec in wanted.values()}
+        unused: dict[int, Adapter] = {}
+        for poll, _ in ended:
+            if poll.spec.device_key not in devices:
+                poll.stopped()
+                self._links.pop(poll.spec.device_key, None)
+            if id(poll.spec.adapter) not in used:
+                unused[id(poll.spec.adapter)] = poll.spec.adapter
+        for adapter in unused.values():
+            await adapter.close()
+
+
+async def _cancelled(tasks: Iterable[asyncio.Task[Any]]) -> None:
+    """Cancel tasks and wait until they are over."""
+    tasks = list(tasks)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

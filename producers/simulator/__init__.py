@@ -1,0 +1,1 @@
+"""A small virtual site: batteries, inverters, sun and stages, whose figures add up."""
