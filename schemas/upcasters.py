@@ -1,8 +1,8 @@
 """Upcasters: how data of an older schema version becomes data of the next one, on reading.
 
 Each entry leads from one version of one type to the next: pure, total for whatever its old schema allowed,
-and never changing its argument. Chains run in `schemas.registry`. The stored event is never edited, so an entry
-stays for ever, and `tests/samples/<type>.<version>.json` keeps what it was written for.
+and never changing its argument. Chains run in `schemas.registry`. The stored event is never edited, so an
+entry stays for ever, and `tests/samples/<type>.<version>.json` keeps what it was written for.
 """
 
 from collections.abc import Callable, Mapping
