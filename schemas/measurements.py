@@ -61,10 +61,13 @@ def read(text: str) -> dict[str, Measurement]:
     document = tomllib.loads(text)
     vocabulary: dict[str, Measurement] = {}
     for key, place in document["places"].items():
-        for measurement in _of_place(document, place.get("prefix", key), place):
-            if measurement.name in vocabulary:
-                raise ConfigurationError(f"measurements.toml: {measurement.name} is given twice")
-            vocabulary[measurement.name] = measurement
+        try:
+            measurements = list(_of_place(document, place.get("prefix", key), place))
+        except KeyError as error:
+            raise ConfigurationError(f"measurements.toml: at {key}, {error.args[0]} is missing") from error
+        if twice := [m.name for m in measurements if m.name in vocabulary]:
+            raise ConfigurationError(f"measurements.toml: {twice[0]} is given twice")
+        vocabulary |= {m.name: m for m in measurements}
     return dict(sorted(vocabulary.items()))
 
 

@@ -1,7 +1,7 @@
 """Write plain data as block-style YAML that YAML 1.1 and 1.2 parsers read alike.
 
-Texts that could be taken for anything else are JSON strings, which YAML reads as they are; what is not printable
-is escaped, and floats always have a point, without which YAML 1.1 takes them for text.
+Texts that could be taken for anything else are JSON strings, which YAML reads as they are. What is not
+printable is escaped. Floats always have a point, without which YAML 1.1 takes them for text.
 """
 
 import json
