@@ -1,5 +1,6 @@
 """Whatever a message holds, the schemas give a pass or a reason, and never anything else."""
 
+import json
 from typing import Any
 
 import orjson
@@ -46,7 +47,7 @@ def test_one_wrong_member_in_an_example_is_the_one_that_is_named(data: st.DataOb
     schema = REGISTRY.schema(type_, 1)
     example = data.draw(st.sampled_from(schema["examples"]))
     name = data.draw(st.sampled_from(sorted(schema["properties"])))
-    unfit: Any = data.draw(st.sampled_from([b"", {"q": 1}, [[]], None, "\0", -1e300]))
+    unfit: Any = data.draw(st.sampled_from([b"", {"Q q": 1}, [[]], None, "\0", -1e300]))
     error = verdict(type_, {**example, name: unfit})
     assert error is not None
     assert error.field == "data" or error.field.startswith(f"data.{name}")
@@ -73,7 +74,7 @@ def test_depth_is_refused_exactly_when_it_is_too_great(document: Any, limit: int
         inner = value.values() if isinstance(value, dict) else value
         return 1 + max(map(depth, inner), default=0) if isinstance(value, (dict, list)) else 0
 
-    payload = orjson.dumps(document, default=str, option=orjson.OPT_NON_STR_KEYS)
+    payload = json.dumps(document).encode()
     try:
         check_depth(document, payload, limit)
         refused = False
