@@ -1,0 +1,324 @@
+"""Sends events to the recorder, each exactly once and in order: the outbox, the window and one connection.
+
+Rules that must stay true here:
+- `put` only touches the outbox; the network belongs to one thread, which a socket pair wakes;
+- only `ovr/ack` removes anything from the outbox; a PUBACK paces, and one with a code undoes;
+- whatever the broker or the recorder says, events stay in the outbox, and `status` says what is wrong.
+"""
+
+import logging
+import random
+import socket
+import threading
+import time
+from collections import OrderedDict, deque
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from bus import ids
+from bus.connection import Broker, Connection, Message
+from bus.envelope import CONTENT_TYPE, Envelope
+from bus.outbox import Outbox
+from bus.outbox_items import OutboxLimits, segment_fits
+from bus.rejection import Rejection, parse_rejection
+from bus.topics import Topics
+from bus.window import Window, WindowLimits
+from schemas.errors import ConfigurationError, OvrError
+
+__all__ = ["OutboxLimits", "Rejection", "Sender"]
+
+log = logging.getLogger(__name__)
+
+RECORDER = "recorder"
+_TURN_S = 0.5
+_MOST_UNANSWERED = 100
+_MOST_BACKLOG = 1 << 20
+_MOST_REJECTIONS = 1_000
+_TAKEOVERS = 3
+_TAKEOVER_WAIT_S = 2.0
+_TAKEOVER_FORGOTTEN_S = 600.0
+_NOT_AUTHORIZED = 0x87
+_NO_SUBSCRIBERS = 0x10
+
+
+class Sender:
+    """Takes events from any thread and gets them into the journal.
+
+    Attributes:
+        client: our user name at the broker, and the client of the topics.
+    """
+
+    def __init__(
+        self,
+        broker: Broker,
+        *,
+        client: str,
+        name: str,
+        path: Path,
+        limits: OutboxLimits | None = None,
+        window: WindowLimits | None = None,
+    ) -> None:
+        """Open the outbox file at `path` and begin to send.
+
+        Args:
+            broker: where to send.
+            client: our user name at the broker.
+            name: tells this sender from others of the same client.
+            path: the outbox file; its directory is made.
+            limits: what the outbox may hold.
+            window: how far to run ahead of the recorder.
+
+        Raises:
+            ConfigurationError: another process has the outbox, or `client` cannot be part of a topic.
+        """
+        if not segment_fits(client):
+            raise ConfigurationError(
+                f"the client name {client!r} cannot be part of a topic: use a-z, 0-9, - and _"
+            )
+        self.client = client
+        self._broker = broker
+        self._topics = Topics(broker.prefix)
+        self._intake = lru_cache(maxsize=4096)(partial(self._topics.intake, client))
+        self._epochs: deque[str] = deque(maxlen=64)
+        self._outbox = Outbox(path, limits)
+        self._window = Window(self._new_epoch, window)
+        self._connection = self._connect(f"{client}-{name}")
+        self._rejected: OrderedDict[str, Rejection] = OrderedDict()
+        self._progress = threading.Condition()
+        self._confirmed = self._refused = self._takeovers = 0
+        self._connect_at_s = 0.0
+        self._recorder = "unknown"
+        self._problem: str | None = None
+        self._closing = self._woken = False
+        self._bell, self._rope = socket.socketpair()
+        self._bell.setblocking(False)
+        self._rope.setblocking(False)
+        self._thread = threading.Thread(target=self._run, name=f"sender-{name}", daemon=True)
+        self._thread.start()
+
+    def put(self, event: Envelope) -> None:
+        """Take an event; anything but a sample is on the disk when this returns.
+
+        Raises:
+            InputError: it can never be sent.
+            OutboxFull: too much that may not be dropped is waiting already.
+            TransientError: the disk is full or fails, or the sender is closed; the event was not taken.
+        """
+        self._outbox.put(event, time.monotonic())
+        self._wake()
+
+    def flush(self, timeout_s: float) -> bool:
+        """Wait until all that was put so far is confirmed; False when that took too long."""
+        target = self._outbox.last
+        with self._progress:
+            return self._progress.wait_for(lambda: self._outbox.confirmed >= target, timeout_s)
+
+    def pending(self) -> int:
+        """Count what is not confirmed."""
+        return self._outbox.pending
+
+    def rejected(self) -> list[Rejection]:
+        """List what the recorder refused since the start, the newest thousand."""
+        with self._progress:
+            return list(self._rejected.values())
+
+    def status(self) -> dict[str, Any]:
+        """Say how sending goes; `fault` is a sentence for people, or None.
+
+        `stopped` says that only a person can help: the fault is one of configuration.
+        """
+        return {
+            "epoch": self._window.epoch,
+            "pending": self._outbox.pending,
+            "confirmed": self._confirmed,
+            "dropped": self._outbox.dropped,
+            "rejected": self._refused,
+            "connected": self._connection.connected,
+            "recorder": self._recorder,
+            "fault": self._fault(),
+            "stopped": self._stopped,
+        }
+
+    def close(self, timeout_s: float = 5.0) -> None:
+        """Stop sending and leave what is not confirmed in the outbox file."""
+        self._closing = True
+        self._wake()
+        self._thread.join(timeout_s)
+        try:
+            self._outbox.close()
+        except OvrError as error:
+            log.error("%s; the samples of the last seconds are lost", error)  # noqa: TRY400 - no trace needed
+        with self._progress:
+            self._progress.notify_all()
+
+    @property
+    def _stopped(self) -> bool:
+        return self._takeovers >= _TAKEOVERS or not (self._closing or self._thread.is_alive())
+
+    def _fault(self) -> str | None:
+        if self._takeovers:
+            return (
+                f"another process connects as MQTT client {self._connection.client_id!r}: "
+                "stop it, or give one of the two another name"
+            )
+        if self._stopped:
+            return "the sender's thread ended by an error of ours: see the log, then restart this process"
+        refusal = None if self._connection.connected else self._connection.refusal
+        return self._outbox.fault or refusal or self._problem
+
+    def _new_epoch(self) -> str:
+        epoch = ids.token()
+        self._epochs.append(epoch)
+        return epoch
+
+    def _connect(self, client_id: str) -> Connection:
+        connection = Connection(self._broker, client_id)
+        connection.on_disconnect(self._on_disconnect)
+        connection.subscribe(self._topics.ack(self.client), self._on_ack, qos=1)
+        connection.subscribe(self._topics.rejected(self.client), self._on_rejected, qos=1)
+        connection.subscribe(self._topics.health(RECORDER), self._on_health, qos=1)
+        return connection
+
+    def _wake(self) -> None:
+        if not self._woken:
+            self._woken = True
+            try:
+                self._rope.send(b"\0")
+            except (BlockingIOError, OSError):
+                return  # it has been rung often enough, or the sender is closed
+
+    def _run(self) -> None:
+        try:
+            while not self._closing:
+                self._turn()
+        finally:
+            self._connection.close()
+            self._bell.close()
+            self._rope.close()
+
+    def _turn(self) -> None:
+        now_s = time.monotonic()
+        wait_s = min(_TURN_S, self._window.wait_s(now_s))
+        if self._connection.connected or (now_s >= self._connect_at_s and not self._stopped):
+            self._connection.step(wait_s, wake=(self._bell,))
+        else:
+            self._bell.settimeout(_TURN_S)
+        self._listen()
+        now_s = time.monotonic()
+        self._outbox.tick(now_s)
+        self._window.on_time(now_s)
+        self._publish(now_s)
+
+    def _listen(self) -> None:
+        """Take the wake-up calls; what was put before is seen after."""
+        self._woken = False
+        try:
+            self._bell.recv(4096)
+        except (BlockingIOError, TimeoutError):
+            pass
+        finally:
+            self._bell.setblocking(False)
+
+    def _publish(self, now_s: float) -> None:
+        window, connection = self._window, self._connection
+        room = _MOST_UNANSWERED - connection.unacknowledged
+        if room <= 0 or not window.online or connection.backlog > _MOST_BACKLOG:
+            return
+        if window.room > 0 and (items := self._outbox.take(min(room, window.room), window.room_size)):
+            window.number(items)
+        count = 0
+        for sequence, item in window.ready(room, now_s):
+            topic = self._intake(item.subject, item.type)
+            published = connection.publish(
+                topic,
+                item.body,
+                qos=1,
+                user_properties=(("epoch", window.epoch), ("sequence", str(sequence))),
+                content_type=CONTENT_TYPE,
+                on_ack=partial(self._on_puback, window.epoch, sequence, topic),
+            )
+            if not published:
+                break
+            count += 1
+        window.sent(count, now_s)
+
+    def _on_puback(self, epoch: str, sequence: int, topic: str, code: int) -> None:
+        if code == 0:
+            return
+        self._window.on_refused(epoch, sequence, time.monotonic())
+        if code == _NOT_AUTHORIZED:
+            user = self._broker.username or "without a name"
+            self._complain(
+                f"the broker does not let user {user} publish to {topic}: `ovr user add {self.client}`, "
+                "and send as that user"
+            )
+        elif code == _NO_SUBSCRIBERS:
+            self._complain("no recorder listens at the broker: see `ovr status`")
+        else:
+            self._complain(f"the broker refuses what is sent to {topic}, code {code:#04x}")
+
+    def _complain(self, problem: str) -> None:
+        if problem != self._problem:
+            log.warning("%s", problem)
+        self._problem = problem
+
+    def _on_ack(self, message: Message) -> None:
+        ack = _object(message)
+        match ack:
+            case {"epoch": str(epoch), "unknown": True}:
+                self._window.on_unknown(epoch, _incarnation(ack))
+            case {"epoch": str(epoch), "sequence": int(sequence)}:
+                confirmed = self._window.on_ack(epoch, sequence, _incarnation(ack), time.monotonic())
+                if confirmed:
+                    self._outbox.confirm(confirmed)
+                    self._confirmed += len(confirmed)
+                    self._problem = None
+                    if time.monotonic() > self._connect_at_s + _TAKEOVER_FORGOTTEN_S:
+                        self._takeovers = 0
+                    with self._progress:
+                        self._progress.notify_all()
+
+    def _on_rejected(self, message: Message) -> None:
+        rejection = parse_rejection(_object(message))
+        if rejection is None or rejection.epoch not in self._epochs or rejection.id in self._rejected:
+            return
+        self._refused += 1
+        if self._refused <= _MOST_REJECTIONS:
+            log.warning(
+                "the recorder refused %s of %s: %s", rejection.type, rejection.subject, rejection.hint
+            )
+        with self._progress:
+            self._rejected[rejection.id] = rejection
+            if len(self._rejected) > _MOST_REJECTIONS:
+                self._rejected.popitem(last=False)
+
+    def _on_health(self, message: Message) -> None:
+        match _object(message):
+            case {"status": str(status), "session": str(session)}:
+                self._window.on_recorder(status, session)
+                self._recorder = status
+
+    def _on_disconnect(self) -> None:
+        self._window.on_disconnected()
+        self._recorder = "unknown"
+        if self._connection.taken_over:
+            self._connection.taken_over = False
+            self._takeovers += 1
+            wait_s = _TAKEOVER_WAIT_S * 2**self._takeovers * random.uniform(0.5, 1.5)
+            self._connect_at_s = time.monotonic() + wait_s
+            log.error("%s", self._fault())
+
+
+def _object(message: Message) -> dict[str, Any]:
+    try:
+        document = orjson.loads(message.payload)
+    except orjson.JSONDecodeError:
+        return {}
+    return document if isinstance(document, dict) else {}
+
+
+def _incarnation(ack: dict[str, Any]) -> str:
+    return f"{ack.get('journal')}/{ack.get('incarnation')}"
