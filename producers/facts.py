@@ -3,7 +3,6 @@
 Pure. `last_seen` is a monotonic time here; `stamped` turns it into a text when the event gets its own time.
 """
 
-from collections.abc import Mapping
 from dataclasses import asdict
 from math import isfinite
 from typing import Any
@@ -81,7 +80,7 @@ def _flags(item: Stamped, now_us: int) -> dict[str, Any]:
 
 
 def _fact(spec: DeviceSpec, **fields: Any) -> dict[str, Any]:
-    said: Mapping[str, Any] = {"device": spec.device_key[1], "kind": spec.kind, **fields}
+    said: dict[str, Any] = {"device": spec.device_key[1], "kind": spec.kind, **fields}
     cleaned = {
         name: line(value, _LONGEST.get(name, _LONGEST_TEXT)) if isinstance(value, str) else value
         for name, value in said.items()

@@ -12,7 +12,7 @@ DAY_S = 86_400.0
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """A value over the day: linear between its points, and from the last point on to the first of the next day."""
+    """A value over the day: linear between its points, and from the last on to the first of the next day."""
 
     times_s: tuple[float, ...]
     values: tuple[float, ...]

@@ -1,0 +1,12 @@
+"""All producers that this program knows: a new one is a module and a line here."""
+
+from collections.abc import Callable, Mapping
+
+from producers.host import HostSource
+from producers.simulator.source import SimulatorSource
+from producers.source import Setting, Source
+
+PRODUCERS: Mapping[str, Callable[[Setting], Source]] = {
+    "host": HostSource,
+    "simulator": SimulatorSource,
+}
