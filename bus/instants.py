@@ -5,6 +5,7 @@ Inside the code an instant is an `int` whose name ends in `_us`: exact, cheap to
 
 import time
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 SECOND_US = 1_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -16,6 +17,7 @@ def now_us() -> int:
     return time.time_ns() // 1000
 
 
+@lru_cache(maxsize=512)
 def text(instant_us: int) -> str:
     """Write an instant as RFC 3339 in UTC with six decimals, such as `2026-11-21T05:00:00.500000Z`."""
     moment = _EPOCH + timedelta(microseconds=instant_us)

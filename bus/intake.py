@@ -2,8 +2,8 @@
 
 Rules that must stay true here:
 - any topic and any bytes give an `Entry` or an `InputError`, nothing else;
-- the stored body is the sender's bytes, unless the recorder had to complete or correct an attribute, and then
-  what was claimed is kept beside it.
+- the stored body is the sender's bytes, on one line; where the recorder had to complete or correct an
+  attribute it is written anew, and what was claimed is kept beside it.
 """
 
 from collections.abc import Mapping
@@ -71,13 +71,15 @@ class Judge:
         self.registry.check(said.type, said.version, said.data)
         subject = self._subject(said)
         changes, time_us = _corrections(said, subject, now_us)
-        if plain or changes or "dataschema" not in document:
+        if plain or changes or "dataschema" not in document or b"\n" in payload or b"\r" in payload:
             body = envelope.encode(
                 replace(said, subject=subject, time_us=time_us, extensions={**said.extensions, **changes})
             )
         else:
             body = payload.strip()
-        stream = self._stream(said.data) if said.type == SAMPLE else None
+        stream = stream_of(said.type, said.data)
+        if stream is not None:
+            _check_measurements(said.data)
         return Entry(place.client, said.source, said.id, said.type, subject, time_us, body, stream)
 
     def learn(self, subject: str, data: Mapping[str, Any]) -> None:
@@ -151,15 +153,20 @@ class Judge:
             if owner not in {name, subject}:
                 raise InputError("alias_taken", where, f"{alias!r} is already a name of {owner}")
 
-    def _stream(self, data: Mapping[str, Any]) -> str:
-        unknown = measurements.unknown(data["values"])
-        if unknown:
-            raise InputError(
-                "unknown_measurement",
-                f"data.values.{unknown[0]}",
-                "use a name from schemas/measurements.toml, or begin your own with x_",
-            )
-        return f"{data['kind']}/{data.get('interval_ms', 0)}"
+
+def stream_of(type_: str, data: Mapping[str, Any]) -> str | None:
+    """Tell the series a sample belongs to within its system: `<kind>/<interval_ms>`; None for other types."""
+    return f"{data['kind']}/{data.get('interval_ms', 0)}" if type_ == SAMPLE else None
+
+
+def _check_measurements(data: Mapping[str, Any]) -> None:
+    unknown = measurements.unknown(data["values"])
+    if unknown:
+        raise InputError(
+            "unknown_measurement",
+            f"data.values.{unknown[0]}",
+            "use a name from schemas/measurements.toml, or begin your own with x_",
+        )
 
 
 def _corrections(said: Envelope, subject: str, now_us: int) -> tuple[dict[str, str], int]:

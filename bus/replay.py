@@ -143,7 +143,7 @@ class Playback:
 
     def __init__(
         self, request: Request, events: Iterator[Recorded], answer: Callable[[dict[str, Any]], None]
-    ):
+    ) -> None:
         self.request = request
         self.answer = answer
         self.count = 0
@@ -218,10 +218,8 @@ class ReplayService:
                 answer({"id": said["cancel"], "status": "cancelled" if known else "unknown"})
                 return
             request = parse_request(message.payload)
-            if request.id in self._playing or len(self._playing) >= _AT_ONCE:
-                raise InputError("busy", "id", f"choose another id, or wait: {_AT_ONCE} replays run at once")
-            events = select(self._reader, request)
-            playback = Playback(request, events, answer)
+            self._check_room(request)
+            playback = Playback(request, select(self._reader, request), answer)
         except InputError as error:
             answer({"status": "error", "reason": error.reason, "field": error.field, "hint": error.hint})
             return
@@ -231,6 +229,10 @@ class ReplayService:
         log.info("replaying %s", request)
         answer({"id": request.id, "status": "started", "topic": self._topics.replay_filter(request.id)})
         self._playing[request.id] = playback
+
+    def _check_room(self, request: Request) -> None:
+        if request.id in self._playing or len(self._playing) >= _AT_ONCE:
+            raise InputError("busy", "id", f"choose another id, or wait: {_AT_ONCE} replays run at once")
 
     def _play(self, playback: Playback) -> None:
         for _ in range(_SLICE):

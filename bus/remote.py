@@ -1,0 +1,155 @@
+"""The journal from another machine: the same reader, through the replay service.
+
+Rules that must stay true here:
+- an answer counts only when as many events came as were sent; anything less is asked for again;
+- one request at a time, and pages of bounded size, so that no broker queue can overflow.
+"""
+
+import time
+from collections.abc import Collection, Iterator
+from typing import Any
+
+import orjson
+
+from bus import ids, instants
+from bus.connection import Broker, Connection, Message
+from bus.envelope import Recorded
+from bus.journal import Head, Verdict
+from bus.journal_verify import verify
+from bus.topics import Topics
+from bus.transfer import from_line
+from schemas.errors import TransientError
+
+_PAGE = 500
+_PATIENCE_S = 5.0
+_TRIES = 5
+
+
+class RemoteReader:
+    """Reads a journal over MQTT."""
+
+    def __init__(self, broker: Broker, client_id: str) -> None:
+        self._id = ids.token()
+        self._topics = Topics(broker.prefix)
+        self._reply = self._topics.replay(self._id, "_reply", "replay")
+        self._events: list[Recorded] = []
+        self._done: dict[str, Any] | None = None
+        self._asked = 0
+        self._head: Head | None = None
+        self.connection = Connection(broker, client_id)
+        self.connection.subscribe(self._topics.replay_filter(self._id), self._receive, qos=1)
+        self.connection.subscribe(self._topics.head, self._learn_head)
+
+    def head(self) -> Head:
+        """Return the newest event's place, as the recorder tells it.
+
+        Raises:
+            TransientError: the recorder cannot be heard.
+        """
+        self.connection.step(0.0)
+        limit = time.monotonic() + _PATIENCE_S
+        while self._head is None:
+            if time.monotonic() > limit:
+                raise TransientError(
+                    f"no journal head heard: {self.connection.refusal or 'is the recorder running?'}"
+                )
+            self.connection.step(0.1)
+        return self._head
+
+    def read(
+        self,
+        after: int = 0,
+        *,
+        limit: int | None = None,
+        upto: int | None = None,
+        subjects: Collection[str] | None = None,
+        types: Collection[str] | None = None,
+        since_us: int | None = None,
+        until_us: int | None = None,
+    ) -> Iterator[Recorded]:
+        """Yield events in order of position; see `JournalReader.read`."""
+        filters = {
+            "to_position": upto,
+            "subjects": None if subjects is None else list(subjects),
+            "types": None if types is None else list(types),
+            "from_time": None if since_us is None else instants.text(since_us),
+            "to_time": None if until_us is None else instants.text(until_us),
+        }
+        left = limit
+        while left is None or left > 0:
+            page = _PAGE if left is None else min(_PAGE, left)
+            events = self._ask({"from_position": after + 1, "limit": page, **filters})
+            yield from events
+            if len(events) < page:
+                return
+            after = events[-1].position
+            left = None if left is None else left - len(events)
+
+    def newest_samples(self, upto: int) -> Iterator[Recorded]:
+        """Yield the newest sample of each stream up to `upto`."""
+        after = 0
+        while events := self._ask(
+            {"newest": True, "to_position": upto, "from_position": after + 1, "limit": _PAGE}
+        ):
+            yield from events
+            after = events[-1].position
+
+    def hash_at(self, position: int) -> bytes | None:
+        """Return the hash of one event; None when there is none."""
+        events = list(self.read(position - 1, limit=1, upto=position)) if position > 0 else []
+        return events[0].hash if events else None
+
+    def verify(self) -> Verdict:
+        """Recompute the hash chain of all that the replay service sends."""
+        return verify(self.read(), self.head(), self.head().position)
+
+    def close(self) -> None:
+        """End the connection."""
+        self.connection.close()
+
+    def _ask(self, request: dict[str, Any]) -> list[Recorded]:
+        for _ in range(_TRIES):
+            if self._answered(request):
+                assert self._done is not None
+                if self._done.get("status") == "error" and self._done.get("reason") != "busy":
+                    raise TransientError(f"the replay service refuses: {self._done.get('hint')}")
+                if self._done.get("count") == len(self._events):
+                    return self._events
+        raise TransientError(
+            f"the replay service does not answer: {self.connection.refusal or 'is it running?'}"
+        )
+
+    def _answered(self, request: dict[str, Any]) -> bool:
+        """Send a request and collect its answer; False when it did not come in time."""
+        self._asked += 1
+        self._events, self._done = [], None
+        limit = time.monotonic() + _PATIENCE_S
+        body = {name: value for name, value in request.items() if value is not None} | {
+            "id": self._id,
+            "speed": 0,
+        }
+        sent = False
+        while self._done is None and time.monotonic() < limit:
+            sent = sent or self.connection.publish(
+                self._topics.replay_request,
+                orjson.dumps(body),
+                qos=1,
+                response_topic=self._reply,
+                correlation=str(self._asked).encode(),
+            )
+            self.connection.step(0.1)
+        return self._done is not None
+
+    def _receive(self, message: Message) -> None:
+        if message.topic != self._reply:
+            said = dict(message.user_properties)
+            line = message.payload[:-1] + b',"hash":"' + said.get("hash", "").encode() + b'"}'
+            self._events.append(from_line(line))
+            return
+        said_ = orjson.loads(message.payload)
+        if message.correlation == str(self._asked).encode() and said_.get("status") in {"done", "error"}:
+            self._done = said_
+
+    def _learn_head(self, message: Message) -> None:
+        said = orjson.loads(message.payload)
+        self._head = Head(said["journal"], said["incarnation"], said["position"], bytes.fromhex(said["hash"]))
