@@ -1,4 +1,4 @@
-"""A journal in memory: the contract's second implementation, and a fast stand-in where disks do not matter."""
+"""A journal in memory: the contract's second implementation, and a stand-in where disks do not matter."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace

@@ -4,13 +4,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from bus import envelope, ids
 from bus.envelope import Envelope, Recorded
 from bus.journal import DeadLetter, Duplicate, Entry, Journal
 from bus.journal_writer import SqliteJournal
-from hypothesis import given
-from hypothesis import strategies as st
-
 from tests.journals import MemoryJournal
 
 IMPLEMENTATIONS: dict[str, Callable[[Path], Journal]] = {
@@ -28,7 +28,7 @@ def journal(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Journal]
     opened.close()
 
 
-def entry(  # noqa: PLR0913
+def entry(
     n: int,
     *,
     subject: str = "rig_01",
@@ -102,7 +102,12 @@ def test_an_event_is_read_as_it_was_appended(journal: Journal, id_: str) -> None
     (read,) = journal.read()
     assert read == recorded
     assert (read.id, read.body, read.recorded_us) == (id_, written.body, T0 + 5)
-    assert (read.client, read.source, read.type, read.subject) == ("alice", "/edge/alice", "note.added", "rig_01")
+    assert (read.client, read.source, read.type, read.subject) == (
+        "alice",
+        "/edge/alice",
+        "note.added",
+        "rig_01",
+    )
 
 
 @pytest.mark.parametrize(
@@ -206,7 +211,9 @@ def test_dead_letters_may_come_with_no_event(journal: Journal) -> None:
 
 
 @given(batches=st.lists(st.lists(st.integers(0, 30), max_size=6), max_size=12))
-def test_any_batches_with_any_repetitions_record_each_id_once_in_first_order(batches: list[list[int]]) -> None:
+def test_any_batches_with_any_repetitions_record_each_id_once_in_first_order(
+    batches: list[list[int]],
+) -> None:
     journal = MemoryJournal()
     for batch in batches:
         journal.append([entry(n, id_=f"n{n}") for n in batch], recorded_us=T0)

@@ -3,13 +3,14 @@
 import contextlib
 
 import pytest
-from bus import mqtt
-from bus.mqtt import Connack, Disconnect, Message, Packet, Pingresp, ProtocolError, Puback, Suback
-from bus.mqtt_decoder import Decoder
 from hypothesis import given
 from hypothesis import strategies as st
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
+
+from bus import mqtt
+from bus.mqtt import Connack, Disconnect, Message, Packet, Pingresp, ProtocolError, Puback, Suback
+from bus.mqtt_decoder import Decoder
 
 texts = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=40)
 topics = texts.filter(bool)

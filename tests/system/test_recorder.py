@@ -12,13 +12,13 @@ from typing import Any
 
 import orjson
 import pytest
+
 from bus import envelope, ids, instants
 from bus.connection import Broker, Connection, Message
 from bus.envelope import Envelope
 from bus.journal_sqlite import SqliteJournalReader
 from bus.recorder import Recorder
 from bus.topics import Topics
-
 from tests.services import Service, start_mosquitto
 from tests.waiting import until
 
@@ -247,7 +247,11 @@ def test_what_cannot_be_recorded_is_kept_with_its_reason(
     ear.until(lambda: [m for m in ear.heard if m.topic.startswith("ovr/rejected/")], "it is refused")
 
     (refusal,) = [orjson.loads(m.payload) for m in ear.heard if m.topic.startswith("ovr/rejected/")]
-    assert refusal["reason"] in {reason, "not_json"} if payload.endswith(b"1e999}}") else refusal["reason"] == reason
+    assert (
+        refusal["reason"] in {reason, "not_json"}
+        if payload.endswith(b"1e999}}")
+        else refusal["reason"] == reason
+    )
     assert refusal["hint"]
     assert journal.dead_letters()[0][0].topic == topic
     assert journal.head().position == 0

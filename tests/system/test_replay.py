@@ -9,13 +9,13 @@ from typing import Any
 
 import orjson
 import pytest
+
 from bus.connection import Broker, Connection, Message
 from bus.follow import Follower
 from bus.journal_sqlite import SqliteJournalReader
 from bus.journal_writer import SqliteJournal
 from bus.remote import RemoteReader
 from bus.replay import ReplayService
-
 from tests.contract.test_journal import T0, entry, sample
 from tests.services import Service, start_mosquitto
 from tests.waiting import until

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from bus.journal import DeadLetter, Entry, check_place
 from bus.journal_dead_letters import KEPT
 from bus.journal_sqlite import FILE, SqliteJournalReader
 from bus.journal_writer import SqliteJournal
 from schemas.errors import ConfigurationError, TransientError
-
 from tests.contract.test_journal import T0, entry, sample
 
 
@@ -30,7 +30,7 @@ def edit(path: Path, statement: str, *values: object) -> None:
 
 
 def test_a_second_writer_is_refused_and_told_who_holds_it(journal: SqliteJournal) -> None:
-    with pytest.raises(ConfigurationError, match="process \\d+"):
+    with pytest.raises(ConfigurationError, match=r"process \d+"):
         SqliteJournal(journal.path.parent)
 
 
@@ -182,7 +182,8 @@ def test_reading_other_types_does_not_touch_samples(journal: SqliteJournal) -> N
     filters = journal._filters(None, None, ["note.added"], None, None)
     assert filters is not None
     plan = journal._db.execute(
-        f"EXPLAIN QUERY PLAN SELECT body FROM event {filters[0]} AND position > 0 ORDER BY position", filters[1]
+        f"EXPLAIN QUERY PLAN SELECT body FROM event {filters[0]} AND position > 0 ORDER BY position",
+        filters[1],
     ).fetchall()
 
     assert "event_rare" in plan[0][3]

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 import zstandard
+from hypothesis import given
+from hypothesis import strategies as st
+
 from bus import transfer
 from bus.journal import Entry
 from bus.journal_writer import SqliteJournal
-from hypothesis import given
-from hypothesis import strategies as st
 from schemas.errors import ConfigurationError, InputError
-
 from tests.contract.test_journal import T0, entry
 from tests.journals import MemoryJournal
 
@@ -95,8 +95,6 @@ def test_any_text_survives_a_line(note: str, id_: str) -> None:
     journal = MemoryJournal()
     written = entry(1, id_="x" + "".join(c for c in id_ if c.isprintable()))
     body = written.body.replace(b"note 1", b'\\",\\"position\\":\\"' if not note else b"note 2")
-    journal.append(
-        [Entry("c", written.source, written.id, written.type, "rig_01", T0, body)], recorded_us=T0
-    )
+    journal.append([Entry("c", written.source, written.id, written.type, "rig_01", T0, body)], recorded_us=T0)
 
     assert transfer.from_line(transfer.to_line(journal.events[0])).body == body

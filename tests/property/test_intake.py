@@ -1,0 +1,146 @@
+"""Intake: any bytes on any topic give an entry or a reason, and names become canonical in one way."""
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bus import envelope, instants, system_ids
+from bus.envelope import Envelope
+from bus.intake import Judge
+from bus.journal import Entry
+from bus.topics import Topics
+from schemas.errors import InputError
+from schemas.registry import Registry
+
+TOPICS = Topics()
+REGISTRY = Registry.load()
+NOW_US = instants.parse("2026-11-21T05:00:00Z")
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=12), inner, max_size=4),
+    max_leaves=12,
+)
+types = st.sampled_from(REGISTRY.types()) | st.text(max_size=20)
+topic_names = st.text(st.characters(codec="utf-8", exclude_characters="\x00#+"), max_size=24)
+attributes = st.sampled_from(
+    ["specversion", "id", "source", "type", "subject", "time", "dataschema", "data", "position", "xyz", "X"]
+)
+
+
+def judge(topic: str, payload: bytes) -> Entry | InputError:
+    try:
+        return Judge(REGISTRY, "edge-01").judge(TOPICS.parse_intake(topic), payload, NOW_US)
+    except InputError as error:
+        return error
+
+
+def assert_recordable(entry: Entry) -> None:
+    said = envelope.decode(entry.body)
+    assert (said.id, said.source, said.type, said.subject) == (
+        entry.id,
+        entry.source,
+        entry.type,
+        entry.subject,
+    )
+    assert said.time_us == entry.time_us
+    assert b"\n" not in entry.body
+    assert entry.body.endswith(b"}")
+
+
+def as_json(value: object) -> bytes:
+    try:
+        return orjson.dumps(value)
+    except TypeError:  # an integer of more than 64 bits
+        return b"18446744073709551616"
+
+
+@given(topic_names, topic_names, types, st.binary(max_size=300) | json_values.map(as_json))
+def test_any_topic_and_any_bytes_give_an_entry_or_a_reason(
+    client: str, system_id: str, type_: str, payload: bytes
+) -> None:
+    answer = judge(f"ovr/in/{client}/{system_id}/{type_}", payload)
+
+    if isinstance(answer, InputError):
+        assert answer.reason
+        assert answer.hint
+    else:
+        assert_recordable(answer)
+
+
+@given(st.dictionaries(attributes, json_values, max_size=9))
+def test_any_change_to_an_envelope_gives_an_entry_or_a_reason(changes: dict[str, object]) -> None:
+    good = Envelope("n1", "/edge-01/alice", "note.added", "rig_01", NOW_US, {"text": "hello"})
+    document = orjson.loads(envelope.encode(good)) | changes
+
+    answer = judge("ovr/in/alice/rig_01/note.added", as_json(document))
+
+    if isinstance(answer, Entry):
+        assert_recordable(answer)
+
+
+@given(st.dictionaries(st.text(max_size=8), json_values, max_size=5), st.sampled_from(REGISTRY.types()))
+def test_any_plain_data_gives_an_entry_or_a_reason(data: dict[str, object], type_: str) -> None:
+    answer = judge(f"ovr/in/alice/rig_01/{type_}", as_json(data))
+
+    if isinstance(answer, Entry):
+        assert_recordable(answer)
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["soc_pct", "x_mine_w", "dc_voltage_v"]), st.floats() | st.none(), min_size=1
+    )
+)
+def test_readings_are_finite_numbers_or_null(values: dict[str, float | None]) -> None:
+    text = ",".join(f'"{name}":{"null" if value is None else repr(value)}' for name, value in values.items())
+    payload = f'{{"kind":"victron","interval_ms":500,"values":{{{text}}}}}'.encode()
+
+    answer = judge("ovr/in/alice/rig_01/sample.taken", payload)
+
+    finite = all(value is None or abs(value) <= 1e15 for value in values.values())
+    assert isinstance(answer, Entry) == finite
+
+
+@given(st.text(max_size=80))
+def test_a_canonical_id_is_its_own_canonical_id(typed: str) -> None:
+    try:
+        name = system_ids.canonical(typed)
+    except InputError:
+        return
+
+    assert system_ids.canonical(name) == name
+    assert TOPICS.parse_intake(TOPICS.intake("a", name, "t")) is not None
+
+
+@pytest.mark.parametrize(
+    ("typed", "name"),
+    [
+        ("rig_01", "rig_01"),
+        ("  Rig-01 ", "rig_01"),
+        ("Logger 3", "acuvim_13"),
+        ("logger3", "acuvim_13"),
+        ("LOGGER-3", "acuvim_13"),
+        ("logger 12", "logger_12"),
+        ("logger 0", "logger_0"),
+        ("Big  Blue", "big_blue"),
+    ],
+)
+def test_what_people_type_for_one_system_is_one_name(typed: str, name: str) -> None:
+    assert system_ids.canonical(typed) == name
+
+
+@pytest.mark.parametrize(
+    "typed", ["", " ", "_x", "a/b", "a+b", "a#", "naïve", "x" * 65, "a\x00b", "..", "a,b", "a=b"]
+)
+def test_names_unfit_for_topics_labels_or_files_are_refused(typed: str) -> None:
+    with pytest.raises(InputError, match="system_id"):
+        system_ids.canonical(typed)
+
+
+def test_aliases_are_followed_and_a_circle_ends() -> None:
+    aliases = {"blue": "rig_01", "sky": "blue", "a": "b", "b": "a"}
+
+    assert system_ids.canonical("Sky", aliases) == "rig_01"
+    assert system_ids.canonical("a", aliases) in {"a", "b"}
