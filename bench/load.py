@@ -12,7 +12,7 @@ from bus.mqtt import Message, Subscription
 from bus.mqtt_decoder import Decoder
 from schemas.measurements import MEASUREMENTS
 
-NAMES = sorted(MEASUREMENTS)[:50]
+NAMES = sorted(MEASUREMENTS, key=lambda name: (len(name), name))[:50]
 SYSTEMS = 100
 IN_FLIGHT = 4000
 
