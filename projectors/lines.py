@@ -2,7 +2,7 @@
 
 Rules that must stay true here:
 - a line is proven well-formed before it leaves: names and number types are checked, texts are escaped, and
-  `WELL_FORMED` matches every line that any function here returns (tests hold it against a real VictoriaMetrics);
+  `WELL_FORMED` matches every line any function here returns (tests hold it against a real VictoriaMetrics);
 - device metrics carry the label `system_id`, the `db` label of `Compatibility`, and no other;
 - an absent reading is not written; nothing stands in for it.
 
@@ -21,7 +21,6 @@ import orjson
 from schemas.errors import InputError
 
 EVENT_METRIC = "ovr_event_active"
-POSITION_METRIC = "ovr_series_position"
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,4095}")
 _CONTROL = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
@@ -128,6 +127,12 @@ def word(name: str) -> str:
     if _NAME.fullmatch(name) is None:
         raise InputError("name", "data", f"use a-z, 0-9 and _, a letter first, not {name!r:.60}")
     return name
+
+
+def selector(name: str = "", /, **labels: str) -> str:
+    """Write a series selector that matches these labels exactly, whatever they hold."""
+    quoted = (f"{label}={orjson.dumps(value).decode()}" for label, value in labels.items())
+    return f"{name}{{{','.join(quoted)}}}"
 
 
 def _escaped(name: str, value: str) -> str:

@@ -33,19 +33,19 @@ class Process:
 
     Attributes:
         started: Unix seconds; another start is another process.
-        inserted: rows taken from line protocol; fewer than before is another process too.
+        uptime_s: whole seconds; from 1 on, no later process can have the same start.
         invalid: rows skipped because they could not be parsed.
         ignored: rows dropped because their time is outside the retention or the next two days.
     """
 
     started: int
-    inserted: int
+    uptime_s: int
     invalid: int
     ignored: int
 
     def replaces(self, earlier: Self) -> bool:
         """Tell whether this is another process than the one that answered earlier."""
-        return self.started != earlier.started or self.inserted < earlier.inserted
+        return self.started != earlier.started
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +135,7 @@ class Victoria:
             raise ConfigurationError(f"no VictoriaMetrics answers at {self.url}: its /metrics tells no start")
         return Process(
             figures["vm_app_start_timestamp"],
-            figures.get('vm_rows_inserted_total{type="influx"}', 0),
+            figures.get("vm_app_uptime_seconds", 0),
             figures.get('vm_rows_invalid_total{type="influx"}', 0),
             sum(count for name, count in figures.items() if name.startswith("vm_rows_ignored_total{")),
         )
@@ -198,9 +198,3 @@ def _failure(url: str, status: int, reason: str) -> TransientError | Configurati
     message = f"VictoriaMetrics at {url} answered {status}: {reason}"
     busy = status >= http.HTTPStatus.INTERNAL_SERVER_ERROR or status == http.HTTPStatus.TOO_MANY_REQUESTS
     return TransientError(message) if busy or not status else ConfigurationError(message)
-
-
-def selector(name: str = "", /, **labels: str) -> str:
-    """Write a series selector that matches these labels exactly, whatever they hold."""
-    quoted = (f"{label}={orjson.dumps(value).decode()}" for label, value in labels.items())
-    return f"{name}{{{','.join(quoted)}}}"

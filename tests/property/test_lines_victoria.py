@@ -8,8 +8,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from projectors import lines
-from projectors.lines import SampleLines
-from projectors.victoria import Series, Victoria, selector
+from projectors.lines import SampleLines, selector
+from projectors.victoria import Series, Victoria
 from tests.services import start_victoria
 
 BASE_MS = 1_795_249_390_991

@@ -1,0 +1,252 @@
+"""Fold the stream into what VictoriaMetrics should hold: lines, and series to delete and write anew. Pure.
+
+Rules that must stay true here:
+- whether a fact appends or rewrites depends on its place in the stream alone, never on batches; so going on
+  from any earlier place, over whatever a later life had written, ends with the same content;
+- the horizon is the newest `recordedat` seen; no clock is read;
+- what cannot be written is told and left out; it never stops the stream.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from bus import envelope, system_ids
+from bus.envelope import Event, Recorded
+from projectors import lines, markers, windows
+from projectors.lines import EVENT_METRIC, Compatibility, selector
+from projectors.markers import Key, Point, Spans, Stay
+from projectors.series_samples import SAMPLE, SampleWriter
+from schemas.errors import InputError
+from schemas.registry import Registry
+
+VERSION = 1
+REGISTERED = "system.registered"
+FACTS = windows.TYPES | {REGISTERED}
+TYPES = FACTS | {SAMPLE}
+
+Refused = tuple[Recorded, InputError]
+
+
+@dataclass(slots=True)
+class Effects:
+    """What a batch of events comes to, in the order in which it must be done.
+
+    Attributes:
+        written: lines to write first.
+        deleted: selectors of series to delete then.
+        rewritten: lines to write after that.
+        moved: subjects whose samples are to be written again, from the journal, after the deletion.
+        urgent: an operator's fact is among them: make it searchable soon.
+        refused: events that could not be applied, with the reason.
+    """
+
+    written: list[Iterable[bytes]] = field(default_factory=list)
+    deleted: list[str] = field(default_factory=list)
+    rewritten: list[Iterable[bytes]] = field(default_factory=list)
+    moved: set[str] = field(default_factory=set)
+    urgent: bool = False
+    refused: list[Refused] = field(default_factory=list)
+
+
+class SeriesFold:
+    """What is known at one place of the stream, and what VictoriaMetrics holds because of it.
+
+    Attributes:
+        horizon_us: the newest `recordedat` seen.
+    """
+
+    def __init__(self, registry: Registry, compatibility: Compatibility | None = None) -> None:
+        self.horizon_us = 0
+        self._registry = registry
+        self._compatibility = compatibility or Compatibility()
+        self._samples = self.writer()
+        self._aliases: dict[str, str] = {}
+        self._facts: dict[str, list[windows.WindowFact]] = defaultdict(list)
+        self._written: dict[str, _Written] = {}
+        self._due: dict[str, int] = {}
+
+    def restore(self, facts: Iterable[Recorded], samples: Iterable[Recorded], horizon_us: int) -> None:
+        """Stand at a place of the stream without writing anything.
+
+        Args:
+            facts: all `FACTS` up to that place.
+            samples: the last samples up to that place, at least those of its last millisecond.
+            horizon_us: the newest `recordedat` up to it.
+        """
+        for recorded in facts:
+            if (event := self._event(recorded, [])) is not None:
+                self._learn(event)
+        for recorded in samples:
+            self._sample(recorded, Effects(), [])
+        self.horizon_us = horizon_us
+        for system_id in self._systems():
+            self._note(system_id, self._spans(system_id))
+
+    def take(self, batch: Sequence[Recorded]) -> Effects:
+        """Apply events that follow each other."""
+        effects = Effects()
+        taken: list[bytes] = []
+        rewrite: set[tuple[str, str]] = set()
+        for recorded in batch:
+            if recorded.type == SAMPLE:
+                self._sample(recorded, effects, taken)
+            elif recorded.type in FACTS:
+                rewrite |= self._fact(recorded, effects)
+            self.horizon_us = max(self.horizon_us, recorded.recorded_us)
+        effects.written.insert(0, taken)
+        horizon_ms = self.horizon_us // 1000
+        for system_id in [system_id for system_id, due in self._due.items() if due <= horizon_ms]:
+            self._write(system_id, self._written[system_id].spans, effects)
+        self._rewrite(rewrite, effects)
+        return effects
+
+    def system(self, subject: str) -> str:
+        """Name the system that a recorded subject is, as far as is known now."""
+        return system_ids.resolve(subject, self._aliases)
+
+    def writer(self) -> SampleWriter:
+        """Make a writer for samples that are read once more."""
+        return SampleWriter(self._registry, self._compatibility)
+
+    def _sample(self, recorded: Recorded, effects: Effects, taken: list[bytes]) -> None:
+        try:
+            line = self._samples.line(recorded, self.system(recorded.subject))
+        except InputError as error:
+            effects.refused.append((recorded, error))
+            return
+        if line is not None:
+            taken.append(line)
+
+    def _event(self, recorded: Recorded, refused: list[Refused]) -> Event | None:
+        try:
+            said = envelope.decode(recorded.body)
+            data = self._registry.upcast(recorded.type, said.version, said.data)
+        except InputError as error:
+            refused.append((recorded, error))
+            return None
+        return Event(
+            recorded.position,
+            recorded.recorded_us,
+            recorded.client,
+            recorded.source,
+            recorded.id,
+            recorded.type,
+            recorded.subject,
+            recorded.time_us,
+            data,
+            said.extensions,
+        )
+
+    def _fact(self, recorded: Recorded, effects: Effects) -> set[tuple[str, str]]:
+        """Apply a rare fact; return what of `ovr_event` must be rewritten: pairs of system and event_id."""
+        event = self._event(recorded, effects.refused)
+        if event is None:
+            return set()
+        effects.urgent = True
+        learned = self._learn(event)
+        effects.moved |= learned.subjects
+        effects.deleted += (selector(system_id=system_id) for system_id in sorted(learned.stale))
+        rewrite: set[tuple[str, str]] = set()
+        for system_id in learned.stale:
+            self._written.pop(system_id, None)
+            self._due.pop(system_id, None)
+        for system_id in self._systems() if learned.stale else self._systems(recorded.subject):
+            spans = self._spans(system_id)
+            rewritten = self._write(system_id, spans, effects)
+            if system_id in learned.stale:
+                rewritten = frozenset(key[0] for key in spans)
+            rewrite |= {(system_id, event_id) for event_id in rewritten}
+        return rewrite
+
+    def _learn(self, event: Event) -> "_Learned":
+        if event.type != REGISTERED:
+            self._facts[event.subject].append(windows.fact_of(event))
+            return _Learned()
+        aliases = dict(self._aliases)
+        for alias in event.data.get("aliases", ()):
+            name = system_ids.canonical(alias)
+            if name != event.subject:
+                aliases[name] = event.subject
+        before, self._aliases = self._aliases, aliases
+        stale = frozenset(
+            system_ids.resolve(name, before)
+            for name in aliases
+            if system_ids.resolve(name, before) != system_ids.resolve(name, aliases)
+        )
+        lived = (name for name in (*aliases, *stale) if system_ids.resolve(name, before) in stale)
+        return _Learned(stale, frozenset(lived))
+
+    def _systems(self, subject: str = windows.ALL) -> set[str]:
+        """Name the systems that facts about a subject are about: those with facts of their own."""
+        subjects = self._facts.keys() - {windows.ALL} if subject == windows.ALL else {subject}
+        return {system_ids.resolve(name, self._aliases) for name in subjects & self._facts.keys()}
+
+    def _spans(self, system_id: str) -> Spans:
+        facts = [
+            fact
+            for subject, of_subject in self._facts.items()
+            if subject == windows.ALL or system_ids.resolve(subject, self._aliases) == system_id
+            for fact in of_subject
+        ]
+        return markers.spans(
+            Stay(window.event_id, segment.location or "", segment.from_us, segment.to_us)
+            for window in windows.fold_windows(facts).windows
+            for segment in window.segments
+        )
+
+    def _write(self, system_id: str, spans: Spans, effects: Effects) -> frozenset[str]:
+        """Bring a system's series up to the horizon and to what is true; return event_ids to rewrite."""
+        horizon_ms = self.horizon_us // 1000
+        old = self._written.get(system_id) or _Written({}, horizon_ms)
+        grown = markers.plan(old.spans, old.horizon_ms, old.spans, horizon_ms)
+        changed = markers.plan(old.spans, horizon_ms, spans, horizon_ms)
+        for plan in (grown, changed):
+            effects.written += (_lines(system_id, key, points) for key, points in plan.append.items())
+        self._note(system_id, spans)
+        return changed.rewrite
+
+    def _rewrite(self, rewrite: Iterable[tuple[str, str]], effects: Effects) -> None:
+        for system_id, event_id in sorted(rewrite):
+            effects.deleted.append(selector(EVENT_METRIC, system_id=system_id, event_id=event_id))
+            written = self._written.get(system_id) or _Written({}, 0)
+            effects.rewritten += (
+                _lines(system_id, key, markers.points(series, written.horizon_ms))
+                for key, series in written.spans.items()
+                if key[0] == event_id
+            )
+
+    def _note(self, system_id: str, spans: Spans) -> None:
+        horizon_ms = self.horizon_us // 1000
+        self._written[system_id] = _Written(spans, horizon_ms)
+        self._due.pop(system_id, None)
+        if (due := markers.next_repeat_ms(spans, horizon_ms)) is not None:
+            self._due[system_id] = due
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """What VictoriaMetrics holds of one system's `ovr_event`."""
+
+    spans: Spans
+    horizon_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Learned:
+    """What new aliases change.
+
+    Attributes:
+        stale: system ids under which samples may stand that belong to another system.
+        subjects: whose samples those are.
+    """
+
+    stale: frozenset[str] = frozenset()
+    subjects: frozenset[str] = frozenset()
+
+
+def _lines(system_id: str, key: Key, points: Iterable[Point]) -> Iterator[bytes]:
+    event_id, location = key
+    tags = {"event_id": event_id, "system_id": system_id, "location": location}
+    head = lines.series("ovr_event", tags)
+    return (lines.point(head, "active", value, time_ms) for time_ms, value in points)
