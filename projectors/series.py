@@ -7,21 +7,22 @@ Rules that must stay true here:
 - what cannot be written is told and left out; it never stops the stream.
 """
 
+import contextlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from bus import envelope, system_ids
 from bus.envelope import Event, Recorded
 from projectors import lines, markers, windows
+from projectors.aliases import REGISTERED, Aliases
+from projectors.events import SAMPLE, EventReader
 from projectors.lines import EVENT_METRIC, Compatibility, selector
 from projectors.markers import Key, Point, Spans, Stay
-from projectors.series_samples import SAMPLE, SampleWriter
+from projectors.series_samples import SampleWriter
 from schemas.errors import InputError
 from schemas.registry import Registry
 
 VERSION = 1
-REGISTERED = "system.registered"
 FACTS = windows.TYPES | {REGISTERED}
 TYPES = FACTS | {SAMPLE}
 
@@ -59,9 +60,10 @@ class SeriesFold:
     def __init__(self, registry: Registry, compatibility: Compatibility | None = None) -> None:
         self.horizon_us = 0
         self._registry = registry
+        self._events = EventReader(registry)
         self._compatibility = compatibility or Compatibility()
         self._samples = self.writer()
-        self._aliases: dict[str, str] = {}
+        self._aliases = Aliases()
         self._facts: dict[str, list[windows.WindowFact]] = defaultdict(list)
         self._written: dict[str, _Written] = {}
         self._due: dict[str, int] = {}
@@ -75,12 +77,12 @@ class SeriesFold:
             horizon_us: the newest `recordedat` up to it.
         """
         for recorded in facts:
-            if (event := self._event(recorded, [])) is not None:
-                self._learn(event)
+            with contextlib.suppress(InputError):
+                self._learn(self._events.event(recorded))
         for recorded in samples:
             self._sample(recorded, Effects(), [])
         self.horizon_us = horizon_us
-        for system_id in self._systems():
+        for system_id in self._systems(windows.ALL):
             self._note(system_id, self._spans(system_id))
 
     def take(self, batch: Sequence[Recorded]) -> Effects:
@@ -103,7 +105,7 @@ class SeriesFold:
 
     def system(self, subject: str) -> str:
         """Name the system that a recorded subject is, as far as is known now."""
-        return system_ids.resolve(subject, self._aliases)
+        return self._aliases.resolve(subject)
 
     def writer(self) -> SampleWriter:
         """Make a writer for samples that are read once more."""
@@ -118,75 +120,44 @@ class SeriesFold:
         if line is not None:
             taken.append(line)
 
-    def _event(self, recorded: Recorded, refused: list[Refused]) -> Event | None:
-        try:
-            said = envelope.decode(recorded.body)
-            data = self._registry.upcast(recorded.type, said.version, said.data)
-        except InputError as error:
-            refused.append((recorded, error))
-            return None
-        return Event(
-            recorded.position,
-            recorded.recorded_us,
-            recorded.client,
-            recorded.source,
-            recorded.id,
-            recorded.type,
-            recorded.subject,
-            recorded.time_us,
-            data,
-            said.extensions,
-        )
-
     def _fact(self, recorded: Recorded, effects: Effects) -> set[tuple[str, str]]:
         """Apply a rare fact; return what of `ovr_event` must be rewritten: pairs of system and event_id."""
-        event = self._event(recorded, effects.refused)
-        if event is None:
+        try:
+            event = self._events.event(recorded)
+        except InputError as error:
+            effects.refused.append((recorded, error))
             return set()
         effects.urgent = True
-        learned = self._learn(event)
-        effects.moved |= learned.subjects
-        effects.deleted += (selector(system_id=system_id) for system_id in sorted(learned.stale))
-        rewrite: set[tuple[str, str]] = set()
-        for system_id in learned.stale:
+        before = dict(self._aliases.known())
+        joined = self._learn(event)
+        for system_id in joined:
+            effects.deleted.append(selector(system_id=system_id))
             self._written.pop(system_id, None)
             self._due.pop(system_id, None)
-        for system_id in self._systems() if learned.stale else self._systems(recorded.subject):
-            spans = self._spans(system_id)
-            rewritten = self._write(system_id, spans, effects)
-            if system_id in learned.stale:
-                rewritten = frozenset(key[0] for key in spans)
-            rewrite |= {(system_id, event_id) for event_id in rewritten}
-        return rewrite
+        effects.moved.update(joined, (name for name, owner in before.items() if owner in joined))
+        return {
+            (system_id, event_id)
+            for system_id in self._systems(recorded.subject)
+            for event_id in self._write(system_id, self._spans(system_id), effects)
+        }
 
-    def _learn(self, event: Event) -> "_Learned":
-        if event.type != REGISTERED:
-            self._facts[event.subject].append(windows.fact_of(event))
-            return _Learned()
-        aliases = dict(self._aliases)
-        for alias in event.data.get("aliases", ()):
-            name = system_ids.canonical(alias)
-            if name != event.subject:
-                aliases[name] = event.subject
-        before, self._aliases = self._aliases, aliases
-        stale = frozenset(
-            system_ids.resolve(name, before)
-            for name in aliases
-            if system_ids.resolve(name, before) != system_ids.resolve(name, aliases)
-        )
-        lived = (name for name in (*aliases, *stale) if system_ids.resolve(name, before) in stale)
-        return _Learned(stale, frozenset(lived))
+    def _learn(self, event: Event) -> list[str]:
+        """Take in a fact; return the systems that turn out to be other names of another."""
+        if event.type == REGISTERED:
+            return self._aliases.learn(event)
+        self._facts[event.subject].append(windows.fact_of(event))
+        return []
 
-    def _systems(self, subject: str = windows.ALL) -> set[str]:
-        """Name the systems that facts about a subject are about: those with facts of their own."""
-        subjects = self._facts.keys() - {windows.ALL} if subject == windows.ALL else {subject}
-        return {system_ids.resolve(name, self._aliases) for name in subjects & self._facts.keys()}
+    def _systems(self, subject: str) -> set[str]:
+        """Name the systems that facts about a subject are about."""
+        named = self._facts.keys() - {windows.ALL} if subject == windows.ALL else {subject}
+        return {self._aliases.resolve(name) for name in named}
 
     def _spans(self, system_id: str) -> Spans:
         facts = [
             fact
             for subject, of_subject in self._facts.items()
-            if subject == windows.ALL or system_ids.resolve(subject, self._aliases) == system_id
+            if subject == windows.ALL or self._aliases.resolve(subject) == system_id
             for fact in of_subject
         ]
         return markers.spans(
@@ -230,19 +201,6 @@ class _Written:
 
     spans: Spans
     horizon_ms: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Learned:
-    """What new aliases change.
-
-    Attributes:
-        stale: system ids under which samples may stand that belong to another system.
-        subjects: whose samples those are.
-    """
-
-    stale: frozenset[str] = frozenset()
-    subjects: frozenset[str] = frozenset()
 
 
 def _lines(system_id: str, key: Key, points: Iterable[Point]) -> Iterator[bytes]:

@@ -17,9 +17,9 @@ from bus.envelope import Recorded
 from bus.follow import Batch, Follower
 from bus.journal import JournalReader, check_place
 from projectors import lines
+from projectors.events import SAMPLE
 from projectors.lines import Compatibility
 from projectors.series import FACTS, VERSION, Effects, SeriesFold
-from projectors.series_samples import SAMPLE
 from projectors.series_sink import Delete, Flush, Operation, Place, Post, Reached, Sink
 from projectors.series_store import SeriesStore
 from projectors.victoria import Victoria

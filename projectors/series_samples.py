@@ -8,10 +8,9 @@ import orjson
 
 from bus import envelope
 from bus.envelope import Recorded
+from projectors.events import SAMPLE
 from projectors.lines import Compatibility, SampleLines
 from schemas.registry import Registry
-
-SAMPLE = "sample.taken"
 
 
 class SampleWriter:

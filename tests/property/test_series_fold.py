@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from bus.envelope import Recorded
 from projectors import lines
+from projectors.events import SAMPLE
 from projectors.series import FACTS, SeriesFold
-from projectors.series_samples import SAMPLE
 from schemas.errors import InputError
 from schemas.registry import Registry
 from tests.journals import MemoryJournal
