@@ -19,7 +19,7 @@ from pathlib import Path
 from bus import envelope, ids
 from bus.envelope import Envelope
 from bus.outbox_file import DamageError, OutboxFile
-from bus.outbox_items import Account, Dropped, Item, OutboxLimits, account, pack
+from bus.outbox_items import DISK_FULL, OUTBOX_FULL, Account, Dropped, Item, OutboxLimits, account, pack
 from schemas.errors import OvrError, TransientError
 
 __all__ = ["Item", "Outbox", "OutboxFull", "OutboxLimits"]
@@ -234,9 +234,9 @@ class Outbox:
 
     def _make_room(self) -> tuple[int, dict[str, Account]]:
         """Drop the oldest samples from the file while it exceeds its bounds; inside a transaction."""
-        dropped, accounts = 0, dict(self._open_accounts())
+        dropped, accounts = 0, self._open_accounts(OUTBOX_FULL)
         while self._file.samples and (samples := self._surplus()):
-            news = account(samples, accounts)
+            news = account(samples, accounts, OUTBOX_FULL)
             bodies = {new.n: self._file.body(new.n) for new in news.values()}
             self._file.drop(samples)
             for subject in accounts.keys() & news.keys():
@@ -270,18 +270,24 @@ class Outbox:
                 events, size = events - 1, size - item.size
                 if events <= 0 or size <= 0:
                     break
-        earlier = {subject: a for subject, a in self._open_accounts().items() if a.n > self._file.last}
-        news = account((Dropped(i.n, i.subject, i.time_us, i.size) for i in gone.values()), earlier)
+        open_accounts = self._open_accounts(DISK_FULL)
+        earlier = {subject: known for subject, known in open_accounts.items() if known.n > self._file.last}
+        samples = [Dropped(item.n, item.subject, item.time_us, item.size) for item in gone.values()]
+        news = account(samples, earlier, DISK_FULL)
         merged = {earlier[subject].n for subject in earlier.keys() & news.keys()}
         notices = [self._notice(new, gone[new.n].body) for new in news.values()]
         kept = [item for item in self._memory if item.n not in gone and item.n not in merged]
         self._memory = sorted([*kept, *notices], key=_place)
         self._memory_size = sum(item.size for item in self._memory)
-        self._book(len(gone), self._open_accounts() | news)
+        self._book(len(gone), open_accounts | news)
 
-    def _open_accounts(self) -> dict[str, Account]:
+    def _open_accounts(self, reason: str) -> dict[str, Account]:
         """Give the accounts that no one has been handed, so that a newer one may take them over."""
-        return {subject: a for subject, a in self._accounts.items() if a.n > self._taken}
+        return {
+            subject: known
+            for subject, known in self._accounts.items()
+            if known.n > self._taken and known.reason == reason
+        }
 
     def _notice(self, news: Account, newest: bytes) -> Item:
         source = str(envelope.load(newest)["source"])

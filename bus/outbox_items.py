@@ -10,11 +10,13 @@ from dataclasses import dataclass
 
 from bus import envelope, instants
 from bus.envelope import Envelope
+from schemas import limits
 from schemas.errors import InputError
 
 SAMPLE = "sample.taken"
 DROPPED = "samples.dropped"
-LARGEST_BODY = 900_000
+OUTBOX_FULL = "outbox_full"
+DISK_FULL = "disk_full"
 ROW_BYTES = 128
 _UNFIT = frozenset("/+#\0")
 _LONGEST_SEGMENT = 256
@@ -83,6 +85,7 @@ class Account:
     count: int
     from_us: int
     to_us: int
+    reason: str
 
     def to_event(self, event_id: str, source: str) -> Envelope:
         """Say it as an event at the time of the newest loss, where a reader of that time finds the reason."""
@@ -90,19 +93,21 @@ class Account:
             "count": self.count,
             "from": instants.text(self.from_us),
             "to": instants.text(self.to_us),
-            "reason": "outbox_full",
+            "reason": self.reason,
         }
-        return Envelope(event_id, source, DROPPED, self.subject, self.to_us, data)
+        # A clock that was wrong may be reported, but nothing may claim to have happened before 2000.
+        time_us = max(self.to_us, limits.EARLIEST_US)
+        return Envelope(event_id, source, DROPPED, self.subject, time_us, data)
 
 
-def account(dropped: Iterable[Dropped], earlier: Mapping[str, Account]) -> dict[str, Account]:
+def account(dropped: Iterable[Dropped], earlier: Mapping[str, Account], reason: str) -> dict[str, Account]:
     """Count what was dropped, per subject, and add the earlier account of the same subject."""
     accounts: dict[str, Account] = {}
     for sample in dropped:
         subject = sample.subject
         known = accounts.get(subject) or earlier.get(subject)
         if known is None:
-            accounts[subject] = Account(subject, sample.n, 1, sample.time_us, sample.time_us)
+            accounts[subject] = Account(subject, sample.n, 1, sample.time_us, sample.time_us, reason)
             continue
         accounts[subject] = Account(
             subject,
@@ -110,6 +115,7 @@ def account(dropped: Iterable[Dropped], earlier: Mapping[str, Account]) -> dict[
             known.count + 1,
             min(known.from_us, sample.time_us),
             max(known.to_us, sample.time_us),
+            reason,
         )
     return accounts
 
@@ -118,7 +124,7 @@ def pack(event: Envelope, n: int, held_s: float = 0.0) -> Item:
     """Encode an event, once, as an item.
 
     Raises:
-        InputError: no broker would carry it, and it would block all that waits behind it.
+        InputError: no broker would carry it, or no recorder take it: all behind it would wait for ever.
     """
     for name, value in (("subject", event.subject), ("type", event.type)):
         if not segment_fits(value):
@@ -129,8 +135,7 @@ def pack(event: Envelope, n: int, held_s: float = 0.0) -> Item:
         body = envelope.encode(event)
     except TypeError as error:
         raise InputError("not_json", "data", f"give data that JSON can hold: {error}") from error
-    if len(body) > LARGEST_BODY:
-        raise InputError("size", "data", f"send at most {LARGEST_BODY:,} bytes, this is {len(body):,}")
+    limits.check_size(body)
     return Item(n, event.type == SAMPLE, event.subject, event.type, event.time_us, body, held_s)
 
 
