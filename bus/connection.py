@@ -28,6 +28,9 @@ _CHUNK = 1 << 18
 _CONNECT_TIMEOUT_S = 5.0
 _FIRST_DELAY_S = 0.1
 _LONGEST_DELAY_S = 10.0
+_SHORT_LIFE_S = 5.0
+_SHORT_LIVES = 4
+_TAKEN_OVER = "another process seems to connect with our client id: two processes share a name, stop one"
 _REFUSALS = {
     0x84: "the broker does not speak MQTT 5: use Mosquitto 2",
     0x85: "the broker refuses the client id",
@@ -69,7 +72,8 @@ class Connection:
     Attributes:
         connected: the broker has accepted us.
         refusal: why the broker refused or ended the last connection, in words; None when it did not.
-        taken_over: another process connected with our client id.
+        taken_over: another process seems to connect with our client id: the broker said so, or closed
+            several connections, each soon after it was made, without a word.
     """
 
     def __init__(
@@ -102,6 +106,8 @@ class Connection:
         self._pubacks: dict[int, Callable[[int], None] | None] = {}
         self._delay_s = 0.0
         self._retry_at = 0.0
+        self._connected_at = 0.0
+        self._short_lives = 0
         self._deadline = self._heard_at = self._sent_at = 0.0
         self._pinged_at: float | None = None
         self._decoder = Decoder()
@@ -266,6 +272,8 @@ class Connection:
             return
         if not chunk:
             self._drop(self.refusal or "the broker closed the connection")
+            if self.taken_over:
+                self.refusal = _TAKEN_OVER
             return
         self._heard_at = time.monotonic()
         try:
@@ -327,7 +335,7 @@ class Connection:
             self._keepalive_s = connack.server_keepalive_s
         self.connected = True
         self.refusal = None
-        self._delay_s = 0.0
+        self._connected_at = time.monotonic()
         if self._handlers:
             self._out += mqtt.encode_subscribe(
                 self._next_mid(), [item.subscription for item in self._handlers]
@@ -354,12 +362,22 @@ class Connection:
             self._socket.close()
         self._socket = None
         was_connected, self.connected = self.connected, False
+        if was_connected:
+            self._note_life(time.monotonic() - self._connected_at)
         self._out.clear()
         self._pubacks.clear()
         self._retry_later(reason)
         if was_connected:
             for callback in self._on_disconnect:
                 callback()
+
+    def _note_life(self, seconds: float) -> None:
+        """Tell a broker that was restarted from one that another process of our name is fighting us for."""
+        if seconds >= _SHORT_LIFE_S:
+            self._short_lives, self._delay_s, self.taken_over = 0, 0.0, False
+            return
+        self._short_lives += 1
+        self.taken_over = self.taken_over or self._short_lives >= _SHORT_LIVES
 
     def _retry_later(self, reason: str | None) -> None:
         self.refusal = reason
@@ -392,5 +410,5 @@ def matches(topic_filter: str, topic: str) -> bool:
 
 def _ended(reason_code: int) -> str:
     if reason_code == mqtt.SESSION_TAKEN_OVER:
-        return "another process connected with our client id: two processes share one name, stop one of them"
+        return _TAKEN_OVER
     return f"the broker ended the connection, code {reason_code:#04x}"
