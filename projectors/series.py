@@ -9,7 +9,7 @@ Rules that must stay true here:
 
 import contextlib
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from bus.envelope import Event, Recorded
@@ -67,6 +67,9 @@ class SeriesFold:
         self._facts: dict[str, list[windows.WindowFact]] = defaultdict(list)
         self._written: dict[str, _Written] = {}
         self._due: dict[str, int] = {}
+        self._taken: list[bytes] = []
+        self._rewrite: set[tuple[str, str]] = set()
+        self._effects = Effects()
 
     def restore(self, facts: Iterable[Recorded], samples: Iterable[Recorded], horizon_us: int) -> None:
         """Stand at a place of the stream without writing anything.
@@ -80,27 +83,29 @@ class SeriesFold:
             with contextlib.suppress(InputError):
                 self._learn(self._events.event(recorded))
         for recorded in samples:
-            self._sample(recorded, Effects(), [])
+            self._sample(recorded)
+        self._taken, self._effects = [], Effects()
         self.horizon_us = horizon_us
         for system_id in self._systems(windows.ALL):
             self._note(system_id, self._spans(system_id))
 
-    def take(self, batch: Sequence[Recorded]) -> Effects:
-        """Apply events that follow each other."""
-        effects = Effects()
-        taken: list[bytes] = []
-        rewrite: set[tuple[str, str]] = set()
-        for recorded in batch:
-            if recorded.type == SAMPLE:
-                self._sample(recorded, effects, taken)
-            elif recorded.type in FACTS:
-                rewrite |= self._fact(recorded, effects)
-            self.horizon_us = max(self.horizon_us, recorded.recorded_us)
-        effects.written.insert(0, taken)
+    def take(self, recorded: Recorded) -> None:
+        """Apply one event."""
+        if recorded.type == SAMPLE:
+            self._sample(recorded)
+        elif recorded.type in FACTS:
+            self._fact(recorded)
+        self.horizon_us = max(self.horizon_us, recorded.recorded_us)
+
+    def effects(self) -> Effects:
+        """Say what all that was taken since the last time comes to."""
         horizon_ms = self.horizon_us // 1000
         for system_id in [system_id for system_id, due in self._due.items() if due <= horizon_ms]:
-            self._write(system_id, self._written[system_id].spans, effects)
-        self._rewrite(rewrite, effects)
+            self._write(system_id, self._written[system_id].spans)
+        self._finish_rewrites()
+        effects, self._effects = self._effects, Effects()
+        effects.written.append(self._taken)
+        self._taken = []
         return effects
 
     def system(self, subject: str) -> str:
@@ -111,35 +116,31 @@ class SeriesFold:
         """Make a writer for samples that are read once more."""
         return SampleWriter(self._registry, self._compatibility)
 
-    def _sample(self, recorded: Recorded, effects: Effects, taken: list[bytes]) -> None:
+    def _sample(self, recorded: Recorded) -> None:
         try:
             line = self._samples.line(recorded, self.system(recorded.subject))
         except InputError as error:
-            effects.refused.append((recorded, error))
+            self._effects.refused.append((recorded, error))
             return
         if line is not None:
-            taken.append(line)
+            self._taken.append(line)
 
-    def _fact(self, recorded: Recorded, effects: Effects) -> set[tuple[str, str]]:
-        """Apply a rare fact; return what of `ovr_event` must be rewritten: pairs of system and event_id."""
+    def _fact(self, recorded: Recorded) -> None:
         try:
             event = self._events.event(recorded)
         except InputError as error:
-            effects.refused.append((recorded, error))
-            return set()
-        effects.urgent = True
+            self._effects.refused.append((recorded, error))
+            return
+        self._effects.urgent = True
         before = dict(self._aliases.known())
         joined = self._learn(event)
         for system_id in joined:
-            effects.deleted.append(selector(system_id=system_id))
+            self._effects.deleted.append(selector(system_id=system_id))
             self._written.pop(system_id, None)
             self._due.pop(system_id, None)
-        effects.moved.update(joined, (name for name, owner in before.items() if owner in joined))
-        return {
-            (system_id, event_id)
-            for system_id in self._systems(recorded.subject)
-            for event_id in self._write(system_id, self._spans(system_id), effects)
-        }
+        self._effects.moved.update(joined, (name for name, owner in before.items() if owner in joined))
+        for system_id in self._systems(recorded.subject):
+            self._write(system_id, self._spans(system_id))
 
     def _learn(self, event: Event) -> list[str]:
         """Take in a fact; return the systems that turn out to be other names of another."""
@@ -166,26 +167,27 @@ class SeriesFold:
             for segment in window.segments
         )
 
-    def _write(self, system_id: str, spans: Spans, effects: Effects) -> frozenset[str]:
-        """Bring a system's series up to the horizon and to what is true; return event_ids to rewrite."""
+    def _write(self, system_id: str, spans: Spans) -> None:
+        """Bring a system's series up to the horizon, and then to what is true."""
         horizon_ms = self.horizon_us // 1000
         old = self._written.get(system_id) or _Written({}, horizon_ms)
         grown = markers.plan(old.spans, old.horizon_ms, old.spans, horizon_ms)
         changed = markers.plan(old.spans, horizon_ms, spans, horizon_ms)
         for plan in (grown, changed):
-            effects.written += (_lines(system_id, key, points) for key, points in plan.append.items())
+            self._effects.written += (_lines(system_id, key, points) for key, points in plan.append.items())
+        self._rewrite.update((system_id, event_id) for event_id in changed.rewrite)
         self._note(system_id, spans)
-        return changed.rewrite
 
-    def _rewrite(self, rewrite: Iterable[tuple[str, str]], effects: Effects) -> None:
-        for system_id, event_id in sorted(rewrite):
-            effects.deleted.append(selector(EVENT_METRIC, system_id=system_id, event_id=event_id))
+    def _finish_rewrites(self) -> None:
+        for system_id, event_id in sorted(self._rewrite):
+            self._effects.deleted.append(selector(EVENT_METRIC, system_id=system_id, event_id=event_id))
             written = self._written.get(system_id) or _Written({}, 0)
-            effects.rewritten += (
+            self._effects.rewritten += (
                 _lines(system_id, key, markers.points(series, written.horizon_ms))
                 for key, series in written.spans.items()
                 if key[0] == event_id
             )
+        self._rewrite.clear()
 
     def _note(self, system_id: str, spans: Spans) -> None:
         horizon_ms = self.horizon_us // 1000

@@ -98,6 +98,11 @@ class SeriesStore:
         """List what could not be written: position, what, reason, and when that was."""
         return self._db.execute("SELECT * FROM dead_letter ORDER BY position").fetchall()
 
+    def count_buried(self) -> int:
+        """Count what could not be written."""
+        (count,) = self._db.execute("SELECT count(*) FROM dead_letter").fetchone()
+        return int(count)
+
     def close(self) -> None:
         """Close the file."""
         self._db.close()

@@ -53,7 +53,9 @@ class Model:
 
 
 def apply(model: Model, fold: SeriesFold, journal: MemoryJournal, batch: list[Recorded]) -> None:
-    effects = fold.take(batch)
+    for recorded in batch:
+        fold.take(recorded)
+    effects = fold.effects()
     assert not effects.refused
     model.write(chain.from_iterable(effects.written))
     model.delete(effects.deleted)
@@ -141,6 +143,9 @@ def test_an_error_in_one_sample_is_told_and_the_rest_is_written() -> None:
     journal = MemoryJournal()
     bad = sample("rig_01", BASE_US, soc_pct=1)
     journal.append([sample("rig_01", BASE_US, **{"Bad-name": 1.0}), bad], recorded_us=BASE_US)
-    effects = SeriesFold(REGISTRY).take(journal.events)
+    fold = SeriesFold(REGISTRY)
+    for recorded in journal.events:
+        fold.take(recorded)
+    effects = fold.effects()
     assert [type(error) for _, error in effects.refused] == [InputError]
     assert list(chain.from_iterable(effects.written)) == [b"victron,system_id=rig_01 soc_pct=1 1795240000000"]

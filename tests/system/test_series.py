@@ -1,7 +1,7 @@
 """The series projector with a real journal and a real VictoriaMetrics."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -14,18 +14,19 @@ from bus import instants
 from bus.journal import Journal, JournalReader
 from bus.journal_writer import SqliteJournal
 from projectors.lines import load_compatibility
+from projectors.runner import Runner
 from projectors.series import VERSION
 from projectors.series_projector import SeriesProjector, Settings
 from projectors.series_store import SeriesStore
 from projectors.victoria import EVERYTHING
 from projectors.victoria import Victoria as Client
-from schemas.errors import ConfigurationError, TransientError
+from schemas.errors import ConfigurationError
 from tests.series_stream import SECOND_US, Step, entry, journal_of, sample, steps
 from tests.services import Victoria, start_victoria
 from tests.waiting import until
 
 Content = dict[tuple[tuple[str, str], ...], dict[int, float]]
-QUICK = Settings(trail_s=0.0, pulse_s=0.02, mark_every_s=0.0, batch=50)
+QUICK = Settings(trail_s=0.0, pulse_s=0.02, mark_every_s=0.0)
 
 
 def content(url: str) -> Content:
@@ -40,30 +41,51 @@ def content(url: str) -> Content:
     return found
 
 
+class Live:
+    """A projector in its runner."""
+
+    def __init__(self, journal: JournalReader, directory: Path, url: str, how: Settings, batch: int) -> None:
+        self.store = SeriesStore(directory, VERSION)
+        self.projector = SeriesProjector(journal, self.store, url, how)
+        self.runner = Runner(journal, self.projector, batch=batch)
+        self._journal = journal
+
+    def turn(self) -> None:
+        if not self.runner.turn():
+            self.runner.flush()
+            time.sleep(0.002)
+
+    def until(self, condition: Callable[[], object], what: str, within_s: float = 20.0) -> None:
+        until(condition, what, turn=self.turn, within_s=within_s)
+
+    def catch_up(self) -> None:
+        head = self._journal.head().position
+        self.until(lambda: self.projector.accepted(head), f"position {head} accepted")
+
+    def settle(self) -> None:
+        """Wait until everything is durable, and its mark is in VictoriaMetrics."""
+        self.catch_up()
+        head = self._journal.head()
+        until(
+            lambda: self.projector.durable == head.position,
+            "all is durable",
+            turn=lambda: self.projector.save(head),
+        )
+        sink = self.projector._sink
+        assert sink is not None
+        until(sink._queue.empty, "the mark is written")
+
+
 @contextmanager
-def projector(
-    journal: JournalReader, directory: Path, url: str, how: Settings = QUICK
-) -> Iterator[SeriesProjector]:
-    store = SeriesStore(directory, VERSION)
-    made = SeriesProjector(journal, store, url, how)
+def live(
+    journal: JournalReader, directory: Path, url: str, how: Settings = QUICK, batch: int = 50
+) -> Iterator[Live]:
+    made = Live(journal, directory, url, how, batch)
     try:
         yield made
     finally:
-        made.close()
-        store.close()
-
-
-def turn(made: SeriesProjector) -> None:
-    try:
-        if not made.turn(0.05):
-            time.sleep(0.002)
-    except TransientError:
-        time.sleep(0.02)
-
-
-def catch_up(made: SeriesProjector, journal: JournalReader) -> None:
-    head = journal.head().position
-    until(lambda: made.done(head), f"position {head} accepted", turn=lambda: turn(made))
+        made.projector.close()
+        made.store.close()
 
 
 def empty(url: str) -> None:
@@ -75,8 +97,8 @@ def empty(url: str) -> None:
 
 def rebuilt(journal: JournalReader, fresh: Victoria, directory: Path) -> Content:
     empty(fresh.url)
-    with projector(journal, directory / f"rebuild-{time.monotonic_ns()}", fresh.url) as made:
-        catch_up(made, journal)
+    with live(journal, directory / f"rebuild-{time.monotonic_ns()}", fresh.url) as made:
+        made.catch_up()
         return content(fresh.url)
 
 
@@ -122,12 +144,12 @@ def test_samples_and_windows_answer_the_queries_of_existing_dashboards(
         ],
         recorded_us=now_us,
     )
-    with projector(journal, tmp_path / "series", victoria.url, Settings(load_compatibility())) as made:
-        catch_up(made, journal)
+    with live(journal, tmp_path / "series", victoria.url, Settings(load_compatibility())) as made:
+        made.catch_up()
         client = Client(victoria.url)
 
         def ask(query: str) -> list[dict[str, Any]]:
-            turn(made)
+            made.turn()
             return client.query(query, now_us // 1000)
 
         until(lambda: ask('ovr_event_active{system_id="rig_01"}'), "the window is found", within_s=2.0)
@@ -146,13 +168,13 @@ def test_a_victoria_metrics_killed_after_accepting_is_given_again_what_it_forgot
 ) -> None:
     journal = SqliteJournal(tmp_path / "journal")
     fill(journal, 100)
-    with projector(journal, tmp_path / "series", victoria.url, replace(QUICK, trail_s=30.0)) as made:
-        catch_up(made, journal)
+    with live(journal, tmp_path / "series", victoria.url, replace(QUICK, trail_s=30.0)) as made:
+        made.catch_up()
         victoria.kill()
         fill(journal, 20, first=100)
         victoria.start()
-        until(lambda: made.rewinds, "the restart is noticed", turn=lambda: turn(made))
-        catch_up(made, journal)
+        made.until(lambda: made.projector.rewinds, "the restart is noticed")
+        made.catch_up()
         assert content(victoria.url) == rebuilt(journal, shared, tmp_path)
 
 
@@ -161,14 +183,13 @@ def test_a_wiped_victoria_metrics_is_filled_from_the_beginning(
 ) -> None:
     journal = SqliteJournal(tmp_path / "journal")
     fill(journal, 60)
-    with projector(journal, tmp_path / "series", victoria.url) as made:
-        catch_up(made, journal)
-        until(lambda: made.checkpoint == journal.head().position, "it is durable", turn=lambda: turn(made))
+    with live(journal, tmp_path / "series", victoria.url) as made:
+        made.settle()
         victoria.stop()
         victoria.wipe()
         victoria.start()
-        until(lambda: made.rewinds, "the restart is noticed", turn=lambda: turn(made))
-        catch_up(made, journal)
+        made.until(lambda: made.projector.rewinds, "the restart is noticed")
+        made.catch_up()
         assert content(victoria.url) == rebuilt(journal, shared, tmp_path)
 
 
@@ -177,29 +198,25 @@ def test_a_victoria_metrics_wiped_while_nobody_looked_is_filled_from_the_beginni
 ) -> None:
     journal = SqliteJournal(tmp_path / "journal")
     fill(journal, 60)
-    with projector(journal, tmp_path / "series", victoria.url) as made:
-        catch_up(made, journal)
-        until(lambda: made.checkpoint == journal.head().position, "it is durable", turn=lambda: turn(made))
+    with live(journal, tmp_path / "series", victoria.url) as made:
+        made.settle()
     victoria.stop()
     victoria.wipe()
     victoria.start()
-    with projector(journal, tmp_path / "series", victoria.url) as made:
-        catch_up(made, journal)
+    with live(journal, tmp_path / "series", victoria.url) as made:
+        made.catch_up()
         assert content(victoria.url) == rebuilt(journal, shared, tmp_path)
 
 
 def test_a_restart_goes_on_from_the_checkpoint(tmp_path: Path, victoria: Victoria) -> None:
     journal = SqliteJournal(tmp_path / "journal")
     fill(journal, 60)
-    with projector(journal, tmp_path / "series", victoria.url) as made:
-        catch_up(made, journal)
-        until(lambda: made.checkpoint == journal.head().position, "it is durable", turn=lambda: turn(made))
-        for _ in range(3):
-            turn(made)
-        until(lambda: made.sink and made.sink._queue.empty(), "the mark is written", turn=lambda: turn(made))
-    with projector(journal, tmp_path / "series", victoria.url) as again:
-        until(lambda: again.sink, "it stands", turn=lambda: turn(again))
-        assert again.checkpoint == journal.head().position
+    with live(journal, tmp_path / "series", victoria.url) as made:
+        made.settle()
+    with live(journal, tmp_path / "series", victoria.url) as again:
+        again.until(lambda: again.runner.place, "it stands")
+        assert again.runner.taken == 0
+        assert again.projector.durable == journal.head().position
 
 
 def test_an_alias_learned_late_moves_the_history_to_the_one_system(
@@ -215,14 +232,14 @@ def test_an_alias_learned_late_moves_the_history_to_the_one_system(
         ],
         recorded_us=now_us,
     )
-    with projector(journal, tmp_path / "series", victoria.url) as made:
-        catch_up(made, journal)
+    with live(journal, tmp_path / "series", victoria.url) as made:
+        made.catch_up()
         assert any(("system_id", "bess_1") in labels for labels in content(victoria.url))
         journal.append(
             [entry("system.registered", "rig_01", now_us, {"name": "Rig", "aliases": ["BESS-1"]})],
             recorded_us=now_us,
         )
-        catch_up(made, journal)
+        made.catch_up()
         found = content(victoria.url)
     assert {dict(labels)["system_id"] for labels in found} == {"rig_01", "bess_10"}
     assert found == rebuilt(journal, shared, tmp_path)
@@ -231,19 +248,13 @@ def test_an_alias_learned_late_moves_the_history_to_the_one_system(
 def test_a_swapped_journal_is_an_error_with_instructions(tmp_path: Path, victoria: Victoria) -> None:
     journal = SqliteJournal(tmp_path / "journal")
     fill(journal, 10)
-    with projector(journal, tmp_path / "series", victoria.url) as made:
-        catch_up(made, journal)
-        until(lambda: made.checkpoint, "it is durable", turn=lambda: turn(made))
-        catch_up(made, journal)
-        until(lambda: made.sink and made.sink._queue.empty(), "the mark is written", turn=lambda: turn(made))
+    with live(journal, tmp_path / "series", victoria.url) as made:
+        made.settle()
     other = SqliteJournal(tmp_path / "other")
     fill(other, 20)
     for directory in (tmp_path / "series", tmp_path / "empty"):
-        with (
-            projector(other, directory, victoria.url) as made,
-            pytest.raises(ConfigurationError, match="rebuild"),
-        ):
-            until(lambda: False, "the error", turn=lambda: turn(made))
+        with live(other, directory, victoria.url) as made, pytest.raises(ConfigurationError, match="rebuild"):
+            made.until(lambda: False, "the error")
 
 
 @settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -253,10 +264,10 @@ def test_facts_in_any_order_give_the_export_of_a_rebuild(
 ) -> None:
     journal = journal_of(found)
     exports = []
-    for how in (replace(QUICK, batch=1), QUICK):
+    for batch in (1, 50):
         empty(shared.url)
-        with projector(journal, tmp_path_factory.mktemp("series"), shared.url, how) as made:
+        with live(journal, tmp_path_factory.mktemp("series"), shared.url, batch=batch) as made:
             if journal.events:
-                catch_up(made, journal)
+                made.catch_up()
             exports.append(content(shared.url))
     assert exports[0] == exports[1]
