@@ -1,0 +1,99 @@
+"""The files of a read model: one SQLite file a generation, and `current`, a link to the one that serves.
+
+Rules that must stay true here:
+- a file gets its name once and is never renamed: SQLite keeps a -wal beside it under that name;
+- the link is replaced in one step, after the new file is whole on disk, so a reader finds either;
+- a name is never used again while a process may have it open.
+"""
+
+import contextlib
+import fcntl
+import os
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+from schemas.errors import ConfigurationError
+
+_LINK = "current"
+_SUFFIX = ".sqlite"
+
+
+class Generations:
+    """The generations of one read model in a directory."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        directory.mkdir(parents=True, exist_ok=True)
+
+    def current(self) -> Path | None:
+        """Return the file that serves, without links in its path; None before the first."""
+        try:
+            name = (self.directory / _LINK).readlink()
+        except FileNotFoundError:
+            return None
+        return self.directory.resolve() / name
+
+    def create(self) -> Path:
+        """Return a path for a new generation; nothing is there yet."""
+        numbers = [int(path.stem) for path in self.directory.glob(f"*{_SUFFIX}") if path.stem.isdecimal()]
+        serving = self.current()
+        if serving is not None and serving.stem.isdecimal():
+            numbers.append(int(serving.stem))
+        return self.directory.resolve() / f"{max(numbers, default=0) + 1:06d}{_SUFFIX}"
+
+    def serve(self, path: Path) -> None:
+        """Make a finished, closed generation the one that serves, and remove all others."""
+        _sync(path)
+        link = self.directory / f".{_LINK}.new"
+        link.unlink(missing_ok=True)
+        link.symlink_to(path.name)
+        link.replace(self.directory / _LINK)
+        _sync(self.directory)
+        self.discard(keep=path)
+
+    def discard(self, keep: Path | None) -> None:
+        """Remove every generation but one; readers that have them open keep what they have."""
+        for path in self.directory.glob(f"*{_SUFFIX}"):
+            if keep is None or path.name != keep.name:
+                remove(path)
+
+    @contextlib.contextmanager
+    def only(self, what: str) -> Iterator[None]:
+        """Make sure that no other process does `what` here meanwhile.
+
+        Raises:
+            ConfigurationError: another process does.
+        """
+        with (self.directory / f"{what}.lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise ConfigurationError(
+                    f"another process does {what} on {self.directory}: wait for it, or stop it"
+                ) from error
+            yield
+
+
+def remove(path: Path) -> None:
+    """Remove a SQLite file with what SQLite keeps beside it."""
+    for suffix in ("", "-wal", "-shm"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+
+
+def copy(source: Path, target: Path) -> None:
+    """Copy a SQLite file as it is at one instant, while others use it."""
+    with (
+        contextlib.closing(sqlite3.connect(f"{source.as_uri()}?mode=ro", uri=True)) as serving,
+        contextlib.closing(sqlite3.connect(target)) as snapshot,
+    ):
+        serving.execute("PRAGMA busy_timeout = 5000")
+        serving.backup(snapshot)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,134 @@
+"""The state projector: what is true now, in SQLite tables and retained messages.
+
+Rules that must stay true here:
+- tables and checkpoint change in one transaction; messages are said from memory, and a rebuild says none;
+- what is in memory is what is in the file, plus what was taken since.
+"""
+
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
+from importlib import resources
+from pathlib import Path
+from typing import Any, ClassVar
+
+from bus.envelope import Recorded
+from bus.journal import Head
+from bus.topics import Topics
+from projectors import state_fold, state_store
+from projectors.events import EventReader
+from projectors.generations import Generations
+from projectors.projector import Retained, Samples
+from projectors.sqlite_model import DeadLetter, SqliteModel
+from projectors.state_fold import Changes, State
+from projectors.state_messages import Messages
+from schemas.registry import Registry
+
+NAME, VERSION = "state", 1
+_TABLES = resources.files("projectors").joinpath("state_schema.sql").read_text()
+
+
+def open_model(path: Path) -> SqliteModel:
+    """Open a file of the state's tables, creating it where it is missing."""
+    return SqliteModel(path, NAME, VERSION, _TABLES)
+
+
+class StateProjector:
+    """Folds the stream into `State` and writes it."""
+
+    name = NAME
+    version = VERSION
+    types: ClassVar = state_fold.TYPES
+    samples: Samples = "newest"
+    linger_s = 1.0
+
+    def __init__(self, place: Path | Generations, registry: Registry, topics: Topics | None = None) -> None:
+        """Prepare.
+
+        Args:
+            place: one file, or the generations of which the one that serves is followed.
+            registry: of event types.
+            topics: where to say the state; None for a run that says nothing.
+        """
+        self._place = place
+        self._events = EventReader(registry)
+        self._topics = topics
+        self._model: SqliteModel | None = None
+        self._messages: Messages | None = None
+        self.state = State()
+
+    @property
+    def model(self) -> SqliteModel:
+        """The open file."""
+        assert self._model is not None
+        return self._model
+
+    def open(self) -> Head | None:
+        """Load what is saved."""
+        self.close()
+        self._model = open_model(self._path())
+        if isinstance(self._place, Generations) and self._place.current() is None:
+            self._place.serve(self._model.path)
+        self.state = state_store.load(self._model.db)
+        place = self._model.place()
+        if self._topics is not None:
+            self._messages = Messages(self._topics, self.state)
+            self._messages.touch_all()
+        return place
+
+    def stale(self) -> bool:
+        """Whether another generation serves."""
+        return (
+            isinstance(self._place, Generations)
+            and self._model is not None
+            and self._place.current() != self._model.path
+        )
+
+    def take(self, recorded: Recorded) -> None:
+        """Fold one event."""
+        self.state.take(self._events.event(recorded))
+
+    def save(self, place: Head, letters: Iterable[DeadLetter] = ()) -> None:
+        """Write what changed, and the place, in one transaction."""
+        with self.model.transaction():
+            before = state_store.write(self.model.db, self.state)
+            for letter in letters:
+                self.model.bury(letter)
+            self.model.save_place(place)
+        if self._messages is not None:
+            self._messages.touch(system_id for system_id, _ in before)
+            for system_id, windows in before:
+                self._messages.touch_events(windows, self.state.systems[system_id].windows)
+        self.state.changes = Changes()
+
+    def transaction(self) -> AbstractContextManager[object]:
+        """Make all saves inside one."""
+        return self.model.transaction()
+
+    def messages(self, now_s: float) -> Iterable[Retained]:
+        """Yield the retained messages that are due."""
+        if self._messages is None:
+            return ()
+        self._messages.touch(self.state.touched)
+        self.state.touched.clear()
+        return self._messages.due(now_s)
+
+    def republish(self) -> None:
+        """Let every retained message be due."""
+        if self._messages is not None:
+            self._messages.touch_all()
+
+    def status(self) -> Mapping[str, Any]:
+        """Count systems and dead letters."""
+        letters = self.model.db["dead_letters"].count if self._model is not None else 0
+        return {"systems": len(self.state.systems), "dead_letters": letters}
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._model is not None:
+            self._model.close()
+            self._model = None
+
+    def _path(self) -> Path:
+        if isinstance(self._place, Path):
+            return self._place
+        return self._place.current() or self._place.create()
