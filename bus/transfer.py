@@ -1,7 +1,7 @@
 """A journal as a file of JSON lines (zstd): to move it between machines, or attach it to a bug report.
 
-The first line names the journal; each further line is an event as it is published, with its hash. A whole export
-that is read into an empty journal gives the same positions, times and hashes.
+The first line names the journal; each further line is an event as it is published, with its hash. A whole
+export that is read into an empty journal gives the same positions, times and hashes.
 """
 
 import io

@@ -77,7 +77,7 @@ def test_the_properties_are_those_an_independent_client_reads(message: Message) 
     body = packet[2:] if packet[1] < 0x80 else packet[3:]
     topic_end = 2 + int.from_bytes(body[:2], "big")
 
-    properties, length = Properties(PacketTypes.PUBLISH).unpack(body[topic_end + 2 :])
+    properties, length = Properties(PacketTypes.PUBLISH).unpack(body[topic_end + 2 :])  # type: ignore[no-untyped-call]
 
     assert tuple(getattr(properties, "UserProperty", [])) == message.user_properties
     assert getattr(properties, "ContentType", None) == message.content_type

@@ -42,8 +42,7 @@ def local(tmp_path: Path) -> Iterator[SqliteJournalReader]:
 
 
 @pytest.fixture
-def service(tmp_path: Path, broker: Service, local: SqliteJournalReader) -> Iterator[None]:
-    assert local
+def service(tmp_path: Path, broker: Service, local: SqliteJournalReader) -> Iterator[None]:  # noqa: ARG001 - it must exist
     stop = threading.Event()
     up: Future[ReplayService] = Future()
 
