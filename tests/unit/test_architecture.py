@@ -1,0 +1,89 @@
+"""Imports point one way, and pure modules stay pure."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+MAY_IMPORT = {
+    "schemas": set(),
+    "bus": {"schemas"},
+    "producers": {"schemas", "bus"},
+    "projectors": {"schemas", "bus"},
+    "ovr": {"schemas", "bus", "producers", "projectors"},
+}
+PURE = [
+    "bus/envelope.py",
+    "bus/epochs.py",
+    "bus/journal_verify.py",
+    "bus/mqtt.py",
+    "bus/mqtt_decoder.py",
+    "bus/system_ids.py",
+    "bus/topics.py",
+    "bus/window.py",
+    "producers/holding.py",
+    "producers/schedule.py",
+    "producers/simulator/model.py",
+    "projectors/aliases.py",
+    "projectors/corrections.py",
+    "projectors/lines.py",
+    "projectors/markers.py",
+    "projectors/state_fold.py",
+    "projectors/windows.py",
+    "schemas/limits.py",
+]
+SHELL = {
+    "time",
+    "random",
+    "secrets",
+    "socket",
+    "sqlite3",
+    "subprocess",
+    "threading",
+    "logging",
+    "select",
+    "os",
+}
+
+
+def modules(package: str) -> Iterator[Path]:
+    return (ROOT / package).rglob("*.py")
+
+
+def imported(path: Path) -> set[str]:
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            names.add(node.module or "")
+    return names
+
+
+@pytest.mark.parametrize("package", MAY_IMPORT)
+def test_imports_point_one_way(package: str) -> None:
+    others = MAY_IMPORT.keys() - MAY_IMPORT[package] - {package}
+    for path in modules(package):
+        wrong = {name for name in imported(path) if name.split(".")[0] in others}
+        assert not wrong, f"{path.relative_to(ROOT)} imports {wrong}"
+
+
+@pytest.mark.parametrize("module", PURE)
+def test_pure_modules_do_no_io_and_ask_no_clock(module: str) -> None:
+    wrong = {name for name in imported(ROOT / module) if name.split(".")[0] in SHELL}
+    assert not wrong, f"{module} imports {wrong}"
+
+
+def test_only_one_module_spells_topics() -> None:
+    for package in MAY_IMPORT:
+        for path in modules(package):
+            if path.name in {"topics.py", "asyncapi.py"}:
+                continue
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                    assert not node.value.startswith(("ovr/in/", "ovr/events/", "ovr/state/", "ovr/ack/")), (
+                        path
+                    )
