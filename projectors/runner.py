@@ -45,6 +45,7 @@ class Runner:
         newest_us: `recordedat` of the last one.
         buried: dead letters made since the start.
         problem: what is being waited for; None when all is well.
+        upto: go no further than this position; may be moved ahead between turns.
     """
 
     def __init__(
@@ -79,7 +80,7 @@ class Runner:
         self._batch = batch
         self._leap_from = leap_from
         self._strict = strict
-        self._upto = upto
+        self.upto = upto
         self._clock = clock
         self._follower: Follower | None = None
         self._unsaved: list[Recorded] = []
@@ -156,12 +157,12 @@ class Runner:
         follower = self._open()
         head = self._reader.head()
         if self._should_leap(follower, head):
-            samples = list(self._reader.newest_samples(_EVER if self._upto is None else self._upto))
-            self.leap(samples, settled(self._reader, samples, head, self._upto))
+            samples = list(self._reader.newest_samples(_EVER if self.upto is None else self.upto))
+            self.leap(samples, settled(self._reader, samples, head, self.upto))
             return True
         careful = self._careful(follower.place.position)
         limit = 1 if careful else self._batch
-        batch = follower.batch(limit, upto=self._upto)
+        batch = follower.batch(limit, upto=self.upto)
         if not self._unsaved:
             self._oldest_at = self._clock()
         self._take(batch.events)
@@ -192,7 +193,7 @@ class Runner:
     def _should_leap(self, follower: Follower, head: Head) -> bool:
         if self._projector.samples != "newest":
             return False
-        end = head.position if self._upto is None else min(head.position, self._upto)
+        end = head.position if self.upto is None else min(head.position, self.upto)
         return end - follower.place.position >= self._leap_from
 
     def _take(self, events: Iterable[Recorded]) -> None:
