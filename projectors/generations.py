@@ -35,28 +35,32 @@ class Generations:
         return self.directory.resolve() / name
 
     def create(self) -> Path:
-        """Return a path for a new generation; nothing is there yet."""
-        numbers = [int(path.stem) for path in self.directory.glob(f"*{_SUFFIX}") if path.stem.isdecimal()]
-        serving = self.current()
-        if serving is not None and serving.stem.isdecimal():
-            numbers.append(int(serving.stem))
-        return self.directory.resolve() / f"{max(numbers, default=0) + 1:06d}{_SUFFIX}"
+        """Make an empty file for a new generation."""
+        while True:
+            numbers = [int(path.stem) for path in self._files() if path.stem.isdecimal()]
+            path = self.directory.resolve() / f"{max(numbers, default=0) + 1:06d}{_SUFFIX}"
+            with contextlib.suppress(FileExistsError), path.open("x"):
+                return path
 
     def serve(self, path: Path) -> None:
-        """Make a finished, closed generation the one that serves, and remove all others."""
+        """Make a finished generation the one that serves."""
         _sync(path)
         link = self.directory / f".{_LINK}.new"
         link.unlink(missing_ok=True)
         link.symlink_to(path.name)
         link.replace(self.directory / _LINK)
         _sync(self.directory)
-        self.discard(keep=path)
 
-    def discard(self, keep: Path | None) -> None:
-        """Remove every generation but one; readers that have them open keep what they have."""
-        for path in self.directory.glob(f"*{_SUFFIX}"):
-            if keep is None or path.name != keep.name:
+    def discard(self) -> None:
+        """Remove every generation that does not serve; readers that have one open keep what they have."""
+        serving = self.current()
+        for path in self._files():
+            if serving is not None and path.name != serving.name:
                 remove(path)
+
+    def _files(self) -> list[Path]:
+        serving = self.current()
+        return [*self.directory.glob(f"*{_SUFFIX}"), *([serving] if serving else [])]
 
     @contextlib.contextmanager
     def only(self, what: str) -> Iterator[None]:

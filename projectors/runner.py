@@ -22,12 +22,13 @@ from schemas.errors import ConfigurationError, OvrError, TransientError
 
 log = logging.getLogger(__name__)
 
+Progress = Callable[[int, int], None]
 BATCH = 2000
 _ATTEMPTS = 3
 _LEAP_FROM = 20_000
 _PLACE_EVERY_S = 10.0
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.05, 5.0
-_EVER = 2**62
+EVER = 2**62
 
 
 class ProjectionError(OvrError):
@@ -57,6 +58,7 @@ class Runner:
         leap_from: int = _LEAP_FROM,
         strict: bool = False,
         upto: int | None = None,
+        progress: Progress | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Prepare; nothing is opened yet.
@@ -68,6 +70,7 @@ class Runner:
             leap_from: a projector of newest samples that is so many events behind skips the other samples.
             strict: stop at the first event that cannot be applied.
             upto: go no further than this position.
+            progress: told how far it is, after every batch.
             clock: for waiting only.
         """
         self.saved: Head | None = None
@@ -81,6 +84,7 @@ class Runner:
         self._leap_from = leap_from
         self._strict = strict
         self.upto = upto
+        self._progress = progress or (lambda *_: None)
         self._clock = clock
         self._follower: Follower | None = None
         self._unsaved: list[Recorded] = []
@@ -146,6 +150,7 @@ class Runner:
                 self._take(page)
                 self._projector.save(start.place)
                 self._unsaved.clear()
+                self._progress(page[-1].position, upto.position)
             self._projector.save(upto, self._letters.values())
         self.buried += len(self._letters)
         self._letters.clear()
@@ -157,7 +162,7 @@ class Runner:
         follower = self._open()
         head = self._reader.head()
         if self._should_leap(follower, head):
-            samples = list(self._reader.newest_samples(_EVER if self.upto is None else self.upto))
+            samples = list(self._reader.newest_samples(EVER if self.upto is None else self.upto))
             self.leap(samples, settled(self._reader, samples, head, self.upto))
             return True
         careful = self._careful(follower.place.position)
@@ -167,6 +172,7 @@ class Runner:
             self._oldest_at = self._clock()
         self._take(batch.events)
         self.place, self.behind = batch.place, batch.behind
+        self._progress(batch.place.position, batch.place.position + batch.behind)
         if self._due(careful=careful):
             self._save(batch.place)
         return len(batch.events) == limit

@@ -5,11 +5,11 @@ Rules that must stay true here:
 - what is in memory is what is in the file, plus what was taken since.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import AbstractContextManager
 from importlib import resources
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from bus.envelope import Recorded
 from bus.journal import Head
@@ -37,7 +37,7 @@ class StateProjector:
 
     name = NAME
     version = VERSION
-    types: ClassVar = state_fold.TYPES
+    types: Collection[str] = state_fold.TYPES
     samples: Samples = "newest"
     linger_s = 1.0
 

@@ -75,7 +75,7 @@ def system_state(system_id: str, system: System) -> dict[str, Any]:
         "name": registered.get("name"),
         "kind": registered.get("kind"),
         "time": text(max((sample.time_us for _, sample in samples), default=0)) if samples else None,
-        "window": _window(active) if active else None,
+        "window": window_state(active) if active else None,
         "location": _location(system),
         "readings": [
             {
@@ -95,7 +95,7 @@ def system_state(system_id: str, system: System) -> dict[str, Any]:
 def event_state(event_id: str, systems: dict[str, System]) -> dict[str, Any]:
     """Describe a user's event: all windows of that name."""
     parts = [
-        {"system_id": system_id, **_window(window)}
+        {"system_id": system_id, **window_state(window)}
         for system_id, system in systems.items()
         for window in system.windows.windows
         if window.event_id == event_id
@@ -110,7 +110,8 @@ def event_state(event_id: str, systems: dict[str, System]) -> dict[str, Any]:
     }
 
 
-def _window(window: Window) -> dict[str, Any]:
+def window_state(window: Window) -> dict[str, Any]:
+    """Describe a window."""
     return {
         "event_id": window.event_id,
         "started_at": text(window.started_us),

@@ -1,0 +1,102 @@
+"""A projector as a process: the runner's turns, woken by the recorder, with health and retained messages.
+
+Rules that must stay true here:
+- the journal is the source, the bus only wakes: without a broker, or without `ovr/head`, it is polled;
+- a stop saves what was taken.
+"""
+
+import logging
+import signal
+import time
+from collections.abc import Callable
+from types import FrameType
+
+from bus import instants
+from bus.connection import Broker, Connection
+from bus.health import Health
+from bus.topics import Topics
+from projectors.projector import Projector
+from projectors.runner import Runner
+from schemas.errors import ConfigurationError, TransientError
+
+log = logging.getLogger(__name__)
+
+_POLL_S = 0.25
+_BACKLOG = 4_000_000
+
+
+class Live:
+    """Runs one projector beside the recorder until it is stopped."""
+
+    def __init__(self, runner: Runner, projector: Projector, broker: Broker) -> None:
+        self._runner = runner
+        self._projector = projector
+        topics = Topics(broker.prefix)
+        process = f"projector-{projector.name}"
+        self._connection = Connection(broker, process)
+        self._health = Health(self._connection, topics, process)
+        self._connection.subscribe(topics.head, lambda _: None)
+        self._connection.on_connect(lambda _: projector.republish())
+
+    def run(self, stopped: Callable[[], bool]) -> None:
+        """Follow the journal until `stopped()`.
+
+        Raises:
+            ConfigurationError: a person must act; health says so.
+        """
+        try:
+            more = False
+            while not stopped():
+                self._connection.step(0.0 if more else _POLL_S)
+                more = self._turn()
+            self._finish()
+        except ConfigurationError as error:
+            self._health.update(problem=str(error))
+            raise
+        finally:
+            self._health.goodbye()
+            self._connection.close()
+            self._projector.close()
+
+    def _turn(self) -> bool:
+        more = self._runner.turn()
+        if self._connection.connected and self._connection.backlog < _BACKLOG:
+            for topic, payload in self._projector.messages(time.monotonic()):
+                self._connection.publish(topic, payload, qos=1, retain=True)
+        self._tell()
+        return more
+
+    def _tell(self) -> None:
+        runner = self._runner
+        behind_us = instants.now_us() - runner.newest_us if runner.behind and runner.newest_us else 0
+        saved = runner.saved
+        self._health.update(
+            status="online" if runner.problem is None else "blocked",
+            problem=runner.problem,
+            position=saved.position if saved else 0,
+            journal=saved.journal if saved else None,
+            incarnation=saved.incarnation if saved else None,
+            lag_events=runner.behind,
+            lag_s=round(max(0, behind_us) / instants.SECOND_US, 1),
+            taken=runner.taken,
+            **self._projector.status(),
+        )
+        self._health.tick()
+
+    def _finish(self) -> None:
+        try:
+            self._runner.flush()
+        except TransientError as error:
+            log.warning("stopped with events unsaved, they come again: %s", error)
+
+
+def stop_signals() -> Callable[[], bool]:
+    """Let SIGTERM and SIGINT ask for a stop; the function returned tells whether one did."""
+    asked: list[int] = []
+
+    def ask(number: int, _: FrameType | None) -> None:
+        asked.append(number)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, ask)
+    return lambda: bool(asked)
