@@ -1,0 +1,38 @@
+# Everything a developer or a CI machine does, each by one word. `make help` lists it.
+
+SHELL := /bin/bash
+BIN := .venv/bin
+# Both cores; one file's tests stay in one process. `make test PYTEST="-x tests/unit"` chooses.
+PYTEST ?= -n 2 --dist loadfile
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check bench soak clean
+
+help: ## list what can be made
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## install what is missing: system packages, .venv, the project in it
+	@deploy/setup
+
+demo: setup ## a whole site on this machine, with simulated devices; ARGS="--for 30s" ends it
+	$(BIN)/ovr demo $(ARGS)
+
+test: setup ## all tests but the long ones
+	$(BIN)/python -m pytest -m "not soak" $(PYTEST)
+
+check: setup ## format, lint, types, tests: what CI asks for
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -m "not soak" $(PYTEST)
+
+bench: setup ## measure the budgets
+	$(BIN)/python -m bench $(ARGS)
+
+soak: setup ## the long tests: faults in random order, and properties with many examples
+	HYPOTHESIS_PROFILE=soak $(BIN)/python -m pytest -m soak --timeout=0 $(ARGS)
+
+clean: ## remove what can be made again: .venv, caches, builds; never recorded data
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
