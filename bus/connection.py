@@ -92,6 +92,7 @@ class Connection:
         self.connected = False
         self.refusal: str | None = None
         self.taken_over = False
+        self.attempts = 0
         self.will = will
         self._clean_start = clean_start
         self._session_expiry_s = session_expiry_s
@@ -228,6 +229,7 @@ class Connection:
         if self._closed:
             raise ConfigurationError("this connection was closed; make a new one")
         broker = self.broker
+        self.attempts += 1
         try:
             plain = socket.create_connection((broker.host, broker.port), timeout=_CONNECT_TIMEOUT_S)
             plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -342,6 +344,7 @@ class Connection:
             )
         for callback in self._on_connect:
             callback(connack.session_present)
+        self.attempts = 0
 
     def _keep_alive(self) -> None:
         now = time.monotonic()
