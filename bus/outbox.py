@@ -4,7 +4,8 @@ Two tiers: a file with the oldest items and memory with the newest. Rules that m
 - everything in the file is older than everything in memory, whatever fails;
 - a fact (any event but a sample) is on the disk before `put` returns, and is never dropped;
 - a sample waits in memory and goes to the file when it is not confirmed after two seconds: writes wear flash;
-- what `take` has handed out may be numbered already, so it is never dropped; only `confirm` removes it;
+- what `take` has handed out may be numbered already, so it is never dropped, not even by a later process: the
+  file notes how far that goes; only `confirm` removes it;
 - when the bounds are reached the oldest samples go, and `samples.dropped` says so in their place;
 - the recorder trusts nothing here: an older, restored or cloned file only sends again what it knows by id.
 """
@@ -13,13 +14,13 @@ import logging
 import threading
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
-from operator import attrgetter
 from pathlib import Path
 
 from bus import envelope, ids
 from bus.envelope import Envelope
 from bus.outbox_file import DamageError, OutboxFile
 from bus.outbox_items import DISK_FULL, OUTBOX_FULL, Account, Dropped, Item, OutboxLimits, account, pack
+from bus.outbox_memory import OutboxMemory, place
 from schemas.errors import OvrError, TransientError
 
 __all__ = ["Item", "Outbox", "OutboxFull", "OutboxLimits"]
@@ -29,7 +30,7 @@ log = logging.getLogger(__name__)
 _SPILL_AFTER_S = 2.0
 _FORGET_AFTER_S = 1.0
 _MOST_DROPPED_AT_ONCE = 20_000
-_place = attrgetter("n")
+_NOTED_AHEAD = 5_000
 
 
 class OutboxFull(TransientError):  # noqa: N818 - named for what it says
@@ -55,9 +56,8 @@ class Outbox:
         self._new_id = new_id
         self._lock = threading.Lock()
         self._file = OutboxFile(path)
-        self._memory: list[Item] = []
-        self._memory_size = 0
-        self._last = self._file.last
+        self._memory = OutboxMemory(self._limits)
+        self._last = max(self._file.last, self._file.numbered)
         self._taken = self._confirmed = self._forgotten = self._lost = 0
         self._accounts: dict[str, Account] = {}
         self._retry_at_s = self._forget_at_s = 0.0
@@ -75,10 +75,9 @@ class Outbox:
                 raise TransientError("the outbox is closed")
             item = pack(event, self._last + 1, now_s)
             if item.sample:
-                self._memory.append(item)
-                self._memory_size += item.size
+                self._memory.add(item)
                 self._last = item.n
-                if self._memory_is_full():
+                if self._memory.full:
                     self._spill(now_s)
             else:
                 self._keep(item)
@@ -95,7 +94,7 @@ class Outbox:
                 items = self._from_file(limit, size_limit)
                 if items is None:
                     return []
-            items = items or self._from_memory(limit, size_limit)
+            items = items or self._memory.page(self._taken, limit, size_limit)
             if items:
                 self._taken = items[-1].n
             return items
@@ -103,23 +102,19 @@ class Outbox:
     def confirm(self, items: Sequence[Item]) -> None:
         """Remove items that the recorder has confirmed: the oldest ones handed out, in order."""
         with self._lock:
-            lost = bisect_right(items, self._lost, key=_place)
-            stored = bisect_right(items, self._file.last, lo=lost, key=_place)
+            lost = bisect_right(items, self._lost, key=place)
+            stored = bisect_right(items, self._file.last, lo=lost, key=place)
             self._file.confirm(items[lost:stored])
-            self._memory_size -= sum(item.size for item in items[stored:])
             self._confirmed = items[-1].n
-            del self._memory[: bisect_right(self._memory, self._confirmed, key=_place)]
+            self._memory.confirm(self._confirmed)
 
     def tick(self, now_s: float) -> None:
         """Write to the file what has waited long enough, and remove what is confirmed."""
         with self._lock:
             if self.closed:
                 return
-            if (
-                self._memory
-                and now_s - self._memory[0].held_s >= _SPILL_AFTER_S
-                and now_s >= self._retry_at_s
-            ):
+            waiting = self._memory.items
+            if waiting and now_s - waiting[0].held_s >= _SPILL_AFTER_S:
                 self._spill(now_s)
             stored = min(self._confirmed, self._file.last)
             if stored > self._forgotten and now_s >= self._forget_at_s:
@@ -130,7 +125,7 @@ class Outbox:
     @property
     def pending(self) -> int:
         """Count what is not confirmed."""
-        return self._file.count + len(self._memory)
+        return self._file.count + len(self._memory.items)
 
     @property
     def last(self) -> int:
@@ -153,29 +148,38 @@ class Outbox:
                 return
             self.closed = True
             try:
-                self._write(self._memory, durable=True)
-                self._clear_memory()
+                self._write(self._memory.items, durable=True)
+                self._memory.clear()
             finally:
                 self._file.close()
 
     def _from_file(self, limit: int, size_limit: int) -> list[Item] | None:
         """Read on in the file; None when it cannot be read now, and nothing newer may go first."""
         try:
-            return self._file.page(self._taken, limit, size_limit)
+            items = self._file.page(self._taken, limit, size_limit)
+            if items and items[-1].n > self._file.numbered:
+                self._note_numbered(items[-1].n)
         except DamageError as error:
             self._replace_file(error)
         except OvrError as error:
             self._note(str(error))
+        else:
+            return items
         return None
 
-    def _from_memory(self, limit: int, size_limit: int) -> list[Item]:
-        first = bisect_right(self._memory, self._taken, key=_place)
-        items = self._memory[first : first + limit]
-        for index, item in enumerate(items, start=1):
-            size_limit -= item.size
-            if size_limit <= 0:
-                return items[:index]
-        return items
+    def _note_numbered(self, upto: int) -> None:
+        """Write down, somewhat ahead of time, what is handed out, so that no later process drops it.
+
+        A full disk takes no note and must not stop sending: nothing leaves the file before it takes one.
+        """
+        ahead = min(_NOTED_AHEAD, self._limits.events // 100)
+        try:
+            with self._file.transaction(durable=False):
+                self._file.note_numbered(min(upto + ahead, self._file.last))
+        except DamageError:
+            raise
+        except TransientError as error:
+            self._note(str(error))
 
     def _keep(self, item: Item) -> None:
         facts = self._file.count - self._file.samples
@@ -184,15 +188,15 @@ class Outbox:
                 f"{facts:,} events wait in the outbox and none may be dropped: bring the recorder back, "
                 "then try again"
             )
-        self._write([*self._memory, item], durable=True)
-        self._clear_memory()
+        self._write([*self._memory.items, item], durable=True)
+        self._memory.clear()
 
     def _spill(self, now_s: float) -> None:
         if now_s >= self._retry_at_s and self._attempt(
-            lambda: self._write(self._memory, durable=False), now_s
+            lambda: self._write(self._memory.items, durable=False), now_s
         ):
-            self._clear_memory()
-        elif self._memory_is_full():
+            self._memory.clear()
+        elif self._memory.full:
             self._drop_from_memory()
 
     def _attempt(self, write: Callable[[], None], now_s: float) -> bool:
@@ -227,6 +231,7 @@ class Outbox:
     def _commit(self, items: Sequence[Item], *, durable: bool) -> None:
         with self._file.transaction(durable=durable):
             self._file.forget(self._confirmed)
+            self._file.note_numbered(self._taken)
             self._file.add(items)
             dropped, accounts = self._make_room()
         self._forgotten = self._confirmed
@@ -252,7 +257,7 @@ class Outbox:
         size = limits.file_bytes // 10 + 1 if file.size > limits.file_bytes else 0
         chosen: list[Dropped] = []
         if events or size:
-            for sample in file.oldest_samples(self._taken):
+            for sample in file.oldest_samples(self._numbered):
                 chosen.append(sample)
                 events, size = events - 1, size - sample.size
                 if (events <= 0 and size <= 0) or len(chosen) >= _MOST_DROPPED_AT_ONCE:
@@ -261,32 +266,22 @@ class Outbox:
 
     def _drop_from_memory(self) -> None:
         """Drop the oldest samples from memory, when the disk does not take them."""
-        limits = self._limits
-        events, size = limits.memory_events // 10 + 1, limits.memory_bytes // 10 + 1
-        gone: dict[int, Item] = {}
-        for item in self._memory:
-            if item.sample and item.n > self._taken:
-                gone[item.n] = item
-                events, size = events - 1, size - item.size
-                if events <= 0 or size <= 0:
-                    break
-        open_accounts = self._open_accounts(DISK_FULL)
-        earlier = {subject: known for subject, known in open_accounts.items() if known.n > self._file.last}
-        samples = [Dropped(item.n, item.subject, item.time_us, item.size) for item in gone.values()]
-        news = account(samples, earlier, DISK_FULL)
-        merged = {earlier[subject].n for subject in earlier.keys() & news.keys()}
-        notices = [self._notice(new, gone[new.n].body) for new in news.values()]
-        kept = [item for item in self._memory if item.n not in gone and item.n not in merged]
-        self._memory = sorted([*kept, *notices], key=_place)
-        self._memory_size = sum(item.size for item in self._memory)
-        self._book(len(gone), open_accounts | news)
+        known = self._open_accounts(DISK_FULL)
+        earlier = {subject: account for subject, account in known.items() if account.n > self._file.last}
+        dropped, news = self._memory.drop(self._numbered, earlier, self._notice)
+        self._book(dropped, known | news)
+
+    @property
+    def _numbered(self) -> int:
+        """Give the place up to which items may have been numbered, by us or by an earlier process."""
+        return max(self._taken, self._file.numbered)
 
     def _open_accounts(self, reason: str) -> dict[str, Account]:
         """Give the accounts that no one has been handed, so that a newer one may take them over."""
         return {
             subject: known
             for subject, known in self._accounts.items()
-            if known.n > self._taken and known.reason == reason
+            if known.n > self._numbered and known.reason == reason
         }
 
     def _notice(self, news: Account, newest: bytes) -> Item:
@@ -298,10 +293,3 @@ class Outbox:
             self.dropped += dropped
             self._accounts = accounts
             log.warning("the outbox is full: dropped the oldest %d samples, %d so far", dropped, self.dropped)
-
-    def _memory_is_full(self) -> bool:
-        return len(self._memory) > self._limits.memory_events or self._memory_size > self._limits.memory_bytes
-
-    def _clear_memory(self) -> None:
-        self._memory.clear()
-        self._memory_size = 0

@@ -25,7 +25,9 @@ _FORMAT = 1
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS item (
     n INTEGER PRIMARY KEY, sample INTEGER NOT NULL, subject TEXT NOT NULL, type TEXT NOT NULL,
-    time_us INTEGER NOT NULL, body BLOB NOT NULL)
+    time_us INTEGER NOT NULL, body BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS numbered (one INTEGER PRIMARY KEY CHECK (one = 1), upto INTEGER NOT NULL);
+INSERT OR IGNORE INTO numbered VALUES (1, 0);
 """
 _SUMS = f"""
 SELECT count(*), ifnull(sum(length(body) + {ROW_BYTES}), 0), ifnull(sum(sample), 0), ifnull(max(n), 0)
@@ -44,12 +46,13 @@ class OutboxFile:
 
     Attributes:
         count, size, samples: what it holds that is not confirmed: items, bytes, and how many are samples.
-        last: the newest place ever stored in it.
+        last: the newest place stored in it.
+        numbered: the place up to which items may have been numbered.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.count = self.size = self.samples = self.last = 0
+        self.count = self.size = self.samples = self.last = self.numbered = 0
         self._synchronous = ""
         self._lock_file = _lock(path)
         try:
@@ -76,7 +79,7 @@ class OutboxFile:
     @contextmanager
     def transaction(self, *, durable: bool) -> Iterator[None]:
         """Write all that happens inside, or nothing; when `durable`, it is on the disk at the end."""
-        before = (self.count, self.size, self.samples, self.last)
+        before = (self.count, self.size, self.samples, self.last, self.numbered)
         wanted = "FULL" if durable else "NORMAL"
         with _translated(self.path):
             if wanted != self._synchronous:
@@ -87,7 +90,7 @@ class OutboxFile:
                 yield
                 self._database.execute("COMMIT")
             except BaseException:
-                self.count, self.size, self.samples, self.last = before
+                self.count, self.size, self.samples, self.last, self.numbered = before
                 if self._database.in_transaction:
                     self._database.execute("ROLLBACK")
                 raise
@@ -110,6 +113,12 @@ class OutboxFile:
     def forget(self, upto: int) -> None:
         """Remove the rows of confirmed items; inside a transaction."""
         self._database.execute("DELETE FROM item WHERE n <= ?", (upto,))
+
+    def note_numbered(self, upto: int) -> None:
+        """Note up to which place items may have been numbered; inside a transaction."""
+        if upto > self.numbered:
+            self._database.execute("UPDATE numbered SET upto = ?", (upto,))
+            self.numbered = upto
 
     def oldest_samples(self, after: int) -> Iterator[Dropped]:
         """Read which samples follow place `after`, oldest first; inside a transaction."""
@@ -177,9 +186,10 @@ class OutboxFile:
             )
         for pragma in ("auto_vacuum=INCREMENTAL", "journal_mode=WAL", "journal_size_limit=16777216"):
             database.execute(f"PRAGMA {pragma}").fetchall()
-        database.execute(_SCHEMA)
+        database.executescript(_SCHEMA)
         database.execute(f"PRAGMA user_version={_FORMAT}")
         (self.count, self.size, self.samples, self.last) = database.execute(_SUMS).fetchone()
+        (self.numbered,) = database.execute("SELECT upto FROM numbered").fetchone()
         self._synchronous = ""
 
     def _replace(self, error: DamageError) -> sqlite3.Connection:

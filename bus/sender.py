@@ -7,7 +7,6 @@ Rules that must stay true here:
 """
 
 import logging
-import random
 import socket
 import threading
 import time
@@ -24,6 +23,7 @@ from bus.envelope import CONTENT_TYPE, Envelope
 from bus.outbox import Outbox
 from bus.outbox_items import OutboxLimits, segment_fits
 from bus.rejection import Rejection, parse_rejection
+from bus.rivalry import Rivalry
 from bus.topics import Topics
 from bus.window import Window, WindowLimits
 from schemas.errors import ConfigurationError, OvrError
@@ -37,9 +37,6 @@ _TURN_S = 0.5
 _MOST_UNANSWERED = 100
 _MOST_BACKLOG = 1 << 20
 _MOST_REJECTIONS = 1_000
-_TAKEOVERS = 3
-_TAKEOVER_WAIT_S = 2.0
-_TAKEOVER_FORGOTTEN_S = 600.0
 _NOT_AUTHORIZED = 0x87
 _NO_SUBSCRIBERS = 0x10
 
@@ -88,8 +85,8 @@ class Sender:
         self._connection = self._connect(f"{client}-{name}")
         self._rejected: OrderedDict[str, Rejection] = OrderedDict()
         self._progress = threading.Condition()
-        self._confirmed = self._refused = self._takeovers = 0
-        self._connect_at_s = 0.0
+        self._confirmed = self._refused = 0
+        self._rivalry = Rivalry()
         self._recorder = "unknown"
         self._problem: str | None = None
         self._closing = self._woken = False
@@ -156,10 +153,10 @@ class Sender:
 
     @property
     def _stopped(self) -> bool:
-        return self._takeovers >= _TAKEOVERS or not (self._closing or self._thread.is_alive())
+        return self._rivalry.certain or not (self._closing or self._thread.is_alive())
 
     def _fault(self) -> str | None:
-        if self._takeovers:
+        if self._rivalry.likely:
             return (
                 f"another process connects as MQTT client {self._connection.client_id!r}: "
                 "stop it, or give one of the two another name"
@@ -167,7 +164,8 @@ class Sender:
         if self._stopped:
             return "the sender's thread ended by an error of ours: see the log, then restart this process"
         refusal = None if self._connection.connected else self._connection.refusal
-        return self._outbox.fault or refusal or self._problem
+        faults = [fault for fault in (self._outbox.fault, self._problem, refusal) if fault]
+        return "; ".join(faults) or None
 
     def _new_epoch(self) -> str:
         epoch = ids.token()
@@ -176,6 +174,7 @@ class Sender:
 
     def _connect(self, client_id: str) -> Connection:
         connection = Connection(self._broker, client_id)
+        connection.on_connect(self._on_connect)
         connection.on_disconnect(self._on_disconnect)
         connection.subscribe(self._topics.ack(self.client), self._on_ack, qos=1)
         connection.subscribe(self._topics.rejected(self.client), self._on_rejected, qos=1)
@@ -202,7 +201,7 @@ class Sender:
     def _turn(self) -> None:
         now_s = time.monotonic()
         wait_s = min(_TURN_S, self._window.wait_s(now_s))
-        if self._connection.connected or (now_s >= self._connect_at_s and not self._stopped):
+        if self._connection.connected or (now_s >= self._rivalry.retry_at_s and not self._stopped):
             self._connection.step(wait_s, wake=(self._bell,))
         else:
             self._bell.settimeout(_TURN_S)
@@ -276,8 +275,6 @@ class Sender:
                     self._outbox.confirm(confirmed)
                     self._confirmed += len(confirmed)
                     self._problem = None
-                    if time.monotonic() > self._connect_at_s + _TAKEOVER_FORGOTTEN_S:
-                        self._takeovers = 0
                     with self._progress:
                         self._progress.notify_all()
 
@@ -301,14 +298,15 @@ class Sender:
                 self._window.on_recorder(status, session)
                 self._recorder = status
 
+    def _on_connect(self, _: bool) -> None:
+        self._rivalry.on_connect(self._connection.attempts, time.monotonic())
+
     def _on_disconnect(self) -> None:
         self._window.on_disconnected()
         self._recorder = "unknown"
-        if self._connection.taken_over:
-            self._connection.taken_over = False
-            self._takeovers += 1
-            wait_s = _TAKEOVER_WAIT_S * 2**self._takeovers * random.uniform(0.5, 1.5)
-            self._connect_at_s = time.monotonic() + wait_s
+        told, self._connection.taken_over = self._connection.taken_over, False
+        self._rivalry.on_disconnect(time.monotonic(), told=told, explained=self._problem is not None)
+        if self._rivalry.likely:
             log.error("%s", self._fault())
 
 
