@@ -164,6 +164,15 @@ class SeriesProjector:
         reached = None if self._sink is None or self._sink.lost else self._sink.reached
         return reached is not None and reached.head.position >= position
 
+    def finish(self) -> Head:
+        """Write down that all that was accepted is durable, as a clean stop of VictoriaMetrics makes it."""
+        reached = self._sink.reached if self._sink is not None else None
+        assert reached is not None
+        with closing(Victoria(self._url)) as victoria:
+            victoria.post([_mark(reached.head)])
+        self._store.save(reached)
+        return reached.head
+
     @property
     def durable(self) -> int:
         """The position up to which VictoriaMetrics can forget nothing any more."""
@@ -246,8 +255,12 @@ class SeriesProjector:
             return
         self._store.save(durable)
         self._durable, self._marked_us = durable.head.position, now_us
-        series = lines.series("ovr_series", {"journal": durable.head.journal})
-        self._submit(Post([lines.point(series, "position", self._durable, now_us // 1000)]))
+        self._submit(Post([_mark(durable.head)]))
+
+
+def _mark(place: Head) -> bytes:
+    series = lines.series("ovr_series", {"journal": place.journal})
+    return lines.point(series, "position", place.position, instants.now_us() // 1000)
 
 
 def _posts(written: Iterable[bytes]) -> Iterator[Operation]:

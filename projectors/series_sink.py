@@ -27,6 +27,7 @@ _FLUSH_EVERY_S = 0.5
 _FIRST_DELAY_S = 0.1
 _LONGEST_DELAY_S = 5.0
 _WAITING = 2
+_TIMEOUT_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,7 @@ class Sink:
         self.lines = 0
         self.process = process
         self._began = process
-        self._victoria = Victoria(url)
+        self._victoria = Victoria(url, timeout_s=_TIMEOUT_S)
         self._trail_s, self._pulse_s = trail_s, pulse_s
         self._queue: queue.Queue[Operation | None] = queue.Queue(_WAITING)
         self._closing = threading.Event()
