@@ -35,24 +35,6 @@ _KEYS = {
     "outcomes": "position = ?",
     "locations": "position = ?",
 }
-_COUNTS = {
-    "windows": 8,
-    "segments": 6,
-    "locations": 7,
-    "outcomes": 7,
-    "audit_log": 10,
-    "notes": 6,
-    "photos": 11,
-    "latest_samples": 6,
-    "devices": 9,
-    "alarms": 12,
-    "systems": 10,
-    "aliases": 2,
-}
-_INSERT = {
-    name: f"INSERT OR REPLACE INTO {name} VALUES ({','.join('?' * count)})"  # noqa: S608 - our tables
-    for name, count in _COUNTS.items()
-}
 
 
 def write(db: Database, state: State) -> list[tuple[str, Windows]]:
@@ -118,7 +100,8 @@ def _replace(db: Database, system_id: str, state: State, before: Windows) -> Non
 
 def _put(db: Database, table: str, rows: list[Values]) -> None:
     if rows:
-        db.conn.executemany(_INSERT[table], rows)
+        marks = ",".join("?" * len(rows[0]))
+        db.conn.executemany(f"INSERT OR REPLACE INTO {table} VALUES ({marks})", rows)  # noqa: S608 - our tables
 
 
 def load(db: Database) -> State:
