@@ -15,14 +15,12 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
-import orjson
-
 from bus import ids
+from bus.answers import Rejection, explain_puback, parse_ack, parse_health, parse_rejection
 from bus.connection import Broker, Connection, Message
 from bus.envelope import CONTENT_TYPE, Envelope
 from bus.outbox import Outbox
 from bus.outbox_items import OutboxLimits, segment_fits
-from bus.rejection import Rejection, parse_rejection
 from bus.rivalry import Rivalry
 from bus.topics import Topics
 from bus.window import Window, WindowLimits
@@ -37,8 +35,6 @@ _TURN_S = 0.5
 _MOST_UNANSWERED = 100
 _MOST_BACKLOG = 1 << 20
 _MOST_REJECTIONS = 1_000
-_NOT_AUTHORIZED = 0x87
-_NO_SUBSCRIBERS = 0x10
 
 
 class Sender:
@@ -58,15 +54,7 @@ class Sender:
         limits: OutboxLimits | None = None,
         window: WindowLimits | None = None,
     ) -> None:
-        """Open the outbox file at `path` and begin to send.
-
-        Args:
-            broker: where to send.
-            client: our user name at the broker.
-            name: tells this sender from others of the same client.
-            path: the outbox file; its directory is made.
-            limits: what the outbox may hold.
-            window: how far to run ahead of the recorder.
+        """Open the outbox file at `path` and begin to send; `name` tells apart the senders of one client.
 
         Raises:
             ConfigurationError: another process has the outbox, or `client` cannot be part of a topic.
@@ -155,6 +143,12 @@ class Sender:
     def _stopped(self) -> bool:
         return self._rivalry.certain or not (self._closing or self._thread.is_alive())
 
+    @property
+    def _room(self) -> int:
+        """Tell how many messages the broker may get before it has answered some."""
+        connection = self._connection
+        return 0 if connection.backlog > _MOST_BACKLOG else _MOST_UNANSWERED - connection.unacknowledged
+
     def _fault(self) -> str | None:
         if self._rivalry.likely:
             return (
@@ -200,7 +194,7 @@ class Sender:
 
     def _turn(self) -> None:
         now_s = time.monotonic()
-        wait_s = min(_TURN_S, self._window.wait_s(now_s))
+        wait_s = min(_TURN_S, self._window.wait_s(now_s)) if self._room > 0 else _TURN_S
         if self._connection.connected or (now_s >= self._rivalry.retry_at_s and not self._stopped):
             self._connection.step(wait_s, wake=(self._bell,))
         else:
@@ -223,8 +217,8 @@ class Sender:
 
     def _publish(self, now_s: float) -> None:
         window, connection = self._window, self._connection
-        room = _MOST_UNANSWERED - connection.unacknowledged
-        if room <= 0 or not window.online or connection.backlog > _MOST_BACKLOG:
+        room = self._room
+        if room <= 0 or not window.online:
             return
         if window.room > 0 and (items := self._outbox.take(min(room, window.room), window.room_size)):
             window.number(items)
@@ -248,55 +242,43 @@ class Sender:
         if code == 0:
             return
         self._window.on_refused(epoch, sequence, time.monotonic())
-        if code == _NOT_AUTHORIZED:
-            user = self._broker.username or "without a name"
-            self._complain(
-                f"the broker does not let user {user} publish to {topic}: `ovr user add {self.client}`, "
-                "and send as that user"
-            )
-        elif code == _NO_SUBSCRIBERS:
-            self._complain("no recorder listens at the broker: see `ovr status`")
-        else:
-            self._complain(f"the broker refuses what is sent to {topic}, code {code:#04x}")
-
-    def _complain(self, problem: str) -> None:
+        problem = explain_puback(code, topic, self.client, self._broker.username)
         if problem != self._problem:
             log.warning("%s", problem)
         self._problem = problem
 
     def _on_ack(self, message: Message) -> None:
-        ack = _object(message)
-        match ack:
-            case {"epoch": str(epoch), "unknown": True}:
-                self._window.on_unknown(epoch, _incarnation(ack))
-            case {"epoch": str(epoch), "sequence": int(sequence)}:
-                confirmed = self._window.on_ack(epoch, sequence, _incarnation(ack), time.monotonic())
-                if confirmed:
-                    self._outbox.confirm(confirmed)
-                    self._confirmed += len(confirmed)
-                    self._problem = None
-                    with self._progress:
-                        self._progress.notify_all()
+        ack = parse_ack(message.payload)
+        if ack is None:
+            return
+        if ack.sequence is None:
+            self._window.on_unknown(ack.epoch, ack.incarnation)
+            return
+        confirmed = self._window.on_ack(ack.epoch, ack.sequence, ack.incarnation, time.monotonic())
+        if confirmed:
+            self._outbox.confirm(confirmed)
+            self._confirmed += len(confirmed)
+            self._problem = None
+            with self._progress:
+                self._progress.notify_all()
 
     def _on_rejected(self, message: Message) -> None:
-        rejection = parse_rejection(_object(message))
+        rejection = parse_rejection(message.payload)
         if rejection is None or rejection.epoch not in self._epochs or rejection.id in self._rejected:
             return
         self._refused += 1
         if self._refused <= _MOST_REJECTIONS:
-            log.warning(
-                "the recorder refused %s of %s: %s", rejection.type, rejection.subject, rejection.hint
-            )
+            log.warning("the recorder refused what came by %s: %s", rejection.topic, rejection.hint)
         with self._progress:
             self._rejected[rejection.id] = rejection
             if len(self._rejected) > _MOST_REJECTIONS:
                 self._rejected.popitem(last=False)
 
     def _on_health(self, message: Message) -> None:
-        match _object(message):
-            case {"status": str(status), "session": str(session)}:
-                self._window.on_recorder(status, session)
-                self._recorder = status
+        health = parse_health(message.payload)
+        if health is not None:
+            self._window.on_recorder(*health)
+            self._recorder = health[0]
 
     def _on_connect(self, _: bool) -> None:
         self._rivalry.on_connect(self._connection.attempts, time.monotonic())
@@ -308,15 +290,3 @@ class Sender:
         self._rivalry.on_disconnect(time.monotonic(), told=told, explained=self._problem is not None)
         if self._rivalry.likely:
             log.error("%s", self._fault())
-
-
-def _object(message: Message) -> dict[str, Any]:
-    try:
-        document = orjson.loads(message.payload)
-    except orjson.JSONDecodeError:
-        return {}
-    return document if isinstance(document, dict) else {}
-
-
-def _incarnation(ack: dict[str, Any]) -> str:
-    return f"{ack.get('journal')}/{ack.get('incarnation')}"

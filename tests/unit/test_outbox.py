@@ -253,6 +253,28 @@ def test_what_was_handed_out_is_never_dropped(path: Path) -> None:
     outbox.close()
 
 
+@pytest.mark.parametrize("spilled_before", [True, False])
+def test_what_was_handed_out_is_not_dropped_by_a_later_process_either(
+    path: Path, spilled_before: bool
+) -> None:
+    limits = OutboxLimits(events=10)
+    before = Outbox(path, limits)
+    put_all(before, *(sample(number) for number in range(1, 6)))
+    if spilled_before:
+        before.tick(10.0)
+    before.take(5, ALL)
+    before.tick(10.0)
+    crash(before)
+
+    after = Outbox(path, limits)
+    put_all(after, *(sample(number) for number in range(6, 31)))
+    after.tick(10.0)
+
+    assert set(stored(path)) >= {1, 2, 3, 4, 5}
+    assert after.dropped > 0
+    after.close()
+
+
 def test_facts_are_kept_when_only_facts_are_left_and_then_refused_with_a_hint(path: Path) -> None:
     outbox = Outbox(path, OutboxLimits(events=5))
     put_all(outbox, *(fact(number) for number in range(1, 11)))
