@@ -11,6 +11,7 @@ import contextlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 
 from bus.envelope import Event, Recorded
 from projectors import lines, markers, windows
@@ -68,6 +69,7 @@ class SeriesFold:
         self._written: dict[str, _Written] = {}
         self._due: dict[str, int] = {}
         self._taken: list[bytes] = []
+        self._append: dict[tuple[str, str], list[Iterable[bytes]]] = defaultdict(list)
         self._rewrite: set[tuple[str, str]] = set()
         self._effects = Effects()
 
@@ -104,8 +106,9 @@ class SeriesFold:
             self._write(system_id, self._written[system_id].spans)
         self._finish_rewrites()
         effects, self._effects = self._effects, Effects()
-        effects.written.append(self._taken)
+        effects.written = [self._taken, *chain.from_iterable(self._append.values())]
         self._taken = []
+        self._append.clear()
         return effects
 
     def system(self, subject: str) -> str:
@@ -174,12 +177,14 @@ class SeriesFold:
         grown = markers.plan(old.spans, old.horizon_ms, old.spans, horizon_ms)
         changed = markers.plan(old.spans, horizon_ms, spans, horizon_ms)
         for plan in (grown, changed):
-            self._effects.written += (_lines(system_id, key, points) for key, points in plan.append.items())
+            for key, points in plan.append.items():
+                self._append[system_id, key[0]].append(_lines(system_id, key, points))
         self._rewrite.update((system_id, event_id) for event_id in changed.rewrite)
         self._note(system_id, spans)
 
     def _finish_rewrites(self) -> None:
         for system_id, event_id in sorted(self._rewrite):
+            self._append.pop((system_id, event_id), None)
             self._effects.deleted.append(selector(EVENT_METRIC, system_id=system_id, event_id=event_id))
             written = self._written.get(system_id) or _Written({}, 0)
             self._effects.rewritten += (

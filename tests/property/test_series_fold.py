@@ -23,10 +23,15 @@ Content = dict[str, dict[int, float]]
 
 
 class Model:
-    """A VictoriaMetrics that is a dict: series by text, samples by time."""
+    """A VictoriaMetrics that is a dict: series by text, samples by time.
+
+    Attributes:
+        doubtful: series that were given two values for one time, of which either may be kept.
+    """
 
     def __init__(self, content: Content | None = None) -> None:
         self.content: Content = {series: dict(samples) for series, samples in (content or {}).items()}
+        self.doubtful: set[str] = set()
 
     def write(self, written: Iterable[bytes]) -> None:
         for line in written:
@@ -36,8 +41,8 @@ class Model:
             for assigned in match["fields"].split(b","):
                 name, _, value = assigned.partition(b"=")
                 samples = self.content.setdefault(f"{match['series'].decode()} {name.decode()}", {})
-                had = samples.setdefault(int(match["time"]), float(value))
-                assert had == float(value), "two values at one time"
+                if samples.setdefault(int(match["time"]), float(value)) != float(value):
+                    self.doubtful.add(f"{match['series'].decode()} {name.decode()}")
 
     def delete(self, selectors: Iterable[str]) -> None:
         for selector in selectors:
@@ -50,6 +55,7 @@ class Model:
                 s for s in self.content if s.startswith(measurement) and all(t in s for t in tags)
             ]:
                 del self.content[series]
+                self.doubtful.discard(series)
 
 
 def apply(model: Model, fold: SeriesFold, journal: MemoryJournal, batch: list[Recorded]) -> None:
@@ -90,6 +96,7 @@ def test_any_batches_end_with_what_one_pass_writes(found: list[Step], sizes: lis
         if batch:
             apply(model, fold, journal, batch)
         at += len(batch)
+        assert not model.doubtful
     assert model.content == rebuilt(journal)
 
 
@@ -118,6 +125,7 @@ def test_going_back_to_any_place_over_whatever_was_written_later_changes_nothing
     if at < end:
         apply(model, fold, journal, journal.events[at:])
     assert model.content == (rebuilt(journal) if end else {})
+    assert not model.doubtful
 
 
 def test_a_late_end_removes_what_a_life_before_the_crash_had_repeated() -> None:
