@@ -3,7 +3,7 @@
 Any bytes give a value or None: what cannot be read is as good as lost, and the protocol survives loss.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
@@ -67,7 +67,7 @@ def parse_rejection(payload: bytes) -> Rejection | None:
     epoch = said.get("epoch")
     if not said.get("reason") or not all(isinstance(value, str) for value in values):
         return None
-    return Rejection(*values, epoch if isinstance(epoch, str) else None)
+    return replace(Rejection(*values), epoch=epoch if isinstance(epoch, str) else None)
 
 
 def parse_health(payload: bytes) -> tuple[str, str] | None:
