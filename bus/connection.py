@@ -223,7 +223,20 @@ class Connection:
             while self._out and self._socket is not None and time.monotonic() < limit:
                 select.select((), (self._socket,), (), 0.1)
                 self._write()
+            self._await_end(limit)
             self._drop(None)
+
+    def _await_end(self, limit: float) -> None:
+        """Read until the broker has closed: closing on unread bytes resets, and loses what we said last."""
+        while self._socket is not None and time.monotonic() < limit:
+            readable, _, _ = select.select((self._socket,), (), (), max(0.0, limit - time.monotonic()))
+            try:
+                if readable and not self._socket.recv(_CHUNK):
+                    return
+            except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                continue
+            except OSError:
+                return
 
     def _open(self) -> None:
         if self._closed:
