@@ -5,6 +5,7 @@ Rules that must stay true here:
 - only rows that differ are written.
 """
 
+from collections import defaultdict
 from collections.abc import Sequence
 
 import orjson
@@ -18,6 +19,7 @@ from projectors.state_rows import Values
 from projectors.state_system import Alarm, AlarmKey, Device, Stamped, System
 from projectors.windows import Windows
 
+Rows = dict[str, list[Values]]
 _OF_A_SYSTEM = (
     "systems",
     "windows",
@@ -39,32 +41,29 @@ _KEYS = {
 
 def write(db: Database, state: State) -> list[tuple[str, Windows]]:
     """Write what changed; return what the windows that were folded anew had been."""
-    changes = state.changes
-    _join(db, state.aliases, changes.joined)
+    changes, known = state.changes, state.systems
+    rows: Rows = defaultdict(list)
+    if changes.joined:
+        _join(db, state.aliases, changes.joined)
+        rows["aliases"] += state.aliases.known().items()
     for event in changes.log:
         for table, row in state_rows.log_rows(state.aliases.resolve(event.subject), event):
-            _put(db, table, [row])
+            rows[table].append(row)
     before = state.fold()
     for system_id, windows in before:
-        _replace(db, system_id, state, windows)
-    known = state.systems
-    own = sorted((changes.seen | changes.stale) & known.keys())
-    _put(db, "systems", [state_rows.system_row(name, known[name]) for name in own])
-    _put(
-        db,
-        "latest_samples",
-        [state_rows.sample_row(n, s, known[n].samples[s]) for n, s in changes.samples if n in known],
+        _replace(db, system_id, state, windows, rows)
+    own = (changes.seen | changes.stale) & known.keys()
+    rows["systems"] += (state_rows.system_row(n, known[n]) for n in own)
+    rows["latest_samples"] += (
+        state_rows.sample_row(n, s, known[n].samples[s]) for n, s in changes.samples if n in known
     )
-    _put(
-        db,
-        "devices",
-        [state_rows.device_row(n, d, known[n].devices[d]) for n, d in changes.devices if n in known],
+    rows["devices"] += (
+        state_rows.device_row(n, d, known[n].devices[d]) for n, d in changes.devices if n in known
     )
-    _put(
-        db,
-        "alarms",
-        [state_rows.alarm_row(n, k, known[n].alarms[k]) for n, k in changes.alarms if n in known],
+    rows["alarms"] += (
+        state_rows.alarm_row(n, k, known[n].alarms[k]) for n, k in changes.alarms if n in known
     )
+    _put(db, rows)
     return before
 
 
@@ -78,11 +77,9 @@ def _join(db: Database, aliases: Aliases, joined: Sequence[str]) -> None:
                 f"UPDATE {table} SET system_id = ? WHERE system_id = ?",  # noqa: S608 - our tables
                 (aliases.resolve(alias), alias),
             )
-    if joined:
-        _put(db, "aliases", list(aliases.known().items()))
 
 
-def _replace(db: Database, system_id: str, state: State, before: Windows) -> None:
+def _replace(db: Database, system_id: str, state: State, before: Windows, rows: Rows) -> None:
     """Change the rows that follow from a system's windows where they differ."""
     system, shared = state.systems[system_id], state.shared
     old = state_rows.derived(system_id, system, shared, before)
@@ -95,13 +92,15 @@ def _replace(db: Database, system_id: str, state: State, before: Windows) -> Non
         )
     for key, row in new.items():
         if old.get(key) != row:
-            _put(db, key[0], [row])
+            rows[key[0]].append(row)
 
 
-def _put(db: Database, table: str, rows: list[Values]) -> None:
-    if rows:
-        marks = ",".join("?" * len(rows[0]))
-        db.conn.executemany(f"INSERT OR REPLACE INTO {table} VALUES ({marks})", rows)  # noqa: S608 - our tables
+def _put(db: Database, rows: Rows) -> None:
+    """Insert rows, each in the place of the one with its key."""
+    for table, of_table in rows.items():
+        if of_table:
+            marks = ",".join("?" * len(of_table[0]))
+            db.conn.executemany(f"INSERT OR REPLACE INTO {table} VALUES ({marks})", of_table)  # noqa: S608 - our tables
 
 
 def load(db: Database) -> State:
