@@ -1,0 +1,224 @@
+"""The configuration of a node: one `site.toml`, overridden by environment variables, as frozen values.
+
+Rules that must stay true here:
+- every key has a default, and `ovr config example` explains it;
+- an unknown key or variable is an error that names the nearest known one: no typing mistake goes unnoticed;
+- what the file says about paths is relative to the file.
+"""
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from ovr.config_reading import Reading, unknown_key
+from schemas.errors import ConfigurationError
+
+PREFIX = "OVR_"
+CONFIG_VARIABLE = "OVR_CONFIG"
+_NODE_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
+_NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
+_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+_LAST_PORT = 65_535
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """Where this node's own services listen.
+
+    Attributes:
+        address: of MQTT and websockets; loopback unless operators' devices are to reach the broker.
+        port_base: MQTT; websockets one above, VictoriaMetrics two, HTTP three; None looks for free ports.
+        tls_port: MQTT with TLS on all addresses, when `cert_file` and `key_file` are given.
+        client_ca_file: ask clients on the TLS port for a certificate signed by this authority.
+    """
+
+    address: str = "127.0.0.1"
+    port_base: int | None = None
+    tls_port: int = 8883
+    cert_file: Path | None = None
+    key_file: Path | None = None
+    client_ca_file: Path | None = None
+    include: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerSettings:
+    """A broker that somebody else runs; without a host, `ovr up` runs one.
+
+    Attributes:
+        username: who we are to it; each process's own name when left out.
+        password: better given as `OVR_BROKER_PASSWORD`.
+        tls: encrypt; checked against `ca_file`, or the system's authorities.
+    """
+
+    host: str | None = None
+    port: int = 1883
+    username: str | None = None
+    password: str | None = None
+    tls: bool = False
+    ca_file: Path | None = None
+    cert_file: Path | None = None
+    key_file: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RecorderSettings:
+    """How the recorder groups commits: fewer are easier on flash, more are seen sooner."""
+
+    linger_ms: int = 200
+    batch: int = 512
+
+
+@dataclass(frozen=True, slots=True)
+class VictoriaSettings:
+    """VictoriaMetrics; with a `url`, one that somebody else runs."""
+
+    url: str | None = None
+    retention: str = "10y"
+    memory_mb: int = 256
+    min_free_disk_mb: int = 512
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesSettings:
+    """What the series projector writes besides its own names.
+
+    Attributes:
+        compatibility: also write the names of dashboards made before `ovr`, with the label `db`.
+        database: the value of that label.
+        names_file: a table of such names to use instead of the packaged one.
+    """
+
+    compatibility: bool = False
+    database: str = "telegraf"
+    names_file: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProducerSettings:
+    """One producer: its name at the broker, its kind, and what else its table says."""
+
+    name: str
+    kind: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Everything that can be configured.
+
+    Attributes:
+        node_id: names the place; part of every event's source, so set it once.
+        data: the data directory.
+        mount: refuse to start unless something is mounted here.
+        prefix: of all topics.
+        aliases: other names of systems, and the system each stands for.
+    """
+
+    node_id: str = "node"
+    data: Path | None = None
+    mount: Path | None = None
+    prefix: str = "ovr"
+    listen: Listen = Listen()
+    broker: BrokerSettings = BrokerSettings()
+    recorder: RecorderSettings = RecorderSettings()
+    victoria: VictoriaSettings = VictoriaSettings()
+    series: SeriesSettings = SeriesSettings()
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    producers: tuple[ProducerSettings, ...] = ()
+
+
+def load(path: Path | None, environment: Mapping[str, str]) -> Site:
+    """Read a node's configuration; the defaults when `path` is None.
+
+    Raises:
+        ConfigurationError: the file cannot be read, or says what cannot be.
+    """
+    said: dict[str, Any] = {}
+    if path is not None:
+        try:
+            said = tomllib.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError as error:
+            raise ConfigurationError(
+                f"there is no {path}: write one with `ovr config example > {path}`"
+            ) from error
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise ConfigurationError(f"{path} cannot be read: {error}") from error
+    reading = Reading(str(path or "site.toml"), path.parent if path else Path())
+    producers = _producers(said.pop("producers", {}), reading.where)
+    site = reading.table(Site, said, skip=("producers",))
+    site = reading.override(replace(site, producers=producers), _variables(environment), PREFIX)
+    _check(site, reading.where)
+    return site
+
+
+def _variables(environment: Mapping[str, str]) -> dict[str, str]:
+    return {
+        name: text
+        for name, text in environment.items()
+        if name.startswith(PREFIX) and name != CONFIG_VARIABLE and text
+    }
+
+
+def _producers(said: Any, where: str) -> tuple[ProducerSettings, ...]:
+    if not isinstance(said, dict):
+        raise ConfigurationError(f"{where}: write producers as tables: [producers.host]")
+    found = []
+    for name, table in said.items():
+        if not isinstance(table, dict):
+            raise ConfigurationError(f"{where}: write [producers.{name}] as a table of options")
+        if not _NAME.fullmatch(name):
+            raise ConfigurationError(f"{where}: name producers with a-z, 0-9, - and _, not {name!r}")
+        options = dict(table)
+        kind = options.pop("kind", name)
+        if not isinstance(kind, str):
+            raise ConfigurationError(f"{where}: producers.{name}.kind must be text, got {kind!r}")
+        found.append(ProducerSettings(name, kind, options))
+    return tuple(found)
+
+
+def _check(site: Site, where: str) -> None:
+    if not _NODE_ID.fullmatch(site.node_id):
+        raise ConfigurationError(
+            f"{where}: node_id must be at most 40 of a-z, 0-9, - and _, got {site.node_id!r}"
+        )
+    if not re.fullmatch(r"[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*", site.prefix):
+        raise ConfigurationError(f"{where}: prefix must be topic levels of letters, digits, - and _")
+    listen = site.listen
+    if listen.port_base is not None and not 1 <= listen.port_base <= _LAST_PORT - 3:
+        raise ConfigurationError(f"{where}: listen.port_base must leave room for four ports below 65536")
+    if (listen.cert_file is None) != (listen.key_file is None):
+        raise ConfigurationError(f"{where}: listen.cert_file and listen.key_file go together")
+    for name, number in (
+        ("recorder.batch", site.recorder.batch),
+        ("victoria.memory_mb", site.victoria.memory_mb),
+    ):
+        if number < 1:
+            raise ConfigurationError(f"{where}: {name} must be at least 1")
+    if site.recorder.linger_ms < 0:
+        raise ConfigurationError(f"{where}: recorder.linger_ms must not be negative")
+    if not re.fullmatch(r"[1-9][0-9]*[hdwy]", site.victoria.retention):
+        raise ConfigurationError(f"{where}: victoria.retention is a number with h, d, w or y, such as 10y")
+
+
+def is_loopback(address: str) -> bool:
+    """Tell whether only this machine can reach an address."""
+    return address in _LOOPBACK
+
+
+__all__ = [
+    "CONFIG_VARIABLE",
+    "BrokerSettings",
+    "Listen",
+    "ProducerSettings",
+    "RecorderSettings",
+    "SeriesSettings",
+    "Site",
+    "VictoriaSettings",
+    "is_loopback",
+    "load",
+    "unknown_key",
+]

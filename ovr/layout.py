@@ -1,0 +1,95 @@
+"""Where everything lies in a node's data directory. No other module of `ovr` spells a file name of it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The files below one data directory.
+
+    `journal/` is the truth; `outbox/`, `producers/`, `photos/` and `users.json` belong to it in a backup; the
+    read models can be rebuilt; `run/` is made anew at every start.
+    """
+
+    data: Path
+
+    @property
+    def site(self) -> Path:
+        """The node's configuration, unless another file is named."""
+        return self.data / "site.toml"
+
+    @property
+    def users(self) -> Path:
+        """Who may use the broker: names, roles and hashed passwords."""
+        return self.data / "users.json"
+
+    @property
+    def journal(self) -> Path:
+        """The journal's directory."""
+        return self.data / "journal"
+
+    @property
+    def outbox(self) -> Path:
+        """Where senders keep what is not confirmed."""
+        return self.data / "outbox"
+
+    @property
+    def state(self) -> Path:
+        """The state read model."""
+        return self.data / "state"
+
+    @property
+    def series(self) -> Path:
+        """The series projector's own files."""
+        return self.data / "series"
+
+    @property
+    def victoria(self) -> Path:
+        """The files of VictoriaMetrics."""
+        return self.data / "victoria-metrics"
+
+    @property
+    def run(self) -> Path:
+        """What belongs to the running processes."""
+        return self.data / "run"
+
+    @property
+    def logs(self) -> Path:
+        """One log a process."""
+        return self.run / "logs"
+
+    @property
+    def secrets(self) -> Path:
+        """The generated passwords of our own processes, one a file."""
+        return self.run / "secrets"
+
+    @property
+    def supervisor(self) -> Path:
+        """What the supervisor runs: ports, processes, and how they are."""
+        return self.run / "supervisor.json"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the supervisor, and by whoever replaces files under it."""
+        return self.run / "supervisor.lock"
+
+    @property
+    def swap_request(self) -> Path:
+        """Asks for the rebuilt series to take the place of the old ones."""
+        return self.run / "swap-series"
+
+    @property
+    def mosquitto_conf(self) -> Path:
+        """The generated configuration of Mosquitto."""
+        return self.run / "mosquitto.conf"
+
+    @property
+    def mosquitto_acl(self) -> Path:
+        """The generated access list of Mosquitto."""
+        return self.run / "mosquitto.acl"
+
+    @property
+    def mosquitto_passwords(self) -> Path:
+        """The generated password file of Mosquitto."""
+        return self.run / "mosquitto.passwords"
