@@ -1,0 +1,124 @@
+"""The table of a node's processes: what runs, in which order it starts, and how one sees that it works. Pure.
+
+Rules that must stay true here:
+- stages start in order and stop in reverse: what feeds others stops before what it feeds;
+- every process that `ovr up` runs stands here, and in `compose.yml`.
+"""
+
+import shutil
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from ovr.config import ProducerSettings, Site
+from ovr.layout import Layout
+from ovr.ports import Ports
+from projectors import victoria_server
+from schemas.errors import ConfigurationError
+
+MOSQUITTO = "mosquitto"
+VICTORIA = "victoria-metrics"
+RECORDER = "recorder"
+REPLAY = "replay"
+PROJECTORS = ("state", "series")
+SERIES = "projector-series"
+_SYSTEM_PATH = "/usr/local/sbin:/usr/sbin:/sbin"
+_PACKAGES = {MOSQUITTO: "mosquitto", VICTORIA: "victoria-metrics"}
+SERVICE, RECORD, FOLLOW, PRODUCE = range(4)
+
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """It works when it accepts connections on this port."""
+
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class Healthy:
+    """It works when its health on the bus says `online`."""
+
+    process: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessSpec:
+    """One process.
+
+    Attributes:
+        stage: processes of a stage start together, when those of the stage before work.
+        grace_s: how long a stop may take before it is killed.
+    """
+
+    name: str
+    command: tuple[str, ...]
+    stage: int
+    ready: Listening | Healthy
+    grace_s: float = 10.0
+
+
+def plan(site: Site, layout: Layout, ports: Ports, options: Sequence[str] = ()) -> list[ProcessSpec]:
+    """List what a node runs.
+
+    Args:
+        site: what is configured.
+        layout: the data directory.
+        ports: where services listen.
+        options: given to each of our own processes, such as `--config FILE`.
+
+    Raises:
+        ConfigurationError: a binary is missing.
+    """
+    specs = []
+    if site.broker.host is None:
+        command = (binary(MOSQUITTO), "-c", str(layout.mosquitto_conf))
+        specs.append(ProcessSpec(MOSQUITTO, command, SERVICE, Listening(ports.mqtt)))
+    if site.victoria.url is None:
+        binary(VICTORIA)
+        said = site.victoria
+        victoria = victoria_server.command(
+            layout.victoria,
+            ports.victoria,
+            memory_mb=said.memory_mb,
+            retention=said.retention,
+            min_free_disk_mb=said.min_free_disk_mb,
+        )
+        ready = Listening(ports.victoria)
+        specs.append(ProcessSpec(VICTORIA, tuple(victoria), SERVICE, ready, grace_s=60.0))
+
+    def ours(name: str, stage: int, *words: str) -> ProcessSpec:
+        command = (sys.executable, "-m", "ovr", *words, "--data", str(layout.data), *options)
+        return ProcessSpec(name, command, stage, Healthy(name))
+
+    specs.append(ours(RECORDER, RECORD, "record"))
+    specs.append(ours(REPLAY, FOLLOW, "replay-service"))
+    specs += [ours(f"projector-{name}", FOLLOW, "project", name) for name in PROJECTORS]
+    specs += [ours(one.name, PRODUCE, "produce", one.name) for one in site.producers]
+    names = [spec.name for spec in specs]
+    twice = {name for name in names if names.count(name) > 1}
+    if twice:
+        raise ConfigurationError(f"a producer cannot be called {min(twice)}: one of our processes is")
+    return specs
+
+
+def binary(name: str) -> str:
+    """Find a program that a Debian package brings.
+
+    Raises:
+        ConfigurationError: it is not installed; the message says how to get it.
+    """
+    found = shutil.which(name) or shutil.which(name, path=_SYSTEM_PATH)
+    if found is None:
+        raise ConfigurationError(
+            f"{name} is not installed: get it with `sudo apt-get install {_PACKAGES.get(name, name)}`"
+        )
+    return found
+
+
+def demo(site: Site) -> Site:
+    """Return a site that shows something: unless it has producers, this machine and a simulated site."""
+    if site.producers:
+        return site
+    return replace(
+        site, producers=(ProducerSettings("host", "host"), ProducerSettings("simulator", "simulator"))
+    )

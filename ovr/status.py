@@ -1,0 +1,121 @@
+"""How a node is: the supervisor's snapshot, or what the bus tells where none runs.
+
+Rules that must stay true here:
+- ready means every process works now; a snapshot of a supervisor that is gone is never taken for the present.
+"""
+
+import fcntl
+import shutil
+import time
+from typing import Any
+
+from ovr.node import Node
+from ovr.processes import PROJECTORS, RECORDER, REPLAY
+from ovr.supervisor import ONLINE
+from ovr.users import CONSOLE
+from ovr.watch import Watch
+from schemas.errors import ConfigurationError
+
+_LISTEN_S = 1.5
+_TURN_S = 0.05
+
+
+def status(node: Node) -> dict[str, Any]:
+    """Describe a node.
+
+    Raises:
+        ConfigurationError: nothing runs here, and no broker is configured.
+    """
+    said = node.supervised() if supervisor_runs(node) else None
+    if said is not None and "ready" in said:
+        snapshot = said
+    elif node.site.broker.host is not None:
+        snapshot = _heard(node)
+    elif said is not None:
+        snapshot = {**said, "ready": False, "head": None, "events_per_s": None, "urls": {}}
+    else:
+        raise ConfigurationError(
+            f"no node runs in {node.layout.data}: start one with `ovr up --data {node.layout.data}`"
+        )
+    snapshot["processes"] = [{**one, **_normal(one["health"])} for one in snapshot["processes"]]
+    snapshot["outbox_pending"] = sum(one["outbox_pending"] or 0 for one in snapshot["processes"])
+    snapshot["dead_letters"] = sum(one["dead_letters"] or 0 for one in snapshot["processes"])
+    snapshot["disk"] = disk(node)
+    return snapshot
+
+
+def supervisor_runs(node: Node) -> bool:
+    """Tell whether a supervisor holds its lock."""
+    try:
+        with node.layout.lock.open("r") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except FileNotFoundError:
+        return False
+    return False
+
+
+def disk(node: Node) -> dict[str, Any]:
+    """Measure the disk that the data is on, and the journal on it."""
+    data = node.layout.data
+    usage = shutil.disk_usage(data if data.exists() else "/")
+    journal = sum(file.stat().st_size for file in node.layout.journal.glob("*") if file.is_file())
+    return {
+        "free_bytes": usage.free,
+        "total_bytes": usage.total,
+        "used_pct": round(100 * (1 - usage.free / usage.total), 1),
+        "journal_bytes": journal,
+    }
+
+
+def _heard(node: Node) -> dict[str, Any]:
+    """Listen to the bus for a moment: in containers nobody else knows all processes."""
+    watch = Watch(node.broker(CONSOLE), f"status-{time.monotonic_ns()}")
+    until = time.monotonic() + _LISTEN_S
+    while time.monotonic() < until:
+        watch.connection.step(_TURN_S)
+    refusal = None if watch.connection.connected else watch.connection.refusal
+    watch.connection.close()
+    expected = [RECORDER, REPLAY, *(f"projector-{name}" for name in PROJECTORS)]
+    expected += [one.name for one in node.site.producers]
+    names = [*expected, *sorted(watch.health.keys() - set(expected))]
+    processes = []
+    for name in names:
+        health = dict(watch.health.get(name, {}))
+        works = health.get("status") == ONLINE
+        message = "" if works else str(health.get("problem") or refusal or "not heard on the bus")
+        processes.append(
+            {
+                "name": name,
+                "state": "ready" if works else str(health.get("status", "unknown")),
+                "pid": None,
+                "restarts": None,
+                "message": message,
+                "health": health,
+            }
+        )
+    host = node.site.broker
+    return {
+        "data": str(node.layout.data),
+        "node_id": node.site.node_id,
+        "prefix": node.site.prefix,
+        "urls": {"mqtt": f"mqtt://{host.host}:{host.port}", "victoria": node.site.victoria.url},
+        "ready": all(one["state"] == "ready" for one in processes if one["name"] in expected),
+        "head": dict(watch.head) if watch.head else None,
+        "events_per_s": watch.events_per_s(),
+        "processes": processes,
+    }
+
+
+def _normal(health: dict[str, Any]) -> dict[str, Any]:
+    """Pick the figures that processes of all kinds share."""
+    outbox = health.get("outbox")
+    letters = health.get("dead_letters", health.get("rejected"))
+    return {
+        "position": health.get("position"),
+        "lag_events": health.get("lag_events"),
+        "lag_s": health.get("lag_s"),
+        "dead_letters": letters if isinstance(letters, int) else None,
+        "outbox_pending": outbox.get("pending") if isinstance(outbox, dict) else None,
+    }

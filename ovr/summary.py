@@ -1,0 +1,57 @@
+"""What a snapshot of the supervisor says in words: one short line a process. Pure."""
+
+from collections.abc import Mapping
+from typing import Any
+
+Snapshot = Mapping[str, Any]
+
+
+def figures(process: Mapping[str, Any], snapshot: Snapshot) -> str:
+    """Say in a line how a process is: why it does not work, or how far it is."""
+    name, health = process["name"], process["health"]
+    if process["message"]:
+        return str(process["message"])
+    if name == "mosquitto":
+        return f"{snapshot['urls']['mqtt']}  {snapshot['urls']['websockets']}"
+    if name == "victoria-metrics":
+        return str(snapshot["urls"]["victoria"])
+    if name == "recorder":
+        return _recorder(health, snapshot)
+    if "lag_events" in health:
+        return _projector(health)
+    if "outbox" in health:
+        return _producer(health)
+    if "playing" in health:
+        return f"{health['playing']} replays running"
+    return ""
+
+
+def _recorder(health: Mapping[str, Any], snapshot: Snapshot) -> str:
+    head, pace = snapshot["head"] or health, snapshot["events_per_s"]
+    words = [f"position {head.get('position', 0):,}"]
+    if pace is not None:
+        words.append(f"{pace:,.1f} events/s")
+    if health.get("rejected"):
+        words.append(f"{health['rejected']:,} refused")
+    return ", ".join(words)
+
+
+def _projector(health: Mapping[str, Any]) -> str:
+    words = [f"at {health.get('position', 0):,}"]
+    if health["lag_events"]:
+        words.append(f"{health['lag_events']:,} events, {health.get('lag_s', 0)} s behind")
+    if health.get("dead_letters"):
+        words.append(f"{health['dead_letters']:,} dead letters")
+    return ", ".join(words)
+
+
+def _producer(health: Mapping[str, Any]) -> str:
+    words = [f"{health.get('connected', 0)} devices", f"{health.get('published', 0):,} events"]
+    if health.get("disconnected"):
+        words.insert(1, f"{health['disconnected']} away")
+    pending = health["outbox"].get("pending", 0)
+    if pending:
+        words.append(f"{pending:,} not confirmed")
+    if health["outbox"].get("fault"):
+        words.append(str(health["outbox"]["fault"]))
+    return ", ".join(words)

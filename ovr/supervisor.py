@@ -1,0 +1,327 @@
+"""The supervisor behind `ovr up`: starts a node's processes in order, keeps them running, stops them.
+
+Rules that must stay true here:
+- one supervisor a data directory, by a lock; what a killed one left behind is ended first;
+- one thread: a turn serves the bus, the children and requests, and never waits for any of them;
+- a process that fails does not end the others.
+"""
+
+import fcntl
+import logging
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import IO, Any
+
+import orjson
+
+from bus import instants
+from ovr import broker
+from ovr.child import Child, State, end_leftovers
+from ovr.node import Node
+from ovr.ports import Ports, check_free, choose
+from ovr.processes import MOSQUITTO, SERIES, SERVICE, VICTORIA, Listening, ProcessSpec, plan
+from ovr.users import Users, write_private
+from ovr.watch import Watch
+from projectors.series_rebuild import swap
+from schemas.errors import ConfigurationError
+
+log = logging.getLogger(__name__)
+
+ONLINE = "online"
+_TURN_S = 0.1
+_TELL_EVERY_S = 2.0
+_STAGE_PATIENCE_S = 15.0
+_LOGS_EVERY_S = 60.0
+_LOCK_PATIENCE_S = 0.5
+_SWAPPED = (SERIES, VICTORIA)
+
+
+class Supervisor:
+    """Runs the processes of one node.
+
+    Attributes:
+        ports: where its services listen.
+    """
+
+    def __init__(self, node: Node, ports: Ports, specs: Sequence[ProcessSpec], *, anonymous: bool) -> None:
+        self.ports = ports
+        self._node = node
+        self._anonymous = anonymous
+        self._children = {spec.name: Child(spec, node.layout.logs / f"{spec.name}.log") for spec in specs}
+        self._started_us = instants.now_us()
+        self._stage = SERVICE
+        self._stage_until = time.monotonic() + _STAGE_PATIENCE_S
+        self._told: object = None
+        self._told_at = self._logs_at = 0.0
+        self._swapping = False
+        self._watch = Watch(node.broker("supervisor"), "supervisor")
+        self._bell, self._rope = socket.socketpair()
+        self._bell.setblocking(False)
+        self._rope.setblocking(False)
+
+    def run(self, stopped: Callable[[], bool], show: Callable[[dict[str, Any]], None]) -> None:
+        """Run everything until `stopped()`, then stop it in order.
+
+        Args:
+            stopped: asked every turn.
+            show: given the snapshot of `ovr status` every turn.
+        """
+        before = signal.set_wakeup_fd(self._rope.fileno(), warn_on_full_buffer=False)
+        try:
+            while not stopped():
+                self.turn()
+                show(self.snapshot())
+        finally:
+            self.stop(show)
+            signal.set_wakeup_fd(before)
+            self._watch.connection.close()
+
+    def turn(self) -> None:
+        """Serve everyone once."""
+        self._watch.connection.step(_TURN_S, wake=(self._bell,))
+        self._listen()
+        for child in self._children.values():
+            child.tend()
+            child.found(working=self._works(child))
+        self._start_next_stage()
+        self._swap_series()
+        self._keep_logs_short()
+        self._tell()
+
+    def ready(self) -> bool:
+        """Tell whether every process works."""
+        return all(child.state is State.READY for child in self._children.values())
+
+    def stop(self, show: Callable[[dict[str, Any]], None] = lambda _: None) -> None:
+        """Stop everything, what feeds others first, the broker last."""
+        order = sorted({_stop_order(child) for child in self._children.values()})
+        for place in order:
+            group = [child for child in self._children.values() if _stop_order(child) == place]
+            for child in group:
+                child.stop()
+            while not all(child.over for child in group):
+                self._watch.connection.step(0.02)
+                for child in group:
+                    child.tend()
+                self._tell()
+                show(self.snapshot())
+        self._told = None
+        self._tell()
+
+    def snapshot(self) -> dict[str, Any]:
+        """Describe everything, for `ovr status`, scripts and the display."""
+        head = self._watch.head
+        return {
+            "pid": os.getpid(),
+            "started": instants.text(self._started_us),
+            "data": str(self._node.layout.data),
+            "config": str(self._node.source.absolute()) if self._node.source else None,
+            "node_id": self._node.site.node_id,
+            "prefix": self._node.site.prefix,
+            "port_base": self.ports.base,
+            "anonymous": self._anonymous,
+            "urls": urls(self._node, self.ports),
+            "ready": self.ready(),
+            "head": None if head is None else dict(head),
+            "events_per_s": self._watch.events_per_s(),
+            "processes": [self._describe(child) for child in self._children.values()],
+        }
+
+    def _describe(self, child: Child) -> dict[str, Any]:
+        name = child.spec.name
+        return {
+            "name": name,
+            "state": child.state.value,
+            "pid": child.pid,
+            "created": child.created,
+            "since": instants.text(round(child.since * 1e6)),
+            "restarts": child.restarts,
+            "message": child.message or self._problem(child),
+            "health": dict(self._watch.health.get(name, {})),
+        }
+
+    def _problem(self, child: Child) -> str:
+        """Say why a running process does not work."""
+        if child.state is not State.STARTING or isinstance(child.spec.ready, Listening):
+            return ""
+        said = self._watch.health.get(child.spec.ready.process, {})
+        if not self._watch.connection.connected:
+            return self._watch.connection.refusal or ""
+        return str(said.get("problem") or child.last_words())
+
+    def _works(self, child: Child) -> bool:
+        ready = child.spec.ready
+        if not isinstance(ready, Listening):
+            return self._watch.status(ready.process) == ONLINE
+        if child.state is not State.STARTING:
+            return child.state is State.READY
+        return _accepts(ready.port)
+
+    def _start_next_stage(self) -> None:
+        group = [child for child in self._children.values() if child.spec.stage == self._stage]
+        for child in group:
+            if child.state is State.WAITING:
+                child.start()
+        last = max(child.spec.stage for child in self._children.values())
+        settled = all(child.state in {State.READY, State.FAILED} for child in group)
+        if self._stage < last and (settled or time.monotonic() >= self._stage_until):
+            self._stage += 1
+            self._stage_until = time.monotonic() + _STAGE_PATIENCE_S
+
+    def _swap_series(self) -> None:
+        """Let rebuilt series take their place when `ovr rebuild series` asks, while nobody uses either."""
+        children = [self._children[name] for name in _SWAPPED if name in self._children]
+        request = self._node.layout.swap_request
+        if not self._swapping and request.exists() and all(c.state is not State.WAITING for c in children):
+            log.info("stopping %s to swap in the rebuilt series", " and ".join(_SWAPPED))
+            self._swapping = True
+        if not self._swapping:
+            return
+        # The projector first: it would take the end of VictoriaMetrics for a fault.
+        running = next((child for child in children if not child.over), None)
+        if running is not None:
+            running.stop()
+            return
+        swap(self._node.layout.data)
+        request.unlink(missing_ok=True)
+        self._swapping = False
+        for child in children:
+            child.start()
+
+    def _listen(self) -> None:
+        try:
+            self._bell.recv(4096)
+        except BlockingIOError:
+            return
+
+    def _keep_logs_short(self) -> None:
+        if time.monotonic() - self._logs_at > _LOGS_EVERY_S:
+            self._logs_at = time.monotonic()
+            for child in self._children.values():
+                child.keep_log_short()
+
+    def _tell(self) -> None:
+        """Write the snapshot for others when something changed, and now and then."""
+        states = [(child.state, child.pid, child.restarts) for child in self._children.values()]
+        if states != self._told or time.monotonic() - self._told_at > _TELL_EVERY_S:
+            self._told, self._told_at = states, time.monotonic()
+            text = orjson.dumps(self.snapshot(), option=orjson.OPT_INDENT_2).decode()
+            try:
+                write_private(self._node.layout.supervisor, text + "\n", durable=False)
+            except OSError as error:
+                log.warning("cannot write %s: %s", self._node.layout.supervisor, error)
+
+
+@contextmanager
+def supervising(node: Node, *, anonymous: bool = False) -> Iterator[Supervisor]:
+    """Prepare a node's files, and give the supervisor that runs it.
+
+    Raises:
+        ConfigurationError: the mount is missing, a port taken, a binary not installed, or another one runs.
+    """
+    check_mount(node)
+    layout, site = node.layout, node.site
+    layout.run.mkdir(parents=True, exist_ok=True)
+    with locked(node):
+        said = node.supervised()
+        if said is not None:
+            pids = [(one["pid"], one["created"]) for one in said["processes"] if one["pid"]]
+            for pid in end_leftovers(pids):
+                log.warning("ended process %d, which an earlier supervisor had left", pid)
+        ports = choose(site.listen.port_base)
+        if site.listen.cert_file is not None:
+            check_free([site.listen.tls_port])
+        options = ("--config", str(node.source.absolute())) if node.source else ()
+        specs = plan(site, layout, ports, options)
+        if layout.swap_request.exists():
+            swap(layout.data)
+            layout.swap_request.unlink()
+        if MOSQUITTO in {spec.name for spec in specs}:
+            prepare_broker(node, ports, anonymous=anonymous)
+        write_private(layout.supervisor, orjson.dumps({"port_base": ports.base, "processes": []}).decode())
+        yield Supervisor(node, ports, specs, anonymous=anonymous)
+
+
+def prepare_broker(node: Node, ports: Ports, *, anonymous: bool) -> None:
+    """Write everything that Mosquitto reads."""
+    conf = broker.configuration(node.layout, node.site.listen, ports, anonymous=anonymous)
+    Users(node.layout).write_mosquitto_files(node.site.prefix, [one.name for one in node.site.producers])
+    write_private(node.layout.mosquitto_conf, conf)
+
+
+def check_mount(node: Node) -> None:
+    """Make sure that the configured disk is there.
+
+    Raises:
+        ConfigurationError: nothing is mounted where the configuration says.
+    """
+    mount = node.site.mount
+    if mount is not None and not os.path.ismount(mount):
+        raise ConfigurationError(
+            f"nothing is mounted at {mount}: connect the disk (`lsblk`, `sudo mount {mount}`), "
+            f"or change `mount` in {node.source}"
+        )
+
+
+@contextmanager
+def locked(node: Node) -> Iterator[None]:
+    """Hold the supervisor's lock.
+
+    Raises:
+        ConfigurationError: another supervisor holds it.
+    """
+    with node.layout.lock.open("a+") as lock:
+        try:
+            _lock(lock)
+        except BlockingIOError as error:
+            lock.seek(0)
+            raise ConfigurationError(
+                f"process {lock.read().strip() or 'unknown'} runs the node in {node.layout.data} already: "
+                f"stop it, or use another --data"
+            ) from error
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield
+
+
+def _lock(lock: IO[str]) -> None:
+    """Take the lock; whoever only looks whether it is held has it for an instant."""
+    deadline = time.monotonic() + _LOCK_PATIENCE_S
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
+        else:
+            return
+
+
+def urls(node: Node, ports: Ports) -> dict[str, str]:
+    """Tell where a node's services are."""
+    said = node.site.broker
+    host = said.host or "127.0.0.1"
+    return {
+        "mqtt": f"mqtt://{host}:{ports.mqtt if said.host is None else said.port}",
+        "websockets": f"ws://{host}:{ports.websockets}",
+        "victoria": node.site.victoria.url or f"http://127.0.0.1:{ports.victoria}",
+    }
+
+
+def _stop_order(child: Child) -> tuple[int, int]:
+    """Producers first, then projectors, the recorder, VictoriaMetrics, and the broker last."""
+    return -child.spec.stage, 1 if child.spec.name == MOSQUITTO else 0
+
+
+def _accepts(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=0.5).close()
+    except OSError:
+        return False
+    return True
