@@ -1,0 +1,62 @@
+"""`ovr config`: the configuration, explained and checked."""
+
+from dataclasses import asdict
+from importlib import resources
+from pathlib import Path
+from typing import Annotated
+
+import orjson
+import typer
+
+from ovr.options import Config, Data
+
+app = typer.Typer(no_args_is_help=True, help="Explain and check the configuration.")
+
+
+@app.command()
+def example() -> None:
+    """Print a site.toml with every key explained.
+
+    Example: `ovr config example > data/site.toml`
+    """
+    typer.echo((resources.files("ovr") / "site.example.toml").read_text(encoding="utf-8"), nl=False)
+
+
+@app.command()
+def show(data: Data = None, config: Config = None) -> None:
+    """Print the configuration as it is understood, as JSON; exit status 78 when it is wrong.
+
+    Example: `ovr config show | jq .listen`
+    """
+    from ovr.node import open_node
+
+    node = open_node(data, config)
+    said = asdict(node.site)
+    if said["broker"]["password"]:
+        said["broker"]["password"] = "…"  # noqa: S105 - hides one
+    node.aliases()
+    typer.echo(orjson.dumps(said, default=str, option=orjson.OPT_INDENT_2).decode())
+
+
+@app.command("broker")
+def broker(
+    address: Annotated[str, typer.Option("--address", help="Where Mosquitto listens.")] = "0.0.0.0",  # noqa: S104 - a container's own network
+    port_base: Annotated[int, typer.Option("--port-base", help="MQTT here, websockets one above.")] = 1883,
+    data: Data = None,
+    config: Config = None,
+) -> None:
+    """Write what a Mosquitto of its own needs, with passwords for our processes: for containers.
+
+    Example: `ovr config broker --data /data && mosquitto -c /data/run/mosquitto.conf`
+    """
+    from dataclasses import replace
+
+    from ovr.node import open_node
+    from ovr.ports import Ports
+    from ovr.supervisor import prepare_broker
+
+    node = open_node(data, config)
+    node = replace(node, site=replace(node.site, listen=replace(node.site.listen, address=address)))
+    Path(node.layout.run).mkdir(parents=True, exist_ok=True)
+    prepare_broker(node, Ports(port_base), anonymous=False)
+    typer.echo(f"wrote {node.layout.mosquitto_conf}")

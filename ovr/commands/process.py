@@ -1,0 +1,141 @@
+"""The processes of a node, one a command: what `ovr up` starts, and what containers run."""
+
+import logging
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ovr.node import Node, open_node
+from ovr.options import Config, Data
+from schemas.errors import ConfigurationError, TransientError
+
+log = logging.getLogger(__name__)
+
+_LOOK_EVERY_S = 0.25
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    panel = "Processes (`ovr up` runs them)"
+    app.command(rich_help_panel=panel)(record)
+    app.command(rich_help_panel=panel)(project)
+    app.command(rich_help_panel=panel)(produce)
+    app.command("replay-service", rich_help_panel=panel)(replay_service)
+
+
+def record(data: Data = None, config: Config = None) -> None:
+    """Run the recorder: takes the intake, writes the journal, publishes what it recorded.
+
+    Example: `ovr record --data data`
+    """
+    from bus.recorder import Limits, Recorder
+    from projectors.live import stop_signals
+
+    stopped = stop_signals()
+    node = open_node(data, config)
+    said = node.site.recorder
+    recorder = Recorder(
+        made(node),
+        node.broker("recorder"),
+        node_id=node.site.node_id,
+        aliases=node.aliases(),
+        limits=Limits(linger_s=said.linger_ms / 1000, batch=said.batch),
+    )
+    recorder.run(stopped)
+
+
+def project(
+    projector: Annotated[str, typer.Argument(help="`state` or `series`.")],
+    data: Data = None,
+    config: Config = None,
+) -> None:
+    """Run a projector: keeps one read model up to date with the journal.
+
+    Example: `ovr project state --data data`
+    """
+    node = open_node(data, config)
+    broker = node.broker(f"projector-{projector}")
+    if projector == "state":
+        from projectors.run import run_state
+
+        run_state(made(node), broker)
+    elif projector == "series":
+        from ovr.series import settings
+        from projectors.run_series import run_series
+
+        run_series(made(node), broker, node.victoria_url(), settings=settings(node.site))
+    else:
+        raise ConfigurationError(f"there is no projector {projector}: choose state or series")
+
+
+def produce(
+    name: Annotated[str, typer.Argument(help="A producer of site.toml, or `host` or `simulator`.")],
+    data: Data = None,
+    config: Config = None,
+    option: Annotated[
+        list[str] | None, typer.Option("--option", "-o", help="An option of the producer, as `name=value`.")
+    ] = None,
+) -> None:
+    """Run a producer: reads devices and sends what they say.
+
+    Example: `ovr produce simulator --data data -o scenario=festival`
+    """
+    from producers.run import run_producer
+
+    node = open_node(data, config)
+    said = next((one for one in node.site.producers if one.name == name), None)
+    options = {**(said.options if said else {}), **dict(_pair(text) for text in option or ())}
+    run_producer(
+        said.kind if said else name,
+        node.broker(name),
+        client=name,
+        node_id=node.site.node_id,
+        data=made(node),
+        options=options,
+    )
+
+
+def replay_service(data: Data = None, config: Config = None) -> None:
+    """Run the replay service: answers requests for the past on the bus.
+
+    Example: `ovr replay-service --data data`
+    """
+    from bus.replay import ReplayService
+    from projectors.live import stop_signals
+
+    stopped = stop_signals()
+    node = open_node(data, config)
+    broker = node.broker("replay")
+    said = False
+    while not stopped():
+        try:
+            service = ReplayService(made(node), broker)
+        except TransientError as error:
+            if not said:
+                log.info("%s", error)
+            said = True
+            time.sleep(_LOOK_EVERY_S)
+        else:
+            service.run(stopped)
+
+
+def made(node: Node) -> Path:
+    """Return the data directory, made when it is missing."""
+    node.layout.data.mkdir(parents=True, exist_ok=True)
+    return node.layout.data
+
+
+def _pair(text: str) -> tuple[str, str | int | float | bool]:
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise typer.BadParameter(f"write options as name=value, not {text!r}", param_hint="--option")
+    if value in {"true", "false"}:
+        return name, value == "true"
+    for kind in (int, float):
+        try:
+            return name, kind(value)
+        except ValueError:
+            continue
+    return name, value

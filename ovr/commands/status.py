@@ -1,0 +1,40 @@
+"""`ovr status`: how a node is."""
+
+import orjson
+import typer
+
+from ovr.options import Config, Data, Json
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(status)
+
+
+def status(data: Data = None, config: Config = None, json: Json = False) -> None:
+    """Show every process, position, lag, pace and the disk; exit status 0 when all is ready.
+
+    Example: `ovr status --data data --json | jq .ready`
+    """
+    from rich.console import Console
+
+    from ovr import status as node_status
+    from ovr.node import open_node
+    from ovr.view import table
+
+    said = node_status.status(open_node(data, config))
+    if json:
+        typer.echo(orjson.dumps(said, option=orjson.OPT_INDENT_2).decode())
+    else:
+        console = Console(highlight=False)
+        console.print(table(said))
+        head, disk = said["head"], said["disk"]
+        console.print(
+            f"{said['node_id']} in {said['data']}: position {head['position'] if head else 0:,},"
+            f" {said['events_per_s'] or 0:,} events/s, {said['outbox_pending']:,} not confirmed,"
+            f" {said['dead_letters']:,} dead letters, {disk['free_bytes'] / 1e9:,.1f} GB free",
+            soft_wrap=True,
+        )
+        console.print("ready" if said["ready"] else "NOT ready")
+    if not said["ready"]:
+        raise typer.Exit(1)
