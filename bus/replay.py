@@ -25,6 +25,7 @@ from bus import envelope, ids, instants
 from bus.connection import Broker, Connection, Message
 from bus.envelope import CONTENT_TYPE, Recorded
 from bus.health import Health
+from bus.journal import JournalReader
 from bus.journal_sqlite import SqliteJournalReader
 from bus.topics import Topics
 from schemas.errors import InputError, TransientError
@@ -121,7 +122,7 @@ def _names(said: dict[str, Any], name: str) -> tuple[str, ...] | None:
     return tuple(said[name])
 
 
-def select(reader: SqliteJournalReader, request: Request) -> Iterator[Recorded]:
+def select(reader: JournalReader, request: Request) -> Iterator[Recorded]:
     """Yield what a request asks for."""
     if request.newest:
         upto = reader.head().position if request.upto is None else request.upto
