@@ -9,6 +9,7 @@ Pure: instants come in as microseconds of a clock that never steps. Rules that m
 import zlib
 from dataclasses import dataclass
 
+_FIRST_WITHIN_US = 1_000_000
 _FIRST_BACKOFF_US = 1_000_000
 _LONGEST_BACKOFF_US = 60_000_000
 
@@ -30,9 +31,11 @@ class Schedule:
     phase_us: int
 
     def first(self, now_us: int) -> Slot:
-        """Give the first slot at or after `now_us`."""
-        number = -((self.phase_us - now_us) // self.interval_us)
-        return Slot(number, self.phase_us + number * self.interval_us, 0)
+        """Give the first slot: the one that runs already, within a second, or the next if that is sooner."""
+        number = (now_us - self.phase_us) // self.interval_us
+        next_us = self.phase_us + (number + 1) * self.interval_us
+        soon_us = now_us + self.phase_us % _FIRST_WITHIN_US
+        return Slot(number, soon_us, 0) if soon_us < next_us else Slot(number + 1, next_us, 0)
 
     def after(self, slot: Slot, now_us: int) -> Slot:
         """Give the slot that follows `slot`, or the first that is not over when time has run on.

@@ -136,15 +136,12 @@ def _shared(ac_out: Phases, ac_in_w: float, voltages: Sequence[float]) -> Phases
 
 def _feeds(scenario: Scenario, rig: Rig, moment: Moment, voltages: Sequence[float]) -> tuple[Phases, ...]:
     """Give what each meter behind the system measures, and last what is not metered."""
-    places = [meter.system_id for meter in scenario.behind(rig)] + [rig.system_id]
-    return tuple(
-        _draw([load for load in scenario.loads if load.on == place], scenario.seed, moment, voltages)
-        for place in places
-    )
+    feeds = scenario.feeds[rig.system_id]
+    return tuple(_draw(loads, scenario.seed, moment, voltages) for loads in feeds)
 
 
 def _dead(scenario: Scenario, rig: Rig) -> tuple[Phases, ...]:
-    return (NOTHING,) * (len(scenario.behind(rig)) + 1)
+    return (NOTHING,) * len(scenario.feeds[rig.system_id])
 
 
 def _draw(loads: Sequence[Load], seed: int, moment: Moment, voltages: Sequence[float]) -> Phases:

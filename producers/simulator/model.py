@@ -93,11 +93,11 @@ def _step(scenario: Scenario, rig: Rig, state: RigState, end_s: float) -> RigSta
     seconds = end_s - state.time_s
     gain = _stored_w(rig, flows.battery_w) / (rig.capacity_wh * 3600.0)
     running = flows.running
-    if gain < 0.0 and state.soc + gain * seconds <= rig.soc_min:
-        seconds = max(0.0, (rig.soc_min - state.soc) / gain)
-        running = flows.grid
     soc = min(1.0, state.soc + gain * seconds)
-    if gain < 0.0 and running is not flows.running:
+    if gain < 0.0 and soc <= rig.soc_min:
+        running = flows.grid
+        if state.soc > rig.soc_min or not running:  # an empty battery beside a grid takes part in nothing
+            seconds = max(0.0, (rig.soc_min - state.soc) / gain)
         soc = rig.soc_min
     if not running and soc >= rig.soc_min + _RESTART_ABOVE:
         running = True

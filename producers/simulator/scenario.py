@@ -47,21 +47,17 @@ class Load:
     """Something that draws power, behind a meter or straight behind a system.
 
     Attributes:
+        reactive_share: vars per watt.
         flicker: how far the power swings around its timeline, as a share; `beat_s` is how fast.
     """
 
     name: str
     on: str
     power_w: Timeline
-    power_factor: float
+    reactive_share: float
     phases: tuple[float, float, float]
     flicker: float
     beat_s: float
-
-    @property
-    def reactive_share(self) -> float:
-        """Give vars per watt."""
-        return sqrt(1.0 / self.power_factor**2 - 1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +108,17 @@ class Scenario:
     def behind(self, rig: Rig) -> tuple[Meter, ...]:
         """Give the meters behind a system."""
         return tuple(meter for meter in self.meters if meter.on == rig.system_id)
+
+    @cached_property
+    def feeds(self) -> Mapping[str, tuple[tuple[Load, ...], ...]]:
+        """Give the loads behind each system: those of each of its meters, and last what is not metered."""
+        return {
+            rig.system_id: tuple(
+                tuple(load for load in self.loads if load.on == place)
+                for place in (*(meter.system_id for meter in self.behind(rig)), rig.system_id)
+            )
+            for rig in self.rigs
+        }
 
     @cached_property
     def edges_s(self) -> tuple[float, ...]:
@@ -239,7 +246,7 @@ def _load(row: Mapping[str, Any]) -> Load:
         name=row["name"],
         on=row["on"],
         power_w=Timeline(times, tuple(_number({"power_w": value}, "power_w") for _, value in rows)),
-        power_factor=_number(row, "power_factor", 0.95, least=0.1, most=1.0),
+        reactive_share=sqrt(1.0 / _number(row, "power_factor", 0.95, least=0.1, most=1.0) ** 2 - 1.0),
         phases=(shares[0] / sum(shares), shares[1] / sum(shares), shares[2] / sum(shares)),
         flicker=_number(row, "flicker", 0.1, most=1.0),
         beat_s=_number(row, "beat_s", 10.0, least=0.1),

@@ -55,6 +55,7 @@ def next_edge(edges_s: Sequence[float], time_s: float) -> float:
         return float("inf")
     day, day_s = divmod(time_s, DAY_S)
     after = bisect_right(edges_s, day_s)
-    if after == len(edges_s):
-        return (day + 1) * DAY_S + edges_s[0]
-    return day * DAY_S + edges_s[after]
+    ahead = (*edges_s[after : after + 2], edges_s[0] + DAY_S, edges_s[0] + 2 * DAY_S)
+    return next(
+        edge for edge_s in ahead if (edge := day * DAY_S + edge_s) > time_s
+    )  # rounding may hit `time_s`
