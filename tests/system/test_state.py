@@ -1,6 +1,8 @@
 """The state beside a real journal and broker: rebuilt, verified, asked about the past, said on the bus."""
 
 import sqlite3
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -23,6 +25,15 @@ from schemas.errors import ConfigurationError
 from tests.services import Service, start_mosquitto
 from tests.streams import BASE_US, S, Said, record, sample
 from tests.waiting import until
+
+
+_PROCESS = """
+import sys
+from pathlib import Path
+from bus.connection import Broker
+from projectors.run import run_state
+run_state(Path(sys.argv[1]), Broker(port=int(sys.argv[2])), batch=7)
+"""
 
 
 def start(subject: str, at_s: float, event_id: str, **rest: str) -> Said:
@@ -280,3 +291,44 @@ def test_two_projectors_of_one_state_are_a_configuration_error(
 
         with pytest.raises(ConfigurationError, match="another process"):
             run_state(tmp_path, Broker(port=mosquitto.port), stopped=lambda: False)
+
+
+def test_a_projector_killed_again_and_again_ends_where_a_rebuild_does(
+    tmp_path: Path, journal: SqliteJournal, mosquitto: Service
+) -> None:
+    command = [sys.executable, "-c", _PROCESS, str(tmp_path), str(mosquitto.port)]
+    for round_ in range(4):
+        process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+        for number in range(5):
+            record(journal, _busy(round_ * 100 + number))
+        _await_saved(tmp_path, journal.head().position - 15 * round_)
+        process.kill()
+        process.wait()
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    _await_saved(tmp_path, journal.head().position)
+    process.terminate()
+
+    assert process.wait(10) == 0
+    assert verify_state(tmp_path).equal
+
+
+def _busy(at_s: float) -> list[Said]:
+    samples = [sample(f"rig_0{n % 3}", at_s + n / 10, n) for n in range(12)]
+    facts = [start("rig_01", at_s, f"show {at_s}"), Said("window.ended", "all", at_s + 0.5, {})]
+    return [*samples, *facts, Said("alarm.raised", "rig_02", at_s, {"alarm": "overload", "level": "warning"})]
+
+
+def _await_saved(data: Path, position: int) -> None:
+    until(lambda: _saved(data) >= position, f"position {position} in the state")
+
+
+def _saved(data: Path) -> int:
+    path = Generations(data / "state").current()
+    if path is None:
+        return 0
+    with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as db:
+        try:
+            row = db.execute("SELECT position FROM checkpoint").fetchone()
+        except sqlite3.OperationalError:
+            return 0
+    return int(row[0]) if row else 0
