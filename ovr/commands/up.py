@@ -51,7 +51,7 @@ def demo(
 ) -> None:
     """Run a node that shows something: this machine's own readings and a simulated site.
 
-    Only this machine reaches it, and without passwords. The data is kept in `data/demo` unless told otherwise.
+    Only this machine reaches it, and without passwords. The data is kept in `data/demo` unless you say other.
     With `--for` it says in the end what was recorded; exit status 1 when something did not come up.
 
     Example: `ovr demo --for 30s`
