@@ -26,7 +26,6 @@ from tests.services import Service, start_mosquitto
 from tests.streams import BASE_US, S, Said, record, sample
 from tests.waiting import until
 
-
 _PROCESS = """
 import sys
 from pathlib import Path
