@@ -26,7 +26,8 @@ def doctor(data: Data = None, config: Config = None, json: Json = False) -> None
 
     Example: `ovr doctor --data data`
     """
-    from ovr.doctor import Grade, examine
+    from ovr.doctor import examine
+    from ovr.findings import Grade
     from ovr.node import open_node
 
     findings = []
