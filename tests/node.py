@@ -1,0 +1,215 @@
+"""A whole node for tests: `ovr demo` with real processes, to be looked at, killed by pid, and verified."""
+
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from bus.envelope import decode
+from bus.journal_sqlite import SqliteJournalReader
+from projectors.series_projector import VERSION
+from projectors.series_store import SeriesStore
+from tests.load_sender import number
+from tests.waiting import until
+
+ROOT = Path(__file__).parents[1]
+PORTS = 4
+
+
+@dataclass
+class LoadSender:
+    """A sender in a process of its own, that can be killed and goes on where it was."""
+
+    port: int
+    client: str
+    directory: Path
+    process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        command = [
+            sys.executable,
+            "-m",
+            "tests.load_sender",
+            str(self.port),
+            self.client,
+            str(self.directory),
+        ]
+        self.process = subprocess.Popen(command, cwd=ROOT)
+
+    def kill(self) -> None:
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait()
+
+    def finish(self) -> None:
+        """End it once everything it put is confirmed."""
+        assert self.process is not None
+        self.process.terminate()
+        assert self.process.wait(90) == 0, f"{self.client} could not get everything confirmed"
+
+    @property
+    def promised(self) -> set[int]:
+        """The notes whose `put` has returned."""
+        path = self.directory / f"{self.client}.promised"
+        return {int(line) for line in path.read_text().split()} if path.exists() else set()
+
+
+@dataclass
+class Node:
+    """A running node."""
+
+    data: Path
+    base: int
+    process: subprocess.Popen[bytes]
+    senders: list[LoadSender] = field(default_factory=list)
+
+    @property
+    def victoria_url(self) -> str:
+        return f"http://127.0.0.1:{self.base + 2}"
+
+    def snapshot(self) -> dict[str, Any]:
+        said = orjson.loads((self.data / "run" / "supervisor.json").read_bytes())
+        assert isinstance(said, dict)
+        return said
+
+    def pid(self, name: str) -> int:
+        (one,) = [p for p in self.snapshot()["processes"] if p["name"] == name]
+        return int(one["pid"])
+
+    def ready(self) -> bool:
+        try:
+            return bool(self.snapshot()["ready"])
+        except (FileNotFoundError, orjson.JSONDecodeError, KeyError):
+            return False
+
+    def kill(self, *names: str) -> None:
+        """Kill processes as power loss would, all before any is restarted."""
+        pids = {name: self.pid(name) for name in names}
+        for pid in pids.values():
+            os.kill(pid, signal.SIGKILL)
+        until(lambda: all(self._replaced(n, p) for n, p in pids.items()), f"{names} come back", within_s=60)
+
+    def _replaced(self, name: str, old: int) -> bool:
+        (one,) = [p for p in self.snapshot()["processes"] if p["name"] == name]
+        return one["pid"] not in {None, old} and one["state"] == "ready"
+
+    def journal(self) -> SqliteJournalReader:
+        return SqliteJournalReader(self.data / "journal")
+
+    def head(self) -> int:
+        reader = self.journal()
+        try:
+            return reader.head().position
+        finally:
+            reader.close()
+
+    def grow(self, count: int = 60) -> None:
+        """Wait until the journal has grown."""
+        start = self.head()
+        until(lambda: self.head() >= start + count, "the journal grows", within_s=60)
+
+    def load(self, client: str) -> LoadSender:
+        sender = LoadSender(self.base, client, self.data.parent)
+        self.senders.append(sender)
+        sender.start()
+        return sender
+
+    def ovr(self, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+        command = [sys.executable, "-m", "ovr", *arguments, "--data", str(self.data)]
+        return subprocess.run(command, cwd=ROOT, capture_output=True, check=False, timeout=120)
+
+    def stop(self) -> None:
+        if self.process.poll() is None:
+            self.process.terminate()
+            self.process.wait(60)
+
+
+@contextmanager
+def running(directory: Path, *arguments: str) -> Iterator[Node]:
+    """Run `ovr demo` on free ports until the block ends."""
+    base = free_base()
+    data = directory / "data"
+    command = [sys.executable, "-m", "ovr", "demo", "--data", str(data), "--port-base", str(base), *arguments]
+    with (directory / "demo.log").open("wb") as log:
+        process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
+    node = Node(data, base, process)
+    try:
+        until(lambda: node.ready() or process.poll() is not None, "the node is up", within_s=60)
+        assert process.poll() is None, (directory / "demo.log").read_text()
+        yield node
+    finally:
+        for sender in node.senders:
+            if sender.process is not None and sender.process.poll() is None:
+                sender.kill()
+        node.stop()
+
+
+def free_base() -> int:
+    """Find consecutive free loopback ports, below those the system gives to clients."""
+    while True:
+        base = random.randrange(20_000, 32_000, PORTS)
+        if all(_is_free(base + n) for n in range(PORTS)):
+            return base
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def check_journal(node: Node) -> None:
+    """Assert the journal's promises: verified, dense, each promised note once, and order per source."""
+    reader = node.journal()
+    verdict = reader.verify()
+    assert verdict.faults == ()
+    seen: dict[str, list[int]] = {}
+    expected = 1
+    for event in reader.read():
+        assert event.position == expected
+        expected += 1
+        if event.source.startswith("/test/"):
+            data = dict(decode(event.body).data)
+            if event.type in {"note.added", "sample.taken"}:
+                seen.setdefault(event.source, []).append(number(event.type, data))
+    reader.close()
+    for sender in node.senders:
+        numbers = seen.get(f"/test/{sender.client}", [])
+        assert numbers == sorted(set(numbers)), f"{sender.client}: order or uniqueness is broken"
+        missing = sender.promised - set(numbers)
+        assert not missing, f"{sender.client}: promised and not recorded: {sorted(missing)[:10]}"
+
+
+def series_checkpoint(node: Node) -> int:
+    """Return how far the series are known to be durable in VictoriaMetrics."""
+    store = SeriesStore(node.data / "series", VERSION)
+    try:
+        place = store.newest()
+    finally:
+        store.close()
+    return place.head.position if place else 0
+
+
+def check_read_models(node: Node) -> None:
+    """Assert that every read model equals its rebuild from position 0.
+
+    The series' checkpoint trails what VictoriaMetrics accepted; once it has passed all of the load, comparing
+    up to it compares the load.
+    """
+    loaded = node.head()
+    until(lambda: series_checkpoint(node) >= loaded, "the series' checkpoint passes the load", within_s=90)
+    for projector in ("state", "series"):
+        done = node.ovr("verify", projector, "--json")
+        assert done.returncode == 0, f"{projector}: {done.stdout.decode()}{done.stderr.decode()}"
