@@ -82,9 +82,12 @@ class Announcer:
     def rejected(self, letter: DeadLetter, number: Transmission | None) -> None:
         """Tell a client what was refused, why, and what to do."""
         self.rejected_count += 1
+        place = self._topics.parse_intake(letter.topic)
         said: dict[str, object] = {
             "id": _claimed_id(letter.payload),
             "topic": letter.topic,
+            "type": place.type if place else "",
+            "subject": place.system_id if place else "",
             "reason": letter.reason,
             "field": letter.field,
             "hint": letter.hint,

@@ -29,8 +29,6 @@ _CONNECT_TIMEOUT_S = 5.0
 _FIRST_DELAY_S = 0.1
 _LONGEST_DELAY_S = 10.0
 _SHORT_LIFE_S = 5.0
-_SHORT_LIVES = 4
-_TAKEN_OVER = "another process seems to connect with our client id: two processes share a name, stop one"
 _REFUSALS = {
     0x84: "the broker does not speak MQTT 5: use Mosquitto 2",
     0x85: "the broker refuses the client id",
@@ -72,8 +70,7 @@ class Connection:
     Attributes:
         connected: the broker has accepted us.
         refusal: why the broker refused or ended the last connection, in words; None when it did not.
-        taken_over: another process seems to connect with our client id: the broker said so, or closed
-            several connections, each soon after it was made, without a word.
+        taken_over: the broker said that another process connected with our client id.
     """
 
     def __init__(
@@ -108,7 +105,6 @@ class Connection:
         self._delay_s = 0.0
         self._retry_at = 0.0
         self._connected_at = 0.0
-        self._short_lives = 0
         self._deadline = self._heard_at = self._sent_at = 0.0
         self._pinged_at: float | None = None
         self._decoder = Decoder()
@@ -287,8 +283,6 @@ class Connection:
             return
         if not chunk:
             self._drop(self.refusal or "the broker closed the connection")
-            if self.taken_over:
-                self.refusal = _TAKEN_OVER
             return
         self._heard_at = time.monotonic()
         try:
@@ -378,22 +372,14 @@ class Connection:
             self._socket.close()
         self._socket = None
         was_connected, self.connected = self.connected, False
-        if was_connected:
-            self._note_life(time.monotonic() - self._connected_at)
+        if was_connected and time.monotonic() - self._connected_at >= _SHORT_LIFE_S:
+            self._delay_s = 0.0
         self._out.clear()
         self._pubacks.clear()
         self._retry_later(reason)
         if was_connected:
             for callback in self._on_disconnect:
                 callback()
-
-    def _note_life(self, seconds: float) -> None:
-        """Tell a broker that was restarted from one that another process of our name is fighting us for."""
-        if seconds >= _SHORT_LIFE_S:
-            self._short_lives, self._delay_s, self.taken_over = 0, 0.0, False
-            return
-        self._short_lives += 1
-        self.taken_over = self.taken_over or self._short_lives >= _SHORT_LIVES
 
     def _retry_later(self, reason: str | None) -> None:
         self.refusal = reason
@@ -426,5 +412,5 @@ def matches(topic_filter: str, topic: str) -> bool:
 
 def _ended(reason_code: int) -> str:
     if reason_code == mqtt.SESSION_TAKEN_OVER:
-        return _TAKEN_OVER
+        return "another process connected with our client id: two processes share a name, stop one"
     return f"the broker ended the connection, code {reason_code:#04x}"

@@ -20,6 +20,7 @@ from schemas.registry import Registry
 
 SAMPLE = "sample.taken"
 SITE = "_site"
+_FOR_ALL = ("window.ended", "window.corrected")
 _RECORDER_ONLY = frozenset({"journal.restored"})
 _WITHOUT_SYSTEM = frozenset(
     {
@@ -121,8 +122,10 @@ class Judge:
             self._check_aliases(said)
         reserved = said.subject.strip().lower()
         if reserved == system_ids.ALL:
-            if said.type != "window.ended":
-                raise InputError("reserved", "subject", "only window.ended may be about all systems")
+            if said.type not in _FOR_ALL:
+                raise InputError(
+                    "reserved", "subject", f"only {' and '.join(_FOR_ALL)} may be about all systems"
+                )
             return system_ids.ALL
         if said.subject == SITE and said.type in _WITHOUT_SYSTEM:
             return SITE

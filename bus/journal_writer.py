@@ -34,7 +34,7 @@ class SqliteJournal(SqliteJournalReader):
             ConfigurationError: another process writes it, or its format is not ours.
         """
         path.mkdir(parents=True, exist_ok=True)
-        self._lock = _locked(path / "journal.lock")
+        self._lock: int | None = _locked(path / "journal.lock")
         if not (path / FILE).exists():
             _create(path / FILE)
         super().__init__(path)
@@ -183,7 +183,9 @@ class SqliteJournal(SqliteJournalReader):
     def close(self) -> None:
         """Close the file and let another writer have it."""
         super().close()
-        os.close(self._lock)
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
 
 
 def _create(path: Path) -> None:

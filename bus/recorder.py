@@ -170,7 +170,8 @@ class Recorder:
         self._announcer.unpublished(self.journal)
 
     def _on_disconnect(self) -> None:
-        log.warning("lost the broker: %s", self.connection.refusal)
+        if self.connection.refusal is not None:
+            log.warning("lost the broker: %s", self.connection.refusal)
         for taken in self._batch:
             taken.known_to_broker = False
 

@@ -5,7 +5,11 @@ from collections.abc import Callable
 
 
 def until(
-    condition: Callable[[], object], what: str, *, within_s: float = 20.0, turn: Callable[[], object] | None = None
+    condition: Callable[[], object],
+    what: str,
+    *,
+    within_s: float = 20.0,
+    turn: Callable[[], object] | None = None,
 ) -> None:
     """Return once the condition holds; fail when it does not within the limit.
 

@@ -146,14 +146,14 @@ def test_the_will_is_sent_when_we_vanish_and_not_when_we_say_goodbye(broker: Ser
     watcher.close()
 
 
-def test_two_processes_with_one_client_id_are_told_apart(broker: Service) -> None:
-    first = connect(broker.port, "twin")
-    second = connect(broker.port, "twin")
+def test_connections_that_end_soon_are_made_again_more_and_more_slowly(broker: Service) -> None:
+    first, second = connect(broker.port, "twin"), connect(broker.port, "twin")
+    made = []
+    first.on_connect(made.append)
 
-    until(lambda: first.taken_over, "the first is told", turn=lambda: turn(first, second))
+    until(lambda: len(made) == 3, "they disconnect each other", turn=lambda: turn(first, second))
 
-    assert first.refusal is not None
-    assert "two processes" in first.refusal
+    assert max(first._delay_s, second._delay_s) >= 0.4
     first.close()
     second.close()
 
