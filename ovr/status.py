@@ -4,11 +4,13 @@ Rules that must stay true here:
 - ready means every process works now; a snapshot of a supervisor that is gone is never taken for the present.
 """
 
-import fcntl
 import shutil
 import time
 from typing import Any
 
+import psutil
+
+from bus.ids import token
 from ovr.node import Node
 from ovr.processes import PROJECTORS, RECORDER, REPLAY
 from ovr.supervisor import ONLINE
@@ -17,6 +19,7 @@ from ovr.watch import Watch
 from schemas.errors import ConfigurationError
 
 _LISTEN_S = 1.5
+_PATIENCE_S = 5.0
 _TURN_S = 0.05
 
 
@@ -44,16 +47,25 @@ def status(node: Node) -> dict[str, Any]:
     return snapshot
 
 
+def process_status(node: Node, process: str) -> str:
+    """Return what a process says of itself on the bus; `unknown` when it is not heard in time."""
+    watch = Watch(node.broker(CONSOLE), f"status-{token()}")
+    until = time.monotonic() + _PATIENCE_S
+    while process not in watch.health and time.monotonic() < until:
+        watch.connection.step(_TURN_S)
+    watch.connection.close()
+    return watch.status(process)
+
+
 def supervisor_runs(node: Node) -> bool:
-    """Tell whether a supervisor holds its lock."""
-    try:
-        with node.layout.lock.open("r") as lock:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except FileNotFoundError:
+    """Tell whether the supervisor that wrote the snapshot still runs; trying its lock would take it."""
+    said = node.supervised()
+    if said is None or "created" not in said:
         return False
-    return False
+    try:
+        return bool(abs(psutil.Process(said["pid"]).create_time() - said["created"]) < 1.0)
+    except psutil.NoSuchProcess:
+        return False
 
 
 def disk(node: Node) -> dict[str, Any]:
@@ -71,7 +83,7 @@ def disk(node: Node) -> dict[str, Any]:
 
 def _heard(node: Node) -> dict[str, Any]:
     """Listen to the bus for a moment: in containers nobody else knows all processes."""
-    watch = Watch(node.broker(CONSOLE), f"status-{time.monotonic_ns()}")
+    watch = Watch(node.broker(CONSOLE), f"status-{token()}")
     until = time.monotonic() + _LISTEN_S
     while time.monotonic() < until:
         watch.connection.step(_TURN_S)

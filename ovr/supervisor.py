@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from typing import IO, Any
 
 import orjson
+import psutil
 
 from bus import instants
 from ovr import broker
@@ -53,6 +54,7 @@ class Supervisor:
         self._anonymous = anonymous
         self._children = {spec.name: Child(spec, node.layout.logs / f"{spec.name}.log") for spec in specs}
         self._started_us = instants.now_us()
+        self._created = psutil.Process().create_time()
         self._stage = SERVICE
         self._stage_until = time.monotonic() + _STAGE_PATIENCE_S
         self._told: object = None
@@ -117,6 +119,7 @@ class Supervisor:
         head = self._watch.head
         return {
             "pid": os.getpid(),
+            "created": self._created,
             "started": instants.text(self._started_us),
             "data": str(self._node.layout.data),
             "config": str(self._node.source.absolute()) if self._node.source else None,

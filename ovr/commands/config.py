@@ -42,6 +42,9 @@ def show(data: Data = None, config: Config = None) -> None:
 def broker(
     address: Annotated[str, typer.Option("--address", help="Where Mosquitto listens.")] = "0.0.0.0",  # noqa: S104 - a container's own network
     port_base: Annotated[int, typer.Option("--port-base", help="MQTT here, websockets one above.")] = 1883,
+    producer: Annotated[
+        list[str] | None, typer.Option("--producer", help="Also let this producer in; may be repeated.")
+    ] = None,
     data: Data = None,
     config: Config = None,
 ) -> None:
@@ -51,12 +54,16 @@ def broker(
     """
     from dataclasses import replace
 
+    from ovr.config import ProducerSettings
     from ovr.node import open_node
     from ovr.ports import Ports
     from ovr.supervisor import prepare_broker
 
     node = open_node(data, config)
-    node = replace(node, site=replace(node.site, listen=replace(node.site.listen, address=address)))
+    known = {one.name for one in node.site.producers}
+    more = tuple(ProducerSettings(name, name) for name in producer or () if name not in known)
+    listen = replace(node.site.listen, address=address)
+    node = replace(node, site=replace(node.site, listen=listen, producers=node.site.producers + more))
     Path(node.layout.run).mkdir(parents=True, exist_ok=True)
     prepare_broker(node, Ports(port_base), anonymous=False)
     typer.echo(f"wrote {node.layout.mosquitto_conf}")

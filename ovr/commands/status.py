@@ -1,5 +1,7 @@
 """`ovr status`: how a node is."""
 
+from typing import Annotated
+
 import orjson
 import typer
 
@@ -11,7 +13,14 @@ def register(app: typer.Typer) -> None:
     app.command()(status)
 
 
-def status(data: Data = None, config: Config = None, json: Json = False) -> None:
+def status(
+    process: Annotated[
+        str | None, typer.Option("--process", help="Only tell whether this one is ready, for health checks.")
+    ] = None,
+    data: Data = None,
+    config: Config = None,
+    json: Json = False,
+) -> None:
     """Show every process, position, lag, pace and the disk; exit status 0 when all is ready.
 
     Example: `ovr status --data data --json | jq .ready`
@@ -20,9 +29,15 @@ def status(data: Data = None, config: Config = None, json: Json = False) -> None
 
     from ovr import status as node_status
     from ovr.node import open_node
+    from ovr.supervisor import ONLINE
     from ovr.view import table
 
-    said = node_status.status(open_node(data, config))
+    node = open_node(data, config)
+    if process is not None:
+        state = node_status.process_status(node, process)
+        typer.echo(f"{process} {state}")
+        raise typer.Exit(0 if state == ONLINE else 1)
+    said = node_status.status(node)
     if json:
         typer.echo(orjson.dumps(said, option=orjson.OPT_INDENT_2).decode())
     else:
