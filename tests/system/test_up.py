@@ -197,6 +197,19 @@ def test_a_killed_process_is_started_again(node: Node, name: str) -> None:
     until(node.ready, "everything works again")
 
 
+def test_rebuilt_series_take_their_place_while_the_node_runs(node: Node) -> None:
+    before = {name: node.child(name)["pid"] for name in ("victoria-metrics", "projector-series", "recorder")}
+    done = ovr("rebuild", "series", "--data", str(node.data))
+    assert done.returncode == 0, done.stderr
+    until(node.ready, "everything works again")
+    after = {name: node.child(name)["pid"] for name in before}
+    assert after["recorder"] == before["recorder"]
+    assert after["victoria-metrics"] != before["victoria-metrics"]
+    assert after["projector-series"] != before["projector-series"]
+    assert not (node.data / "victoria-metrics.next").exists()
+    assert not (node.data / "run" / "swap-series").exists()
+
+
 def test_no_secret_is_on_a_command_line(node: Node) -> None:
     secrets = [path.read_text().strip() for path in (node.data / "run" / "secrets").iterdir()]
     lines = [" ".join(psutil.Process(pid).cmdline()) for pid in node.pids()]
