@@ -14,11 +14,6 @@ _MARKS = {
 }
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(doctor)
-
-
 def doctor(data: Data = None, config: Config = None, json: Json = False) -> None:
     """Check programs, disk, clock, permissions, services and the journal, and say what to do.
 

@@ -21,13 +21,6 @@ class Model(StrEnum):
     SERIES = "series"
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    app.command()(rebuild)
-    app.command()(verify)
-    app.command()(state)
-
-
 def rebuild(
     model: Annotated[Model, typer.Argument(help="Which read model.")],
     data: Data = None,

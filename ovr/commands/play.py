@@ -9,11 +9,6 @@ from ovr.node import open_node
 from ovr.options import As, Config, Data, Json
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(play)
-
-
 def play(
     file: Annotated[Path, typer.Argument(help="JSON lines with `t`, `topic` and `payload`.")],
     speed: Annotated[

@@ -25,12 +25,6 @@ To = Annotated[
 ]
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    app.command()(tail)
-    app.command()(replay)
-
-
 def tail(
     system: Systems = None,
     type_: Types = None,
