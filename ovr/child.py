@@ -6,18 +6,20 @@ Rules that must stay true here:
 - exit status 78 says that only a person can help: the child is not started again.
 """
 
+import contextlib
 import ctypes
 import os
 import random
 import signal
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
 
 import psutil
 
+from ovr.process_identity import identity, is_same
 from ovr.processes import ProcessSpec
 
 EX_CONFIG = 78
@@ -54,7 +56,7 @@ class Child:
         self.state = State.WAITING
         self.restarts = 0
         self.message = ""
-        self.created = 0.0
+        self.identity: str | None = None
         self.since = time.time()
         self._log = log
         self._process: subprocess.Popen[bytes] | None = None
@@ -91,8 +93,8 @@ class Child:
                     process_group=0,
                     preexec_fn=leash,  # noqa: PLW1509 - the supervisor has one thread
                 )
-            self.created = psutil.Process(self._process.pid).create_time()
-        except (OSError, psutil.Error) as error:
+            self.identity = identity(self._process.pid)
+        except OSError as error:
             self._ended(f"cannot be started: {error}")
             return
         self._started_at = time.monotonic()
@@ -177,22 +179,20 @@ def last_line(log: Path) -> str:
     return next((line.strip() for line in reversed(lines) if line.strip()), "")
 
 
-def end_leftovers(processes: Sequence[tuple[int, float]], patience_s: float = 15.0) -> list[int]:
+def end_leftovers(processes: Iterable[tuple[int, str]], patience_s: float = 15.0) -> list[int]:
     """End processes of an earlier supervisor that was killed; return those that were still there.
 
     Args:
-        processes: process ids and the times at which they were created, so that no other is taken for one.
+        processes: process ids with their identities, so that no other process is taken for one.
         patience_s: how long they may take to stop before they are killed.
     """
     left = []
-    for pid, created in processes:
-        try:
-            process = psutil.Process(pid)
-            if abs(process.create_time() - created) < 1.0:
+    for pid, name in processes:
+        if is_same(pid, name):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process = psutil.Process(pid)
                 process.terminate()
                 left.append(process)
-        except psutil.NoSuchProcess:
-            continue
     _, stubborn = psutil.wait_procs(left, timeout=patience_s)
     for process in stubborn:
         process.kill()

@@ -84,12 +84,16 @@ class Node:
         return Ports(int(said["port_base"]))
 
     def supervised(self) -> dict[str, Any] | None:
-        """Read what the supervisor last wrote; None when there never was one here."""
+        """Read what the supervisor last wrote; None when there never was one here, or a power cut tore it.
+
+        Raises:
+            ConfigurationError: we may not read it.
+        """
         try:
             said = orjson.loads(self.layout.supervisor.read_bytes())
-        except FileNotFoundError:
+        except (FileNotFoundError, orjson.JSONDecodeError):
             return None
-        except (OSError, orjson.JSONDecodeError) as error:
+        except OSError as error:
             raise ConfigurationError(f"{self.layout.supervisor} cannot be read: {error}") from error
         return said if isinstance(said, dict) and "port_base" in said else None
 

@@ -8,10 +8,9 @@ import shutil
 import time
 from typing import Any
 
-import psutil
-
 from bus.ids import token
 from ovr.node import Node
+from ovr.process_identity import is_same
 from ovr.processes import PROJECTORS, RECORDER, REPLAY
 from ovr.supervisor import ONLINE
 from ovr.users import CONSOLE
@@ -60,12 +59,7 @@ def process_status(node: Node, process: str) -> str:
 def supervisor_runs(node: Node) -> bool:
     """Tell whether the supervisor that wrote the snapshot still runs; trying its lock would take it."""
     said = node.supervised()
-    if said is None or "created" not in said:
-        return False
-    try:
-        return bool(abs(psutil.Process(said["pid"]).create_time() - said["created"]) < 1.0)
-    except psutil.NoSuchProcess:
-        return False
+    return said is not None and is_same(said.get("pid"), said.get("identity"))
 
 
 def disk(node: Node) -> dict[str, Any]:

@@ -6,7 +6,6 @@ Rules that must stay true here:
 - a process that fails does not end the others.
 """
 
-import fcntl
 import logging
 import os
 import signal
@@ -14,21 +13,21 @@ import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import IO, Any
+from typing import Any
 
 import orjson
-import psutil
 
 from bus import instants
-from ovr import broker
 from ovr.child import Child, State, end_leftovers
 from ovr.node import Node
 from ovr.ports import Ports, check_free, choose
+from ovr.preparing import check_mount, locked, prepare_broker, urls
+from ovr.process_identity import identity
 from ovr.processes import MOSQUITTO, SERIES, SERVICE, VICTORIA, Listening, ProcessSpec, plan
-from ovr.users import Users, write_private
+from ovr.series_swap import SeriesSwap
+from ovr.users import write_private
 from ovr.watch import Watch
 from projectors.series_rebuild import swap
-from schemas.errors import ConfigurationError
 
 log = logging.getLogger(__name__)
 
@@ -37,8 +36,6 @@ _TURN_S = 0.1
 _TELL_EVERY_S = 2.0
 _STAGE_PATIENCE_S = 15.0
 _LOGS_EVERY_S = 60.0
-_LOCK_PATIENCE_S = 0.5
-_SWAPPED = (SERIES, VICTORIA)
 
 
 class Supervisor:
@@ -54,12 +51,12 @@ class Supervisor:
         self._anonymous = anonymous
         self._children = {spec.name: Child(spec, node.layout.logs / f"{spec.name}.log") for spec in specs}
         self._started_us = instants.now_us()
-        self._created = psutil.Process().create_time()
+        self._identity = identity(os.getpid())
         self._stage = SERVICE
         self._stage_until = time.monotonic() + _STAGE_PATIENCE_S
         self._told: object = None
         self._told_at = self._logs_at = 0.0
-        self._swapping = False
+        self._swap = SeriesSwap(node.layout, self._children[SERIES], self._children.get(VICTORIA))
         self._watch = Watch(node.broker("supervisor"), "supervisor")
         self._bell, self._rope = socket.socketpair()
         self._bell.setblocking(False)
@@ -90,7 +87,7 @@ class Supervisor:
             child.tend()
             child.found(working=self._works(child))
         self._start_next_stage()
-        self._swap_series()
+        self._swap.tend()
         self._keep_logs_short()
         self._tell()
 
@@ -119,7 +116,7 @@ class Supervisor:
         head = self._watch.head
         return {
             "pid": os.getpid(),
-            "created": self._created,
+            "identity": self._identity,
             "started": instants.text(self._started_us),
             "data": str(self._node.layout.data),
             "config": str(self._node.source.absolute()) if self._node.source else None,
@@ -140,7 +137,7 @@ class Supervisor:
             "name": name,
             "state": child.state.value,
             "pid": child.pid,
-            "created": child.created,
+            "identity": child.identity,
             "since": instants.text(round(child.since * 1e6)),
             "restarts": child.restarts,
             "message": child.message or self._problem(child),
@@ -174,26 +171,6 @@ class Supervisor:
         if self._stage < last and (settled or time.monotonic() >= self._stage_until):
             self._stage += 1
             self._stage_until = time.monotonic() + _STAGE_PATIENCE_S
-
-    def _swap_series(self) -> None:
-        """Let rebuilt series take their place when `ovr rebuild series` asks, while nobody uses either."""
-        children = [self._children[name] for name in _SWAPPED if name in self._children]
-        request = self._node.layout.swap_request
-        if not self._swapping and request.exists() and all(c.state is not State.WAITING for c in children):
-            log.info("stopping %s to swap in the rebuilt series", " and ".join(_SWAPPED))
-            self._swapping = True
-        if not self._swapping:
-            return
-        # The projector first: it would take the end of VictoriaMetrics for a fault.
-        running = next((child for child in children if not child.over), None)
-        if running is not None:
-            running.stop()
-            return
-        swap(self._node.layout.data)
-        request.unlink(missing_ok=True)
-        self._swapping = False
-        for child in children:
-            child.start()
 
     def _listen(self) -> None:
         try:
@@ -232,7 +209,7 @@ def supervising(node: Node, *, anonymous: bool = False) -> Iterator[Supervisor]:
     with locked(node):
         said = node.supervised()
         if said is not None:
-            pids = [(one["pid"], one["created"]) for one in said["processes"] if one["pid"]]
+            pids = [(one["pid"], one.get("identity")) for one in said["processes"]]
             for pid in end_leftovers(pids):
                 log.warning("ended process %d, which an earlier supervisor had left", pid)
         ports = choose(site.listen.port_base)
@@ -247,74 +224,6 @@ def supervising(node: Node, *, anonymous: bool = False) -> Iterator[Supervisor]:
             prepare_broker(node, ports, anonymous=anonymous)
         write_private(layout.supervisor, orjson.dumps({"port_base": ports.base, "processes": []}).decode())
         yield Supervisor(node, ports, specs, anonymous=anonymous)
-
-
-def prepare_broker(node: Node, ports: Ports, *, anonymous: bool) -> None:
-    """Write everything that Mosquitto reads."""
-    conf = broker.configuration(node.layout, node.site.listen, ports, anonymous=anonymous)
-    Users(node.layout).write_mosquitto_files(node.site.prefix, [one.name for one in node.site.producers])
-    write_private(node.layout.mosquitto_conf, conf)
-
-
-def check_mount(node: Node) -> None:
-    """Make sure that the configured disk is there.
-
-    Raises:
-        ConfigurationError: nothing is mounted where the configuration says.
-    """
-    mount = node.site.mount
-    if mount is not None and not os.path.ismount(mount):
-        raise ConfigurationError(
-            f"nothing is mounted at {mount}: connect the disk (`lsblk`, `sudo mount {mount}`), "
-            f"or change `mount` in {node.source}"
-        )
-
-
-@contextmanager
-def locked(node: Node) -> Iterator[None]:
-    """Hold the supervisor's lock.
-
-    Raises:
-        ConfigurationError: another supervisor holds it.
-    """
-    with node.layout.lock.open("a+") as lock:
-        try:
-            _lock(lock)
-        except BlockingIOError as error:
-            lock.seek(0)
-            raise ConfigurationError(
-                f"process {lock.read().strip() or 'unknown'} runs the node in {node.layout.data} already: "
-                f"stop it, or use another --data"
-            ) from error
-        lock.truncate(0)
-        lock.write(str(os.getpid()))
-        lock.flush()
-        yield
-
-
-def _lock(lock: IO[str]) -> None:
-    """Take the lock; whoever only looks whether it is held has it for an instant."""
-    deadline = time.monotonic() + _LOCK_PATIENCE_S
-    while True:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.02)
-        else:
-            return
-
-
-def urls(node: Node, ports: Ports) -> dict[str, str]:
-    """Tell where a node's services are."""
-    said = node.site.broker
-    host = said.host or "127.0.0.1"
-    return {
-        "mqtt": f"mqtt://{host}:{ports.mqtt if said.host is None else said.port}",
-        "websockets": f"ws://{host}:{ports.websockets}",
-        "victoria": node.site.victoria.url or f"http://127.0.0.1:{ports.victoria}",
-    }
 
 
 def _stop_order(child: Child) -> tuple[int, int]:

@@ -57,7 +57,7 @@ def broker(
     from ovr.config import ProducerSettings
     from ovr.node import open_node
     from ovr.ports import Ports
-    from ovr.supervisor import prepare_broker
+    from ovr.preparing import prepare_broker
 
     node = open_node(data, config)
     known = {one.name for one in node.site.producers}

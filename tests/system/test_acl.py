@@ -8,8 +8,8 @@ import pytest
 from bus.connection import Broker, Connection
 from ovr.node import Node, open_node
 from ovr.ports import Ports
+from ovr.preparing import prepare_broker
 from ovr.processes import MOSQUITTO, binary
-from ovr.supervisor import prepare_broker
 from ovr.users import Users
 from schemas.errors import ConfigurationError
 from tests.node import free_base

@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from ovr.child import EX_CONFIG, Child, State, end_leftovers, last_line
+from ovr.process_identity import identity
 from ovr.processes import Listening, ProcessSpec
 from tests.waiting import until
 
@@ -149,11 +150,13 @@ signal.pause()
 
 def test_leftovers_of_an_earlier_supervisor_are_ended_and_no_others() -> None:
     left = subprocess.Popen([sys.executable, "-c", IDLE], stdout=subprocess.DEVNULL)
-    created = psutil.Process(left.pid).create_time()
-    assert end_leftovers([(left.pid, created - 3600)]) == []
+    name = identity(left.pid)
+    assert name is not None
+    assert end_leftovers([(left.pid, f"{name}1")]) == []
     assert left.poll() is None
-    assert end_leftovers([(left.pid, created)]) == [left.pid]
+    assert end_leftovers([(left.pid, name)]) == [left.pid]
     left.wait()
+    assert identity(left.pid) is None
 
 
 def alive(pid: int) -> bool:

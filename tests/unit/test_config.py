@@ -148,6 +148,13 @@ def test_a_node_that_never_ran_says_how_to_start_one(tmp_path: Path) -> None:
         open_node(tmp_path, None, {}).broker("alice")
 
 
+def test_a_torn_record_of_an_earlier_run_is_none(tmp_path: Path) -> None:
+    node = open_node(tmp_path, None, {})
+    node.layout.run.mkdir()
+    node.layout.supervisor.write_bytes(b"")
+    assert node.supervised() is None
+
+
 def test_another_broker_needs_no_supervisor(tmp_path: Path) -> None:
     said = {"OVR_BROKER_HOST": "mosquitto", "OVR_BROKER_USERNAME": "edge", "OVR_BROKER_PASSWORD": "secret"}
     broker = open_node(tmp_path, None, said).broker("recorder")
