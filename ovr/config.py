@@ -147,7 +147,7 @@ def load(path: Path | None, environment: Mapping[str, str]) -> Site:
             ) from error
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             raise ConfigurationError(f"{path} cannot be read: {error}") from error
-    reading = Reading(str(path or "site.toml"), path.parent if path else Path())
+    reading = Reading(str(path or "site.toml"), path.parent.absolute() if path else Path())
     producers = _producers(said.pop("producers", {}), reading.where)
     site = reading.table(Site, said, skip=("producers",))
     site = reading.override(replace(site, producers=producers), _variables(environment), PREFIX)
