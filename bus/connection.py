@@ -10,22 +10,22 @@ Rules that must stay true here:
 import random
 import select
 import socket
-import ssl
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 from bus import mqtt
+from bus.link import Broker, Link, LinkError
 from bus.mqtt import Connack, Disconnect, Message, Packet, Pingresp, Puback, Suback, Subscription, Will
 from bus.mqtt_decoder import Decoder
+from bus.topics import matches
 from schemas.errors import ConfigurationError
 
 __all__ = ["Broker", "Connection", "Message", "Will"]
 
 OnMessage = Callable[[Message], None]
-_CHUNK = 1 << 18
-_CONNECT_TIMEOUT_S = 5.0
+_CONNACK_TIMEOUT_S = 5.0
+_GOODBYE_S = 1.0
 _FIRST_DELAY_S = 0.1
 _LONGEST_DELAY_S = 10.0
 _SHORT_LIFE_S = 5.0
@@ -35,26 +35,6 @@ _REFUSALS = {
     0x86: "the broker refuses the user name or password: see `ovr user`",
     0x87: "the broker does not let this user connect: see `ovr user`",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Broker:
-    """Where the broker is and who we are to it.
-
-    Attributes:
-        tls: encrypt; the broker's certificate is checked against `ca_file`, or the system's authorities.
-        cert_file: our own certificate, where the broker asks for one; `key_file` goes with it.
-    """
-
-    host: str = "127.0.0.1"
-    port: int = 1883
-    username: str | None = None
-    password: str | None = None
-    tls: bool = False
-    ca_file: str | None = None
-    cert_file: str | None = None
-    key_file: str | None = None
-    prefix: str = "ovr"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,14 +78,13 @@ class Connection:
         self._handlers: list[_Handler] = []
         self._on_connect: list[Callable[[bool], None]] = []
         self._on_disconnect: list[Callable[[], None]] = []
-        self._socket: socket.socket | None = None
-        self._out = bytearray()
+        self._link: Link | None = None
         self._mid = 0
         self._pubacks: dict[int, Callable[[int], None] | None] = {}
         self._delay_s = 0.0
         self._retry_at = 0.0
         self._connected_at = 0.0
-        self._deadline = self._heard_at = self._sent_at = 0.0
+        self._deadline = 0.0
         self._pinged_at: float | None = None
         self._decoder = Decoder()
         self._closed = False
@@ -122,8 +101,8 @@ class Connection:
         """Receive what matches, now and after every reconnect; with `manual_ack` the receiver calls `ack`."""
         subscription = Subscription(topic_filter, qos, retain_handling=retain_handling)
         self._handlers.append(_Handler(on_message, subscription, manual_ack))
-        if self.connected:
-            self._out += mqtt.encode_subscribe(self._next_mid(), [subscription])
+        if self._link is not None and self.connected:
+            self._link.queue(mqtt.encode_subscribe(self._next_mid(), [subscription]))
 
     def on_connect(self, callback: Callable[[bool], None]) -> None:
         """Call `callback(session_present)` after every successful connect, before any message."""
@@ -150,33 +129,35 @@ class Connection:
 
         `on_ack` gets the broker's reason code at QoS 1; it is never called when the connection ends first.
         """
-        if not self.connected:
+        if self._link is None or not self.connected:
             return False
         mid = self._next_mid() if qos else 0
         if qos:
             self._pubacks[mid] = on_ack
-        self._out += mqtt.encode_publish(
-            topic,
-            payload,
-            qos=qos,
-            mid=mid,
-            retain=retain,
-            user_properties=user_properties,
-            content_type=content_type,
-            response_topic=response_topic,
-            correlation=correlation,
+        self._link.queue(
+            mqtt.encode_publish(
+                topic,
+                payload,
+                qos=qos,
+                mid=mid,
+                retain=retain,
+                user_properties=user_properties,
+                content_type=content_type,
+                response_topic=response_topic,
+                correlation=correlation,
+            )
         )
         return True
 
     def ack(self, message: Message) -> None:
         """Tell the broker that a QoS 1 message is safe with us; it may forget it."""
-        if message.qos and self.connected:
-            self._out += mqtt.encode_puback(message.mid)
+        if message.qos and self._link is not None:
+            self._link.queue(mqtt.encode_puback(message.mid))
 
     @property
     def backlog(self) -> int:
         """Bytes that the broker has not taken yet: a bulk publisher pauses above a bound of its own."""
-        return len(self._out)
+        return self._link.backlog if self._link is not None else 0
 
     @property
     def unacknowledged(self) -> int:
@@ -186,124 +167,59 @@ class Connection:
     def step(self, timeout_s: float, *, wake: Sequence[socket.socket] = ()) -> None:
         """Do one turn: wait at most `timeout_s` for the broker or a readable `wake` socket, and serve it."""
         now = time.monotonic()
-        if self._socket is None:
-            wait = min(timeout_s, self._retry_at - now)
-            if wait > 0:
-                select.select(wake, (), (), wait)
+        if self._link is None:
+            wait_s = min(timeout_s, self._retry_at - now)
+            if wait_s > 0:
+                select.select(wake, (), (), wait_s)
                 return
             self._open()
-            if self._socket is None:
-                return
-        self._write()
-        if self._socket is None:
+        if self._link is None:
             return
-        pending = isinstance(self._socket, ssl.SSLSocket) and self._socket.pending() > 0
-        readable, writable, _ = select.select(
-            (self._socket, *wake),
-            (self._socket,) if self._out else (),
-            (),
-            0 if pending else max(0.0, timeout_s),
-        )
-        if pending or self._socket in readable:
-            self._read()
-        if self._out or writable:
-            self._write()
-        self._keep_alive()
+        try:
+            self._serve(self._link, timeout_s, tuple(wake))
+        except (LinkError, mqtt.ProtocolError) as error:
+            self._drop(self.refusal or str(error))
 
     def close(self) -> None:
         """Say goodbye, so that the broker drops the will, and stay closed."""
         self._closed = True
-        if self._socket is not None:
-            self._out += mqtt.encode_disconnect()
-            limit = time.monotonic() + 1.0
-            while self._out and self._socket is not None and time.monotonic() < limit:
-                select.select((), (self._socket,), (), 0.1)
-                self._write()
-            self._await_end(limit)
+        if self._link is not None:
+            self._link.queue(mqtt.encode_disconnect())
+            self._link.finish(_GOODBYE_S)
             self._drop(None)
-
-    def _await_end(self, limit: float) -> None:
-        """Read until the broker has closed: closing on unread bytes resets, and loses what we said last."""
-        while self._socket is not None and time.monotonic() < limit:
-            readable, _, _ = select.select((self._socket,), (), (), max(0.0, limit - time.monotonic()))
-            try:
-                if readable and not self._socket.recv(_CHUNK):
-                    return
-            except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
-                continue
-            except OSError:
-                return
 
     def _open(self) -> None:
         if self._closed:
             raise ConfigurationError("this connection was closed; make a new one")
-        broker = self.broker
         self.attempts += 1
         try:
-            plain = socket.create_connection((broker.host, broker.port), timeout=_CONNECT_TIMEOUT_S)
-            plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self._socket = self._encrypted(plain) if broker.tls else plain
-        except OSError as error:
-            self._retry_later(f"cannot reach the broker at {broker.host}:{broker.port}: {error}")
+            self._link = Link(self.broker)
+        except LinkError as error:
+            self._retry_later(str(error))
             return
-        self._socket.setblocking(False)
         self._decoder = Decoder()
-        self._out.clear()
-        self._pubacks.clear()
         self._pinged_at = None
-        self._heard_at = self._sent_at = time.monotonic()
-        self._deadline = self._heard_at + _CONNECT_TIMEOUT_S
-        self._out += mqtt.encode_connect(
-            self.client_id,
-            clean_start=self._clean_start,
-            session_expiry_s=self._session_expiry_s,
-            receive_maximum=self._receive_maximum,
-            keepalive_s=self._keepalive_s,
-            username=broker.username,
-            password=broker.password,
-            will=self.will,
+        self._deadline = time.monotonic() + _CONNACK_TIMEOUT_S
+        self._link.queue(
+            mqtt.encode_connect(
+                self.client_id,
+                clean_start=self._clean_start,
+                session_expiry_s=self._session_expiry_s,
+                receive_maximum=self._receive_maximum,
+                keepalive_s=self._keepalive_s,
+                username=self.broker.username,
+                password=self.broker.password,
+                will=self.will,
+            )
         )
 
-    def _encrypted(self, plain: socket.socket) -> socket.socket:
-        broker = self.broker
-        context = ssl.create_default_context(cafile=broker.ca_file)
-        if broker.cert_file:
-            context.load_cert_chain(broker.cert_file, broker.key_file)
-        return context.wrap_socket(plain, server_hostname=broker.host)
-
-    def _read(self) -> None:
-        if self._socket is None:
-            return
-        try:
-            chunk = self._socket.recv(_CHUNK)
-        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
-            return
-        except OSError as error:
-            self._drop(f"the connection broke: {error}")
-            return
-        if not chunk:
-            self._drop(self.refusal or "the broker closed the connection")
-            return
-        self._heard_at = time.monotonic()
-        try:
-            for packet in self._decoder.feed(chunk):
+    def _serve(self, link: Link, timeout_s: float, wake: tuple[socket.socket, ...]) -> None:
+        link.write()
+        if link.wait(timeout_s, wake):
+            for packet in self._decoder.feed(link.read()):
                 self._receive(packet)
-        except mqtt.ProtocolError as error:
-            self._drop(f"the broker sent what is no MQTT: {error}")
-
-    def _write(self) -> None:
-        if self._socket is None or not self._out:
-            return
-        try:
-            with memoryview(self._out) as view:
-                sent = self._socket.send(view[:_CHUNK])
-        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
-            return
-        except OSError as error:
-            self._drop(f"the connection broke: {error}")
-            return
-        self._sent_at = time.monotonic()
-        del self._out[:sent]
+        link.write()
+        self._keep_alive(link)
 
     def _receive(self, packet: Packet) -> None:
         match packet:
@@ -335,46 +251,40 @@ class Connection:
 
     def _accepted(self, connack: Connack) -> None:
         if connack.reason_code:
-            reason = _REFUSALS.get(
-                connack.reason_code, f"the broker refuses us, code {connack.reason_code:#04x}"
-            )
-            self._drop(reason)
-            return
+            reason = f"the broker refuses us, code {connack.reason_code:#04x}"
+            raise LinkError(_REFUSALS.get(connack.reason_code, reason))
         if connack.server_keepalive_s is not None:
             self._keepalive_s = connack.server_keepalive_s
         self.connected = True
         self.refusal = None
         self._connected_at = time.monotonic()
-        if self._handlers:
-            self._out += mqtt.encode_subscribe(
-                self._next_mid(), [item.subscription for item in self._handlers]
-            )
+        if self._link is not None and self._handlers:
+            subscriptions = [item.subscription for item in self._handlers]
+            self._link.queue(mqtt.encode_subscribe(self._next_mid(), subscriptions))
         for callback in self._on_connect:
             callback(connack.session_present)
         self.attempts = 0
 
-    def _keep_alive(self) -> None:
+    def _keep_alive(self, link: Link) -> None:
         now = time.monotonic()
-        if self._socket is None:
-            return
+        patience_s = self._keepalive_s / 2
         if not self.connected:
-            if now > self._deadline:
-                self._drop("the broker does not answer CONNECT")
+            if self._link is not None and now > self._deadline:
+                raise LinkError("the broker does not answer CONNECT")
         elif self._pinged_at is not None:
-            if now - self._pinged_at > self._keepalive_s / 2:
-                self._drop("the broker does not answer pings")
-        elif now - min(self._heard_at, self._sent_at) > self._keepalive_s / 2:
-            self._pinged_at = self._sent_at = now
-            self._out += mqtt.PINGREQ
+            if now - self._pinged_at > patience_s:
+                raise LinkError("the broker does not answer pings")
+        elif now - min(link.heard_at, link.sent_at) > patience_s:
+            self._pinged_at = now
+            link.queue(mqtt.PINGREQ)
 
     def _drop(self, reason: str | None) -> None:
-        if self._socket is not None:
-            self._socket.close()
-        self._socket = None
+        if self._link is not None:
+            self._link.close()
+        self._link = None
         was_connected, self.connected = self.connected, False
         if was_connected and time.monotonic() - self._connected_at >= _SHORT_LIFE_S:
             self._delay_s = 0.0
-        self._out.clear()
         self._pubacks.clear()
         self._retry_later(reason)
         if was_connected:
@@ -391,23 +301,6 @@ class Connection:
             self._mid = self._mid % 65_535 + 1
             if self._mid not in self._pubacks:
                 return self._mid
-
-
-@lru_cache(maxsize=8192)
-def matches(topic_filter: str, topic: str) -> bool:
-    """Tell whether a topic filter covers a topic (MQTT 5, section 4.7)."""
-    if topic_filter == topic:
-        return True
-    wanted = topic_filter.split("/")
-    levels = topic.split("/")
-    if topic.startswith("$") and wanted[0] in {"#", "+"}:
-        return False
-    for index, level in enumerate(wanted):
-        if level == "#":
-            return True
-        if index >= len(levels) or level not in {"+", levels[index]}:
-            return False
-    return len(wanted) == len(levels)
 
 
 def _ended(reason_code: int) -> str:

@@ -104,3 +104,20 @@ def _parse_intake(prefix: str, topic: str) -> Intake | None:
     if len(parts) != expected or not all(parts):
         return None
     return Intake(*parts)
+
+
+@lru_cache(maxsize=8192)
+def matches(topic_filter: str, topic: str) -> bool:
+    """Tell whether a topic filter covers a topic (MQTT 5, section 4.7)."""
+    if topic_filter == topic:
+        return True
+    wanted = topic_filter.split("/")
+    levels = topic.split("/")
+    if topic.startswith("$") and wanted[0] in {"#", "+"}:
+        return False
+    for index, level in enumerate(wanted):
+        if level == "#":
+            return True
+        if index >= len(levels) or level not in {"+", levels[index]}:
+            return False
+    return len(wanted) == len(levels)

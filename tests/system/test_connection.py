@@ -13,10 +13,10 @@ from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from bus.connection import Broker, Connection, Message, matches
+from bus.connection import Broker, Connection, Message
 from bus.health import Health
 from bus.mqtt import Will
-from bus.topics import Topics
+from bus.topics import Topics, matches
 from tests.services import Service, start_mosquitto
 from tests.waiting import until
 
