@@ -1,4 +1,4 @@
-"""The recorder: how many samples a second, at what cost, against appending the same rows with SQLite alone."""
+"""The recorder: how many samples a second, at what cost, against SQLite appending the same rows alone."""
 
 import sqlite3
 import threading

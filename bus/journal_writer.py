@@ -6,7 +6,6 @@ Rules that must stay true here:
 - the writer stops when its file is replaced under it.
 """
 
-import fcntl
 import os
 import sqlite3
 from collections.abc import Mapping, Sequence
@@ -19,6 +18,7 @@ from bus.journal import DeadLetter, Duplicate, Entry, Head, chain
 from bus.journal_dead_letters import bury
 from bus.journal_rows import Names, pack_body, pack_id
 from bus.journal_sqlite import FILE, SqliteJournalReader, head_of
+from bus.lockfile import hold
 from schemas.errors import ConfigurationError, TransientError
 
 _FORMAT = 1
@@ -33,8 +33,10 @@ class SqliteJournal(SqliteJournalReader):
         Raises:
             ConfigurationError: another process writes it, or its format is not ours.
         """
-        path.mkdir(parents=True, exist_ok=True)
-        self._lock: int | None = _locked(path / "journal.lock")
+        self._lock: int | None = hold(
+            path / "journal.lock",
+            f"the journal in {path} is written by process {{holder}}: stop that one first",
+        )
         if not (path / FILE).exists():
             _create(path / FILE)
         super().__init__(path)
@@ -201,18 +203,3 @@ def _create(path: Path) -> None:
     directory = os.open(path.parent, os.O_RDONLY)
     os.fsync(directory)
     os.close(directory)
-
-
-def _locked(path: Path) -> int:
-    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        owner = os.read(handle, 20).decode(errors="replace").strip() or "unknown"
-        os.close(handle)
-        raise ConfigurationError(
-            f"the journal in {path.parent} is written by process {owner}: stop that one first"
-        ) from error
-    os.ftruncate(handle, 0)
-    os.write(handle, str(os.getpid()).encode())
-    return handle

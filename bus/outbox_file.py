@@ -7,7 +7,6 @@ Rules that must stay true here:
   a disk that is full or failing, `ConfigurationError` for what a person must change.
 """
 
-import fcntl
 import logging
 import os
 import sqlite3
@@ -16,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bus import instants
+from bus.lockfile import hold
 from bus.outbox_items import ROW_BYTES, Dropped, Item
 from schemas.errors import ConfigurationError, TransientError
 
@@ -54,7 +54,8 @@ class OutboxFile:
         self.path = path
         self.count = self.size = self.samples = self.last = self.numbered = 0
         self._synchronous = ""
-        self._lock_file = _lock(path)
+        taken = f"the outbox {path} is in use by process {{holder}}: stop it, or give this one another name"
+        self._lock_file = hold(path.with_name(path.name + ".lock"), taken)
         try:
             try:
                 self._database = self._open()
@@ -222,23 +223,3 @@ def _translated(path: Path) -> Iterator[None]:
                 f"the outbox {path} cannot be written: {error}; check its owner"
             ) from error
         raise TransientError(f"the outbox {path} cannot be used now: {error}") from error
-
-
-def _lock(path: Path) -> int:
-    side = path.with_name(path.name + ".lock")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(side, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    except OSError as error:
-        raise ConfigurationError(f"the outbox {path} cannot be made: {error}") from error
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        holder = os.read(descriptor, 32).decode(errors="replace").strip() or "unknown"
-        os.close(descriptor)
-        raise ConfigurationError(
-            f"the outbox {path} is in use by process {holder}: stop it, or give this one another name"
-        ) from error
-    os.ftruncate(descriptor, 0)
-    os.write(descriptor, f"{os.getpid()}\n".encode())
-    return descriptor

@@ -16,7 +16,7 @@ import orjson
 
 from bus.envelope import decode
 from bus.journal_sqlite import SqliteJournalReader
-from projectors.series_projector import VERSION
+from projectors.series import VERSION
 from projectors.series_store import SeriesStore
 from tests.load_sender import number
 from tests.waiting import until

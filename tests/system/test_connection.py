@@ -148,7 +148,7 @@ def test_the_will_is_sent_when_we_vanish_and_not_when_we_say_goodbye(broker: Ser
 
 def test_connections_that_end_soon_are_made_again_more_and_more_slowly(broker: Service) -> None:
     first, second = connect(broker.port, "twin"), connect(broker.port, "twin")
-    made = []
+    made: list[bool] = []
     first.on_connect(made.append)
 
     until(lambda: len(made) == 3, "they disconnect each other", turn=lambda: turn(first, second))
