@@ -1,5 +1,6 @@
 """`ovr up` and `ovr demo`: a whole node on this machine, without containers."""
 
+import shutil
 import signal
 import sys
 import tempfile
@@ -142,16 +143,20 @@ def welcome(node: Node, snapshot: dict[str, Any], *, anonymous: bool) -> str:
     at = f"-p {urls['mqtt'].rpartition(':')[2]}" + ("" if anonymous else " -u alice -P '…'")
     event = """'{"event_id":"startup","location":"warehouse"}'"""
     topic = f"{prefix}/in/alice/rig_01/window.started"
+    # Not on the PATH in an environment that is not activated, as under `make demo`.
+    ovr = "ovr" if shutil.which("ovr") else str(Path(sys.executable).with_name("ovr"))
     lines = (
         f"ready: MQTT {urls['mqtt']}, websockets {urls['websockets']}, VictoriaMetrics {urls['victoria']}",
         f"data in {data}",
         "try in another terminal:",
-        *(() if anonymous else (f"  ovr user add alice --data {data}",)),
+        *(() if anonymous else (f"  {ovr} user add alice --data {data}",)),
         f"  mosquitto_sub {at} -v -t '{prefix}/#'",
         f"  mosquitto_pub {at} -V 5 -q 1 -t {topic} -m {event}",
         f"  curl '{urls['victoria']}/api/v1/query?query=ovr_event_active'",
-        f"  ovr status --data {data}     ovr tail --data {data}     ovr state --data {data}",
-        f"  ovr replay --data {data} --type window.started",
+        *(
+            f"  {ovr} {words} --data {data}"
+            for words in ("status", "tail", "state", "replay --type window.started")
+        ),
     )
     return "\n".join(lines)
 
