@@ -4,7 +4,8 @@ Rules that must stay true here:
 - the effect comes first and is idempotent, the checkpoint follows when the effect can be forgotten no more;
 - at every start, and when VictoriaMetrics was restarted, wiped or restored, it is asked what it still has:
   the series `ovr_series_position` tells places that were durable when it was written;
-- a stream of another journal is never mixed in.
+- a stream of another journal, or of another incarnation of it, is never mixed in: what was lost in a restore
+  may be in VictoriaMetrics, beyond every place that is known to be durable.
 """
 
 import logging
@@ -85,6 +86,7 @@ class SeriesProjector:
         self._sink: Sink | None = None
         self._durable = 0
         self._marked_us = 0
+        self._origin = ("", "")
 
     def open(self) -> Head | None:
         """Find out what VictoriaMetrics surely has, and stand there.
@@ -100,7 +102,9 @@ class SeriesProjector:
             if process.uptime_s < 1:
                 raise TransientError(f"VictoriaMetrics at {self._url} has only just started")
             kept = self._kept(victoria)
-        newest = self._store.newest()
+        head, newest = self._reader.head(), self._store.newest()
+        self._origin = self._store.origin(head)
+        self._check_origin(head)
         if newest is not None:
             check_place(self._reader, newest.head, _WHAT, _REMEDY)
         place = None if kept is None else self._store.newest(kept)
@@ -126,7 +130,9 @@ class SeriesProjector:
         Raises:
             TransientError: VictoriaMetrics does not take it now.
             InputError: an event cannot be written, and the settings are strict.
+            ConfigurationError: the journal was restored meanwhile.
         """
+        self._check_origin(place)
         effects = self._fold.effects()
         for recorded, error in effects.refused:
             self._bury(recorded, error)
@@ -183,6 +189,14 @@ class SeriesProjector:
         if self._sink is not None:
             self._sink.close()
             self._sink = None
+
+    def _check_origin(self, head: Head) -> None:
+        journal, incarnation = self._origin
+        if (head.journal, head.incarnation) != self._origin:
+            raise ConfigurationError(
+                f"{_WHAT} come from journal {journal}, incarnation {incarnation}; now it is journal "
+                f"{head.journal}, incarnation {head.incarnation}: it was restored or replaced: {_REMEDY}"
+            )
 
     def _kept(self, victoria: Victoria) -> int | None:
         """Ask VictoriaMetrics for the last place it tells; None when it tells none."""

@@ -2,7 +2,8 @@
 
 Rules that must stay true here:
 - a place is kept only when nothing up to it can be forgotten any more; the places before it stay for some
-  hours, to go back to when VictoriaMetrics was restored from an older copy.
+  hours, to go back to when VictoriaMetrics was restored from an older copy;
+- whose stream it is, is written before anything of that stream is: places come half a minute later.
 """
 
 import sqlite3
@@ -18,6 +19,11 @@ from schemas.errors import ConfigurationError, TransientError
 FILE = "series.sqlite"
 _TABLES = """
 CREATE TABLE IF NOT EXISTS made_by (one INTEGER PRIMARY KEY CHECK (one = 1), version INTEGER NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS origin (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    journal TEXT NOT NULL,
+    incarnation TEXT NOT NULL
+) STRICT;
 CREATE TABLE IF NOT EXISTS place (
     position INTEGER PRIMARY KEY,
     hash BLOB NOT NULL,
@@ -57,6 +63,17 @@ class SeriesStore:
                 f"version {made_by} of the series projector filled VictoriaMetrics, and this is version "
                 f"{version}: run `ovr rebuild series`"
             )
+
+    def origin(self, head: Head) -> tuple[str, str]:
+        """Tell the journal and incarnation that fill VictoriaMetrics; from now on `head`'s, if none did."""
+        newest = self.newest()
+        first = head if newest is None else newest.head
+        with self._writing():
+            self._db.execute(
+                "INSERT OR IGNORE INTO origin VALUES (1, ?, ?)", (first.journal, first.incarnation)
+            )
+        journal, incarnation = self._db.execute("SELECT journal, incarnation FROM origin").fetchone()
+        return str(journal), str(incarnation)
 
     def newest(self, upto: int | None = None) -> Place | None:
         """Return the newest place, or the newest not behind position `upto`."""
