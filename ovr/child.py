@@ -74,7 +74,9 @@ class Child:
         return self._process is None and self.state in {State.STOPPED, State.FAILED}
 
     def start(self) -> None:
-        """Start the process."""
+        """Start the process, unless it runs."""
+        if self._process is not None:
+            return
         self._log.parent.mkdir(parents=True, exist_ok=True)
         supervisor = os.getpid()
 

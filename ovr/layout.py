@@ -80,6 +80,11 @@ class Layout:
         return self.run / "swap-series"
 
     @property
+    def retry_request(self) -> Path:
+        """Asks the supervisor to start the processes again that it had given up."""
+        return self.run / "retry"
+
+    @property
     def mosquitto_conf(self) -> Path:
         """The generated configuration of Mosquitto."""
         return self.run / "mosquitto.conf"

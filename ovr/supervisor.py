@@ -88,6 +88,7 @@ class Supervisor:
             child.found(working=self._works(child))
         self._start_next_stage()
         self._swap.tend()
+        self._try_again()
         self._keep_logs_short()
         self._tell()
 
@@ -171,6 +172,15 @@ class Supervisor:
         if self._stage < last and (settled or time.monotonic() >= self._stage_until):
             self._stage += 1
             self._stage_until = time.monotonic() + _STAGE_PATIENCE_S
+
+    def _try_again(self) -> None:
+        """Start what was given up, when `ovr rebuild` has mended what it may have stopped for."""
+        request = self._node.layout.retry_request
+        if request.exists():
+            request.unlink(missing_ok=True)
+            for child in self._children.values():
+                if child.state is State.FAILED:
+                    child.start()
 
     def _listen(self) -> None:
         try:

@@ -38,6 +38,8 @@ def rebuild(
             from projectors.rebuild import rebuild_state
 
             place = rebuild_state(node.layout.data, progress)
+            if node.layout.run.is_dir():
+                node.layout.retry_request.touch()
         else:
             from ovr.series import settings
             from projectors.series_rebuild import rebuild_series
