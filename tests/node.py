@@ -6,7 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -65,12 +65,29 @@ class LoadSender:
 
 @dataclass
 class Node:
-    """A running node."""
+    """A node that can be killed, and started again on the same data and ports."""
 
     data: Path
     base: int
-    process: subprocess.Popen[bytes]
+    process: subprocess.Popen[bytes] | None = None
+    arguments: Sequence[str] = ()
     senders: list[LoadSender] = field(default_factory=list)
+
+    def start(self) -> None:
+        """Start it, without waiting for anything."""
+        words = ("demo", "--data", str(self.data), "--port-base", str(self.base), *self.arguments)
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "ovr", *words], cwd=ROOT, stdout=log, stderr=log
+            )
+
+    def up(self) -> None:
+        """Wait until everything works."""
+        until(self.ready, "the node is up", within_s=60)
+
+    @property
+    def log(self) -> Path:
+        return self.data.with_name("demo.log")
 
     @property
     def victoria_url(self) -> str:
@@ -81,15 +98,22 @@ class Node:
         assert isinstance(said, dict)
         return said
 
+    def child(self, name: str) -> dict[str, Any]:
+        """Return what the running supervisor says of a process; nothing while it starts."""
+        assert self.process is not None
+        assert self.process.poll() is None, self.log.read_text()
+        try:
+            said = self.snapshot()
+        except (FileNotFoundError, orjson.JSONDecodeError):
+            return {}
+        found = [one for one in said["processes"] if one["name"] == name]
+        return found[0] if found and said.get("pid") == self.process.pid else {}
+
     def pid(self, name: str) -> int:
-        (one,) = [p for p in self.snapshot()["processes"] if p["name"] == name]
-        return int(one["pid"])
+        return int(self.child(name)["pid"])
 
     def ready(self) -> bool:
-        try:
-            return bool(self.snapshot()["ready"])
-        except (FileNotFoundError, orjson.JSONDecodeError, KeyError):
-            return False
+        return bool(self.child("mosquitto") and self.snapshot()["ready"])
 
     def kill(self, *names: str) -> None:
         """Kill processes as power loss would, all before any is restarted."""
@@ -99,8 +123,8 @@ class Node:
         until(lambda: all(self._replaced(n, p) for n, p in pids.items()), f"{names} come back", within_s=60)
 
     def _replaced(self, name: str, old: int) -> bool:
-        (one,) = [p for p in self.snapshot()["processes"] if p["name"] == name]
-        return one["pid"] not in {None, old} and one["state"] == "ready"
+        one = self.child(name)
+        return one.get("pid") not in {None, old} and one["state"] == "ready"
 
     def journal(self) -> SqliteJournalReader:
         return SqliteJournalReader(self.data / "journal")
@@ -128,7 +152,7 @@ class Node:
         return subprocess.run(command, cwd=ROOT, capture_output=True, check=False, timeout=120)
 
     def stop(self) -> None:
-        if self.process.poll() is None:
+        if self.process is not None and self.process.poll() is None:
             self.process.terminate()
             self.process.wait(60)
 
@@ -136,15 +160,10 @@ class Node:
 @contextmanager
 def running(directory: Path, *arguments: str) -> Iterator[Node]:
     """Run `ovr demo` on free ports until the block ends."""
-    base = free_base()
-    data = directory / "data"
-    command = [sys.executable, "-m", "ovr", "demo", "--data", str(data), "--port-base", str(base), *arguments]
-    with (directory / "demo.log").open("wb") as log:
-        process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
-    node = Node(data, base, process)
+    node = Node(directory / "data", free_base(), arguments=arguments)
+    node.start()
     try:
-        until(lambda: node.ready() or process.poll() is not None, "the node is up", within_s=60)
-        assert process.poll() is None, (directory / "demo.log").read_text()
+        node.up()
         yield node
     finally:
         for sender in node.senders:
