@@ -19,13 +19,13 @@ from pathlib import Path
 
 import orjson
 
-from bus import anchor, envelope, ids, instants
+from bus import anchor, envelope, instants, restored
 from bus.announce import Announcer
 from bus.connection import Broker, Connection, Message
-from bus.envelope import Envelope, Recorded
+from bus.envelope import Recorded
 from bus.epochs import Answer, Epochs, Transmission, transmission
 from bus.health import Health
-from bus.intake import SAMPLE, SITE, Judge
+from bus.intake import SAMPLE, Judge
 from bus.journal import DeadLetter, Duplicate, Entry
 from bus.journal_writer import SqliteJournal
 from bus.topics import Topics
@@ -89,7 +89,11 @@ class Recorder:
         self._oldest = 0.0
         self._retry_at = 0.0
         self.connection = Connection(
-            broker, "recorder", clean_start=False, session_expiry_s=_SESSION_S, receive_maximum=_IN_HAND
+            broker,
+            _client_id(broker),
+            clean_start=False,
+            session_expiry_s=_SESSION_S,
+            receive_maximum=_IN_HAND,
         )
         self._health = Health(self.connection, self._topics, "recorder")
         self._announcer = Announcer(self.connection, self._topics, self._epochs)
@@ -130,38 +134,9 @@ class Recorder:
         """Learn the systems' names, and notice a restored journal."""
         for event in self.journal.read(types=["system.registered"]):
             self._judge.learn(event.subject, envelope.decode(event.body).data)
-        copy, head = anchor.load(self._anchor), self.journal.head()
-        loss = anchor.loss(
-            copy,
-            head,
-            self.journal.hash_at(copy.position) if copy else None,
-            self.journal.highest_ever(),
-        )
-        self._announcer.published = min(copy.position, head.position) if copy else head.position
-        if loss is not None:
-            incarnation = self.journal.begin_incarnation()
-            log.warning("the journal was restored: positions %d to %d are lost", loss.first, loss.last)
-            self._record_ourselves(
-                "journal.restored",
-                {
-                    "previous_incarnation": loss.incarnation,
-                    "incarnation": incarnation,
-                    "lost_from": loss.first,
-                    "lost_to": loss.last,
-                    "reason": "behind_anchor",
-                    "note": f"the lost events were of journal {loss.journal}",
-                },
-            )
-            self._announcer.published = head.position
-        anchor.save(self._anchor, self.journal.head())
-
-    def _record_ourselves(self, type_: str, data: dict[str, object]) -> None:
-        now_us = instants.now_us()
         source = f"/{self._judge.node_id}/recorder"
-        fact = Envelope(ids.uuid7(now_us), source, type_, SITE, now_us, data)
-        self._judge.registry.check(type_, 1, data)
-        entry = Entry("recorder", source, fact.id, type_, SITE, now_us, envelope.encode(fact))
-        self.journal.append([entry], recorded_us=now_us)
+        self._announcer.published = restored.note(self.journal, self._anchor, source)
+        anchor.save(self._anchor, self.journal.head())
 
     def _on_connect(self, session_present: bool) -> None:
         if not session_present:
@@ -300,3 +275,10 @@ class Recorder:
         with contextlib.suppress(TransientError):
             self.journal.append([], recorded_us=letter.received_us, dead_letters=[letter])
         self._announcer.rejected(letter, taken.number)
+
+
+def _client_id(broker: Broker) -> str:
+    """Name our session so that nobody without our password can take it, and the intake queued in it, over."""
+    if broker.password is None:
+        return "recorder"
+    return f"recorder-{hashlib.sha256(broker.password.encode()).hexdigest()[:16]}"
