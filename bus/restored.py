@@ -1,4 +1,4 @@
-"""What the recorder does first: notice a journal that was restored, wiped or swapped, and record what was lost."""
+"""What the recorder does first: notice a journal that was restored, wiped or swapped, and record the loss."""
 
 import logging
 from pathlib import Path
