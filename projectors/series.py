@@ -39,7 +39,7 @@ class Effects:
         deleted: selectors of series to delete then.
         rewritten: lines to write after that.
         moved: subjects whose samples are to be written again, from the journal, after the deletion.
-        urgent: an operator's fact is among them: make it searchable soon.
+        urgent: an operator's fact, or a series that begins, is among them: make it searchable soon.
         refused: events that could not be applied, with the reason.
     """
 
@@ -69,6 +69,7 @@ class SeriesFold:
         self._written: dict[str, _Written] = {}
         self._due: dict[str, int] = {}
         self._taken: list[bytes] = []
+        self._shapes: set[tuple[bytes, int]] = set()
         self._append: dict[tuple[str, str], list[Iterable[bytes]]] = defaultdict(list)
         self._rewrite: set[tuple[str, str]] = set()
         self._effects = Effects()
@@ -125,8 +126,14 @@ class SeriesFold:
         except InputError as error:
             self._effects.refused.append((recorded, error))
             return
-        if line is not None:
-            self._taken.append(line)
+        if line is None:
+            return
+        self._taken.append(line)
+        shape = (line[: line.index(b" ")], line.count(b"="))
+        if shape not in self._shapes:
+            # Series that begin are searchable after ten seconds only, unless VictoriaMetrics is told to.
+            self._shapes.add(shape)
+            self._effects.urgent = True
 
     def _fact(self, recorded: Recorded) -> None:
         try:
