@@ -4,6 +4,7 @@ It trails the journal by about a second. A journal that does not hold what the c
 wiped or swapped; the copy then says which positions were lost.
 """
 
+import logging
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,8 @@ from pathlib import Path
 import orjson
 
 from bus.journal import Head
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,19 +27,19 @@ class Loss:
 
 
 def save(path: Path, head: Head) -> None:
-    """Replace the copy; a crash leaves the old one or the new one."""
+    """Replace the copy; a crash or a full disk leaves the old one or the new one."""
     draft = path.with_suffix(".new")
-    draft.write_bytes(
-        orjson.dumps(
-            {
-                "journal": head.journal,
-                "incarnation": head.incarnation,
-                "position": head.position,
-                "hash": head.hash.hex(),
-            }
-        )
-    )
-    draft.replace(path)
+    said = {
+        "journal": head.journal,
+        "incarnation": head.incarnation,
+        "position": head.position,
+        "hash": head.hash.hex(),
+    }
+    try:
+        draft.write_bytes(orjson.dumps(said))
+        draft.replace(path)
+    except OSError as error:
+        log.warning("the copy of the journal's head is not kept at the moment: %s", error)
 
 
 def load(path: Path) -> Head | None:

@@ -54,6 +54,16 @@ class Announcer:
         self.recorded += recorded
         self.duplicates += duplicates
 
+    def figures(self, head: Head) -> dict[str, object]:
+        """Return what health shows."""
+        return {
+            **_place(head),
+            "recorded": self.recorded,
+            "duplicates": self.duplicates,
+            "rejected": self.rejected_count,
+            "overflowed": self.overflowed,
+        }
+
     def confirm(self, head: Head) -> None:
         """Tell every sender that is owed it how far its epoch is committed."""
         for client, epoch in self._owed:

@@ -6,6 +6,7 @@ Rules that must stay true here:
 - the writer stops when its file is replaced under it.
 """
 
+import contextlib
 import os
 import sqlite3
 from collections.abc import Mapping, Sequence
@@ -31,18 +32,37 @@ class SqliteJournal(SqliteJournalReader):
         """Open or create the journal in the directory `path`.
 
         Raises:
-            ConfigurationError: another process writes it, or its format is not ours.
+            ConfigurationError: another process writes it, its format is not ours, or it is damaged.
+            TransientError: the disk is full or failing.
         """
+        self._forgetting = False
         self._lock: int | None = hold(
             path / "journal.lock",
             f"the journal in {path} is written by process {{holder}}: stop that one first",
         )
-        if not (path / FILE).exists():
-            _create(path / FILE)
-        super().__init__(path)
+        try:
+            if not (path / FILE).exists():
+                _create(path / FILE)
+            super().__init__(path)
+        except (sqlite3.OperationalError, OSError) as error:
+            self._unlock()
+            raise TransientError(f"the journal in {path} cannot be opened now: {error}") from error
+        except sqlite3.DatabaseError as error:
+            self._unlock()
+            raise ConfigurationError(
+                f"{path / FILE} is damaged ({error}): put a backup there, see `ovr journal backup --help`"
+            ) from error
 
     def _open(self) -> sqlite3.Connection:
         db = sqlite3.connect(self.path, isolation_level=None)
+        try:
+            self._prepare(db)
+        except BaseException:
+            db.close()
+            raise
+        return db
+
+    def _prepare(self, db: sqlite3.Connection) -> None:
         for pragma in (
             "journal_mode = WAL",
             "synchronous = FULL",
@@ -58,7 +78,6 @@ class SqliteJournal(SqliteJournalReader):
         self._file = (stat.st_dev, stat.st_ino)
         self._names = Names(db)
         self._place = head_of(db)
-        return db
 
     def _fresh(self) -> sqlite3.Connection:
         try:
@@ -89,6 +108,8 @@ class SqliteJournal(SqliteJournalReader):
         answers: list[Recorded | Duplicate] = []
         try:
             db.execute("BEGIN IMMEDIATE")
+            if self._forgetting:
+                db.execute("DELETE FROM delivery")
             position, previous = self._place.position, self._place.hash
             for entry in entries:
                 answer = self._insert(entry, position + 1, recorded_us, previous)
@@ -106,6 +127,7 @@ class SqliteJournal(SqliteJournalReader):
             self._names.forget()
             raise TransientError(f"the journal at {self.path} cannot be written: {error}") from error
         self._place = Head(self._place.journal, self._place.incarnation, position, previous)
+        self._forgetting = False
         return answers
 
     def _insert(self, entry: Entry, position: int, recorded_us: int, previous: bytes) -> Recorded | Duplicate:
@@ -179,12 +201,21 @@ class SqliteJournal(SqliteJournalReader):
         return dict(self._fresh().execute("SELECT packet, digest FROM delivery").fetchall())
 
     def forget_deliveries(self) -> None:
-        """Forget them: the broker has begun a new session and counts packets anew."""
-        self._fresh().execute("DELETE FROM delivery")
+        """Forget them: the broker has begun a new session and counts packets anew.
+
+        A full disk does not let us now: it is done with the next batch.
+        """
+        self._forgetting = True
+        with contextlib.suppress(sqlite3.OperationalError):
+            self._fresh().execute("DELETE FROM delivery")
+            self._forgetting = False
 
     def close(self) -> None:
         """Close the file and let another writer have it."""
         super().close()
+        self._unlock()
+
+    def _unlock(self) -> None:
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None

@@ -3,6 +3,7 @@
 The system lets go of the lock when the holder ends, however it ends.
 """
 
+import contextlib
 import fcntl
 import os
 from pathlib import Path
@@ -31,6 +32,7 @@ def hold(path: Path, taken: str) -> int:
         holder = os.read(descriptor, 32).decode(errors="replace").strip() or "unknown"
         os.close(descriptor)
         raise ConfigurationError(taken.replace("{holder}", holder)) from error
-    os.ftruncate(descriptor, 0)
-    os.write(descriptor, f"{os.getpid()}\n".encode())
+    with contextlib.suppress(OSError):  # on a full disk the lock holds all the same
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, f"{os.getpid()}\n".encode())
     return descriptor

@@ -85,7 +85,7 @@ class Recorder:
         self._epochs = Epochs()
         self._deliveries = self.journal.deliveries()
         self._batch: list[Taken] = []
-        self._urgent = False
+        self._urgent = self._blocked = False
         self._oldest = 0.0
         self._retry_at = 0.0
         self.connection = Connection(
@@ -122,7 +122,9 @@ class Recorder:
             try:
                 self._commit()
             except TransientError as error:
-                log.error("%s; %d messages in hand, trying again", error, len(self._batch))  # noqa: TRY400
+                if not self._blocked:
+                    log.error("%s; %d messages in hand, trying on", error, len(self._batch))  # noqa: TRY400
+                self._blocked = True
                 self._health.update(status="blocked", problem=str(error))
                 self._retry_at = time.monotonic() + _RETRY_S
         self._announcer.unknown_epochs(self.journal.head())
@@ -223,17 +225,8 @@ class Recorder:
         recorded = self._settle(batch, answers)
         self._announcer.confirm(self.journal.head())
         self._announcer.events(recorded)
-        self._health.update(
-            status="online",
-            problem=None,
-            position=self.journal.head().position,
-            incarnation=self.journal.head().incarnation,
-            journal=self.journal.head().journal,
-            recorded=self._announcer.recorded,
-            duplicates=self._announcer.duplicates,
-            rejected=self._announcer.rejected_count,
-            overflowed=self._announcer.overflowed,
-        )
+        self._blocked = False
+        self._health.update(status="online", problem=None, **self._announcer.figures(self.journal.head()))
 
     def _settle(self, batch: list[Taken], answers: list[Recorded | Duplicate]) -> list[Recorded]:
         """Note what became of each message; return what is new."""

@@ -34,6 +34,13 @@ def test_a_second_writer_is_refused_and_told_who_holds_it(journal: SqliteJournal
         SqliteJournal(journal.path.parent)
 
 
+def test_a_damaged_journal_is_refused_with_what_to_do_and_let_go_of(tmp_path: Path) -> None:
+    (tmp_path / "journal.sqlite").write_bytes(b"not a database " * 500)
+    for _ in range(2):
+        with pytest.raises(ConfigurationError, match="put a backup there"):
+            SqliteJournal(tmp_path)
+
+
 def test_a_reader_of_a_journal_that_is_not_there_yet_may_try_again(tmp_path: Path) -> None:
     with pytest.raises(TransientError, match="recorder"):
         SqliteJournalReader(tmp_path)
