@@ -167,5 +167,5 @@ def start_mosquitto(tmp: Path, *lines: str) -> Iterator[Service]:
 def _binary(name: str) -> str:
     found = shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin")
     if found is None:
-        pytest.skip(f"{name} is not installed: apt-get install {name}")
+        pytest.fail(f"{name} is not installed: apt-get install {name}")
     return found

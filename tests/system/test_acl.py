@@ -55,7 +55,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     try:
         program = binary(MOSQUITTO)
     except ConfigurationError as error:
-        pytest.skip(str(error))
+        pytest.fail(str(error))
     data = tmp_path_factory.mktemp("acl")
     (data / "site.toml").write_text("[producers.host]\n")
     node, ports = open_node(data, None, {}), Ports(free_base())

@@ -74,7 +74,7 @@ def test_more_lines_come_from_files_that_the_configuration_names(tmp_path: Path)
 @pytest.fixture
 def encrypted(tmp_path: Path) -> Iterator[tuple[Node, int]]:
     if shutil.which("openssl") is None:
-        pytest.skip("openssl is not installed: apt-get install openssl")
+        pytest.fail("openssl is not installed: apt-get install openssl")
     make = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=node"
     words = [
         *make.split(),

@@ -1,7 +1,7 @@
 from typing import Any
 
 import jsonschema_rs
-import pytest
+import yaml
 
 from bus.topics import Topics
 from schemas import asyncapi, yaml_text
@@ -94,7 +94,6 @@ def test_an_envelope_is_held_to_the_schema_of_its_type() -> None:
 
 
 def test_yaml_keeps_every_text_apart_from_other_kinds() -> None:
-    yaml = pytest.importorskip("yaml")
     document = {
         "plain": "a text with blanks",
         "$ref": "#/a",

@@ -27,7 +27,7 @@ def mode(path: Path) -> int:
 def test_a_hash_is_made_as_mosquitto_passwd_makes_it(tmp_path: Path) -> None:
     program = shutil.which("mosquitto_passwd")
     if program is None:
-        pytest.skip("mosquitto_passwd is not installed")
+        pytest.fail("mosquitto_passwd is not installed")
     file = tmp_path / "passwords"
     subprocess.run(
         [program, "-H", "sha512-pbkdf2", "-c", "-b", file, "alice", PASSWORD], check=True, capture_output=True
