@@ -4,6 +4,7 @@ import os
 import pwd
 import socket
 import sqlite3
+import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -106,11 +107,12 @@ def test_secrets_that_others_can_read_are_bad(tmp_path: Path) -> None:
     assert "secrets" not in grades(machine_checks.check_permissions(node))
 
 
-def test_data_that_cannot_be_written_is_bad(tmp_path: Path) -> None:
-    node = node_at(tmp_path)
-    tmp_path.chmod(0o500)
-    with as_nobody():
-        found = grades(machine_checks.check_permissions(node))
+def test_data_that_cannot_be_written_is_bad() -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        node = node_at(Path(directory))
+        Path(directory).chmod(0o555)
+        with as_nobody():
+            found = grades(machine_checks.check_permissions(node))
     assert found["data"] is Grade.BAD
 
 
