@@ -166,7 +166,11 @@ class Recorder:
                 self.connection.ack(message)
                 return
         elif self._redelivered(message):
-            self.connection.ack(message)
+            held = next((t for t in self._batch if t.number is None and t.message.mid == message.mid), None)
+            if held is None:
+                self.connection.ack(message)
+            else:
+                held.message, held.known_to_broker = message, True
             return
         now_us = instants.now_us()
         entry, letter = None, None
