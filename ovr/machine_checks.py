@@ -135,7 +135,7 @@ def check_permissions(node: Node) -> Iterator[Finding]:
     if not data.exists():
         yield Finding(Grade.NOTE, "data", f"{data} does not exist yet", "`ovr up` makes it")
         return
-    if not os.access(data, os.W_OK):
+    if not os.access(data, os.W_OK, effective_ids=True):
         yield Finding(Grade.BAD, "data", f"{data} cannot be written", f"`sudo chown -R $USER {data}`")
     else:
         yield Finding(Grade.GOOD, "data", f"{data} can be written")

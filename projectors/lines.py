@@ -29,8 +29,9 @@ _READINGS = {int, float, type(None)}
 _TAG = rb"(?:[^\\ ,=\x00-\x1f\x7f]|\\[\\ ,=])+"
 _NUMBER = rb"-?[0-9]+(?:\.[0-9]+)?(?:e[-+]?[0-9]+)?"
 _WORD = rb"[A-Za-z][A-Za-z0-9_]*"
+# No possessive repetition: Python 3.11.2, Debian 12's, lets it match what it must not.
 WELL_FORMED = re.compile(
-    rb"%b(?:,%b=%b)*+ %b=%b(?:,%b=%b)*+ -?[0-9]{1,16}" % (_WORD, _WORD, _TAG, _WORD, _NUMBER, _WORD, _NUMBER)
+    rb"%b(?:,%b=%b)* %b=%b(?:,%b=%b)* -?[0-9]{1,16}" % (_WORD, _WORD, _TAG, _WORD, _NUMBER, _WORD, _NUMBER)
 )
 _ESCAPES = str.maketrans({"\\": "\\\\", " ": "\\ ", ",": "\\,", "=": "\\="})
 _FIELDS = bytes.maketrans(b":", b"=")

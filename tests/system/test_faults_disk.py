@@ -1,5 +1,6 @@
 """A full disk under the journal, and a killed supervisor: no promise is broken, and all goes on by itself."""
 
+import contextlib
 import os
 import resource
 import signal
@@ -75,7 +76,12 @@ def problem(node: Node) -> str:
 
 
 def alive(pids: list[int]) -> list[int]:
-    return [pid for pid in pids if psutil.pid_exists(pid) and psutil.Process(pid).status() != "zombie"]
+    living = []
+    for pid in pids:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
+                living.append(pid)
+    return living
 
 
 def test_a_full_disk_and_a_killed_supervisor_lose_nothing_that_was_promised(tmp_path: Path) -> None:
