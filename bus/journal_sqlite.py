@@ -72,7 +72,12 @@ class SqliteJournalReader:
         since_us: int | None = None,
         until_us: int | None = None,
     ) -> Iterator[Recorded]:
-        """Yield events in order of position; see `JournalReader.read`."""
+        """Yield events in order of position; see `JournalReader.read`.
+
+        Raises:
+            TransientError: the file was replaced meanwhile: what was read and what would follow do not belong
+                together.
+        """
         db = self._fresh()
         filters = self._filters(upto, subjects, types, since_us, until_us)
         if filters is None:
@@ -81,12 +86,13 @@ class SqliteJournalReader:
         left = limit
         while left is None or left > 0:
             page = _PAGE if left is None else min(_PAGE, left)
+            if self._fresh() is not db:
+                raise TransientError(f"the journal at {self.path} was replaced while it was read")
             rows = db.execute(
                 f"SELECT {_COLUMNS} FROM event {where} AND position > ? ORDER BY position LIMIT ?",  # noqa: S608 - our words only
                 (*values, after, page),
             ).fetchall()
-            for row in rows:
-                yield self._recorded(row)
+            yield from [self._recorded(row) for row in rows]
             if len(rows) < page:
                 return
             after = rows[-1][0]

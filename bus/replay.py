@@ -11,7 +11,6 @@ newest sample of each stream), `speed` (1 as it was recorded, 10 ten times faste
 `{"cancel": id}` ends a replay.
 """
 
-import contextlib
 import logging
 import time
 from collections.abc import Callable, Iterator
@@ -201,8 +200,11 @@ class ReplayService:
         waits = [p.due_in_s() for p in self._playing.values()]
         self.connection.step(0.0 if self.connection.backlog else min([0.25, *waits]))
         for playback in list(self._playing.values()):
-            with contextlib.suppress(TransientError):
+            try:
                 self._play(playback)
+            except TransientError as error:
+                self._playing.pop(playback.request.id, None)
+                playback.answer(_unavailable(error))
         self._health.update(playing=len(self._playing))
         self._health.tick()
 
@@ -225,7 +227,7 @@ class ReplayService:
             answer({"status": "error", "reason": error.reason, "field": error.field, "hint": error.hint})
             return
         except TransientError as error:
-            answer({"status": "error", "reason": "unavailable", "field": "", "hint": str(error)})
+            answer(_unavailable(error))
             return
         log.info("replaying %s", request)
         answer({"id": request.id, "status": "started", "topic": self._topics.replay_filter(request.id)})
@@ -275,3 +277,7 @@ class ReplayService:
                 "head_hash": head.hash.hex(),
             }
         )
+
+
+def _unavailable(error: TransientError) -> dict[str, Any]:
+    return {"status": "error", "reason": "unavailable", "field": "", "hint": str(error)}

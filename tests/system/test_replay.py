@@ -12,10 +12,11 @@ import pytest
 
 from bus.connection import Broker, Connection, Message
 from bus.follow import Follower
-from bus.journal_sqlite import SqliteJournalReader
+from bus.journal_sqlite import FILE, SqliteJournalReader
 from bus.journal_writer import SqliteJournal
 from bus.remote import RemoteReader
 from bus.replay import ReplayService
+from schemas.errors import ConfigurationError
 from tests.contract.test_journal import T0, entry, sample
 from tests.services import Service, start_mosquitto
 from tests.waiting import until
@@ -63,15 +64,20 @@ def service(tmp_path: Path, broker: Service, local: SqliteJournalReader) -> Iter
 def remote(broker: Service, service: None, local: SqliteJournalReader) -> Iterator[RemoteReader]:
     """Read through the service; the head, which the recorder would publish, is published here."""
     assert service is None
+    tell(broker, local)
+    reader = RemoteReader(Broker(port=broker.port), "elsewhere")
+    yield reader
+    reader.close()
+
+
+def tell(broker: Service, local: SqliteJournalReader) -> None:
+    """Publish the journal's head."""
     head = local.head()
     said = {"journal": head.journal, "incarnation": head.incarnation, "position": head.position}
     herald = Connection(Broker(port=broker.port), "herald")
     until(lambda: herald.connected, "connected", turn=lambda: herald.step(0.01))
     herald.publish("ovr/head", orjson.dumps(said | {"hash": head.hash.hex()}), retain=True, qos=1)
     until(lambda: not herald.unacknowledged, "the head is published", turn=lambda: herald.step(0.01))
-    reader = RemoteReader(Broker(port=broker.port), "elsewhere")
-    yield reader
-    reader.close()
     herald.close()
 
 
@@ -196,3 +202,57 @@ def test_a_follower_on_another_machine_sees_every_event_once(
 
     assert seen == list(range(1, COUNT + 1))
     assert follower.place == local.head()
+
+
+def replace(local: SqliteJournalReader, copy: Path, subject: str, count: int) -> None:
+    """Put a copy of the journal in its place, grown by events of another system."""
+    journal = SqliteJournal(copy)
+    journal.append([entry(COUNT + n, subject=subject) for n in range(count)], recorded_us=T0)
+    journal.close()
+    for suffix in ("-wal", "-shm"):
+        local.path.with_name(FILE + suffix).unlink(missing_ok=True)
+    (copy / FILE).replace(local.path)
+
+
+def older(tmp_path: Path, local: SqliteJournalReader) -> Path:
+    """Copy the journal as it is into a directory of its own."""
+    (tmp_path / "older").mkdir()
+    local.backup(tmp_path / "older" / FILE)
+    return tmp_path / "older"
+
+
+def test_a_replay_whose_journal_is_replaced_ends_with_an_error_and_the_next_one_works(
+    tmp_path: Path, local: SqliteJournalReader, asker: Asker
+) -> None:
+    copy = older(tmp_path, local)
+    asker.answers.clear()
+    request = b'{"id":"slow","speed":1}'
+    asker.connection.publish("ovr/replay/request", request, qos=1, response_topic="ovr/replay/x/_reply/me")
+    until(lambda: asker.events, "it runs", turn=lambda: asker.connection.step(0.02))
+
+    replace(local, copy, "rig_9", 1)
+    until(lambda: len(asker.answers) == 2, "it ends", turn=lambda: asker.connection.step(0.02))
+
+    assert (asker.answers[1]["status"], asker.answers[1]["reason"]) == ("error", "unavailable")
+    assert asker.ask(b'{"id":"next"}')["count"] == COUNT + 1
+
+
+def test_a_follower_on_another_machine_notices_a_journal_that_was_restored_and_outgrew_it(
+    tmp_path: Path, local: SqliteJournalReader, remote: RemoteReader, broker: Service
+) -> None:
+    copy = older(tmp_path, local)
+    journal = SqliteJournal(local.path.parent)
+    journal.append([entry(COUNT + n) for n in range(3)], recorded_us=T0)
+    journal.close()
+    tell(broker, local)
+    until(lambda: remote.head().position == COUNT + 3, "the head is heard")
+    follower = Follower(remote, None, what="the copy", remedy="begin again")
+    while follower.place.position < COUNT + 3:
+        follower.batch(500)
+
+    replace(local, copy, "rig_9", 10)
+    tell(broker, local)
+    until(lambda: remote.head().position == COUNT + 10, "the new head is heard")
+
+    with pytest.raises(ConfigurationError, match="restored or replaced: begin again"):
+        follower.batch(500)

@@ -130,6 +130,27 @@ def test_a_reader_notices_that_the_file_was_replaced(tmp_path: Path, journal: Sq
     reader.close()
 
 
+def test_reading_ends_with_an_error_when_the_file_is_replaced_in_the_middle(
+    tmp_path: Path, journal: SqliteJournal
+) -> None:
+    journal.append([entry(n) for n in range(1500)], recorded_us=T0)
+    reader = SqliteJournalReader(journal.path.parent)
+    events = reader.read()
+    first = next(events)
+    journal.backup(tmp_path / "copy")
+    journal.close()
+    (tmp_path / "copy").replace(journal.path)
+    assert reader.head().position == 1500
+
+    read = [first]
+    with pytest.raises(TransientError, match="was replaced while it was read"):
+        read.extend(events)
+
+    assert [event.position for event in read] == list(range(1, 1001))
+    assert {event.source for event in read} == {first.source}
+    reader.close()
+
+
 def test_the_writer_stops_when_its_file_is_replaced(tmp_path: Path, journal: SqliteJournal) -> None:
     journal.append([entry(1)], recorded_us=T0)
     journal.backup(tmp_path / "copy")
