@@ -76,8 +76,10 @@ class Recorder:
         node_id: str = "node",
         aliases: dict[str, str] | None = None,
         limits: Limits | None = None,
+        clock: Callable[[], int] = instants.now_us,
     ) -> None:
         self._limits = limits or Limits()
+        self._clock = clock
         self._topics = Topics(broker.prefix)
         self.journal = SqliteJournal(data / "journal")
         self._anchor = anchor.directory(data / "recorder")
@@ -172,7 +174,7 @@ class Recorder:
             else:
                 held.message, held.known_to_broker = message, True
             return
-        now_us = instants.now_us()
+        now_us = self._clock()
         entry, letter = None, None
         try:
             entry = self._judge.judge(place, message.payload, now_us)
@@ -218,7 +220,7 @@ class Recorder:
         plain = [t.message.mid for t in batch if t.number is None and t.message.qos]
         answers = self.journal.append(
             [t.entry for t in batch if t.entry is not None],
-            recorded_us=instants.now_us(),
+            recorded_us=self._clock(),
             dead_letters=[t.letter for t in batch if t.letter is not None],
             deliveries={mid: self._deliveries[mid] for mid in plain if mid in self._deliveries},
         )
@@ -261,7 +263,7 @@ class Recorder:
         if one.get("data") == other.get("data") and stored.type == taken.entry.type:
             return
         letter = DeadLetter(
-            instants.now_us(),
+            self._clock(),
             taken.client,
             taken.message.topic,
             taken.message.payload,
