@@ -1,1 +1,1 @@
-"""The commands of `ovr`, one module a group; each has `register(app)` or an `app` of its own."""
+"""The commands of `ovr`, one module a group; `ovr.main` lists them in a table."""

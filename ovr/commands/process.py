@@ -16,15 +16,6 @@ log = logging.getLogger(__name__)
 _LOOK_EVERY_S = 0.25
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    panel = "Processes (`ovr up` runs them)"
-    app.command(rich_help_panel=panel)(record)
-    app.command(rich_help_panel=panel)(project)
-    app.command(rich_help_panel=panel)(produce)
-    app.command("replay-service", rich_help_panel=panel)(replay_service)
-
-
 def record(data: Data = None, config: Config = None) -> None:
     """Run the recorder: takes the intake, writes the journal, publishes what it recorded.
 

@@ -11,11 +11,6 @@ from ovr.options import As, Config, Data, Json, Timeout, instant
 from ovr.users import CONSOLE
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(publish)
-
-
 def publish(
     system: Annotated[
         str, typer.Argument(help="The system it is about; `all` for every system, `_site` for none.")

@@ -8,11 +8,6 @@ import typer
 from ovr.options import Config, Data, Json
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(status)
-
-
 def status(
     process: Annotated[
         str | None, typer.Option("--process", help="Only tell whether this one is ready, for health checks.")
