@@ -42,13 +42,15 @@ def main(port: int, client: str, directory: Path) -> None:
     """Send until SIGTERM."""
     stop: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, _frame: stop.append(number))
+    draft = directory / f"{client}.draft"
     counter, promised = directory / f"{client}.counter", directory / f"{client}.promised"
     n = int(counter.read_text()) if counter.exists() else 0
     sender = Sender(Broker(port=port), client=client, name="load", path=directory / f"{client}.sqlite")
     with promised.open("a", buffering=1) as log:
         while not stop:
             n += 1
-            counter.write_text(str(n + 1))  # before put: a number is never used twice
+            draft.write_text(str(n + 1))  # before put: a number is never used twice
+            draft.replace(counter)  # whole, whenever we are killed
             sender.put(fact(client, n))
             if n % _NOTE_EVERY == 0:
                 log.write(f"{n}\n")
