@@ -159,8 +159,7 @@ def backup(
 ) -> None:
     """Copy the journal as it is now into one file, while it is being written.
 
-    To restore: stop the node, put the file in the place of journal/journal.sqlite, and start again; the
-    recorder notices, and records what was lost as `journal.restored`.
+    `ovr journal restore` puts it back.
 
     Example: `ovr journal backup /mnt/usb/journal-2026-11-21.sqlite`
     """
@@ -170,6 +169,34 @@ def backup(
         _say({"file": str(file), "bytes": file.stat().st_size, **_place(copied)})
     else:
         typer.echo(f"copied up to position {copied.position:,} into {file}; keep: {_text(copied)}")
+
+
+@app.command()
+def restore(
+    file: Annotated[
+        Path, typer.Argument(help="What `ovr journal backup` wrote.", exists=True, dir_okay=False)
+    ],
+    data: Data = None,
+    config: Config = None,
+    json: Json = False,
+) -> None:
+    """Put a backup in the journal's place; the journal that was there is moved aside.
+
+    Stop the node first. When it is started again, the recorder notices what is missing and records it as
+    `journal.restored`, and the read models ask to be rebuilt.
+
+    Example: `ovr journal restore /mnt/usb/journal-2026-11-21.sqlite`
+    """
+    from bus.journal_restore import restore as put_back
+
+    head, aside = put_back(file, open_node(data, config).layout.journal)
+    if json:
+        _say({"file": str(file), "replaced": str(aside) if aside else None, **_place(head)})
+    else:
+        typer.echo(
+            f"the journal is {file} up to position {head.position:,}"
+            + (f"; what was there is in {aside}" if aside else "")
+        )
 
 
 @app.command("dead-letters")

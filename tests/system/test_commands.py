@@ -16,7 +16,7 @@ from tests.waiting import until
 
 OK, REFUSED, USAGE, LATER, CONFIGURATION = 0, 1, 2, 75, 78
 GROUPS = {
-    "journal": ["head", "verify", "export", "import", "backup", "dead-letters"],
+    "journal": ["head", "verify", "export", "import", "backup", "restore", "dead-letters"],
     "user": ["add", "remove", "list"],
 }
 WINDOW = '{"event_id":"startup","location":"warehouse"}'

@@ -20,13 +20,6 @@ from tests.waiting import until
 READERS = ("state", "series")
 
 
-def restore(data: Path, copy: Path) -> None:
-    """Put a copy in the journal's place, as `ovr journal backup --help` says; nobody may use it."""
-    shutil.rmtree(data / "journal")
-    (data / "journal").mkdir()
-    shutil.copy(copy, data / "journal" / "journal.sqlite")
-
-
 def grow_past(data: Path, position: int) -> None:
     """Let a recorder go on, with no reader near, until the journal is longer than it was."""
     recorder = Recorder(data, Broker(port=free_port()))
@@ -67,7 +60,8 @@ def mend(node: Node) -> None:
 
 def restored_and_outgrown(node: Node, copy: Path) -> None:
     lost = node.head()
-    restore(node.data, copy)
+    done = node.ovr("journal", "restore", str(copy), "--json")
+    assert done.returncode == 0, done.stderr.decode()
     grow_past(node.data, lost + 100)
 
 
