@@ -10,13 +10,16 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
-from bench import recorder
+from bench import node, projectors, recorder
 from bench.figures import Figure
 
 BENCHMARKS: dict[str, Callable[[Path], Iterator[Figure]]] = {
     "recorder": recorder.throughput,
     "sender": recorder.one_sender,
     "operator": recorder.operator_latency,
+    "state": projectors.state,
+    "series": projectors.series,
+    "node": node.under_load,
 }
 
 

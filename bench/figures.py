@@ -32,3 +32,9 @@ class Figure:
         """Write the value with as many digits as say something."""
         digits = 0 if abs(self.value) >= 100 else 2
         return f"{self.value:,.{digits}f} {self.unit}"
+
+
+def percentile(values: list[float], percent: int) -> float:
+    """Return the value below which `percent` of a hundred lie; not a number when there are none."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, len(ordered) * percent // 100)] if ordered else float("nan")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bench import load
-from bench.figures import Figure
+from bench.figures import Figure, percentile
 from bench.processes import mosquitto, recording, usage
 from bus import envelope, ids, instants
 from bus.connection import Broker, Connection, Message
@@ -64,9 +64,9 @@ def operator_latency(tmp: Path) -> Iterator[Figure]:
         stop.set()
         background.join()
     for what, times in (("confirmed", confirmed), ("on the live stream", live)):
-        yield Figure(f"operator event: publish to {what}, p50", _percentile(times, 50) * 1e3, "ms")
+        yield Figure(f"operator event: publish to {what}, p50", percentile(times, 50) * 1e3, "ms")
         yield Figure(
-            f"operator event: publish to {what}, p99", _percentile(times, 99) * 1e3, "ms", at_most=100
+            f"operator event: publish to {what}, p99", percentile(times, 99) * 1e3, "ms", at_most=100
         )
 
 
@@ -109,11 +109,6 @@ def _operator(port: int, count: int) -> tuple[list[float], list[float]]:
             client.step(0.01)
     client.close()
     return [confirmed[k] - at for k, at in sent.items()], [live[k] - at for k, at in sent.items()]
-
-
-def _percentile(times: list[float], percent: int) -> float:
-    ordered = sorted(times)
-    return ordered[min(len(ordered) - 1, len(ordered) * percent // 100)]
 
 
 def _raw_appends(tmp: Path) -> float:
