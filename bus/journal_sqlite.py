@@ -167,9 +167,8 @@ class SqliteJournalReader:
 
     def verify(self) -> Verdict:
         """Recompute the hash chain and compare every column with its body."""
-        db = self._fresh()
-        highest = db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'event'").fetchone()
-        return journal_verify.verify(self.read(), self.head(), highest[0] if highest else 0)
+        highest = highest_of(self._fresh())
+        return journal_verify.verify(self.read(), self.head(), highest)
 
     def dead_letters(self, limit: int = 100) -> list[tuple[DeadLetter, int]]:
         """Return the newest messages that could not be recorded, each with how often it came."""
@@ -201,3 +200,9 @@ def head_of(db: sqlite3.Connection) -> Head:
     journal, incarnation = db.execute("SELECT journal, incarnation FROM identity").fetchone()
     row = db.execute("SELECT position, hash FROM event ORDER BY position DESC LIMIT 1").fetchone()
     return Head(journal, incarnation, *(row or (0, GENESIS)))
+
+
+def highest_of(db: sqlite3.Connection) -> int:
+    """Read the greatest position ever given out; above the head when events were cut off the end."""
+    row = db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'event'").fetchone()
+    return row[0] if row else 0

@@ -18,7 +18,7 @@ from bus.envelope import Recorded
 from bus.journal import DeadLetter, Duplicate, Entry, Head, chain
 from bus.journal_dead_letters import bury
 from bus.journal_rows import Names, pack_body, pack_id
-from bus.journal_sqlite import FILE, SqliteJournalReader, head_of
+from bus.journal_sqlite import FILE, SqliteJournalReader, head_of, highest_of
 from bus.lockfile import hold
 from schemas.errors import ConfigurationError, TransientError
 
@@ -78,6 +78,7 @@ class SqliteJournal(SqliteJournalReader):
         self._file = (stat.st_dev, stat.st_ino)
         self._names = Names(db)
         self._place = head_of(db)
+        self._highest = highest_of(db)
 
     def _fresh(self) -> sqlite3.Connection:
         try:
@@ -116,6 +117,7 @@ class SqliteJournal(SqliteJournalReader):
                 if isinstance(answer, Recorded):
                     position, previous = answer.position, answer.hash
                 answers.append(answer)
+            self._forget_attempts(answers, position)
             self._note_newest(entries, answers)
             bury(db, dead_letters)
             if deliveries:
@@ -127,6 +129,7 @@ class SqliteJournal(SqliteJournalReader):
             self._names.forget()
             raise TransientError(f"the journal at {self.path} cannot be written: {error}") from error
         self._place = Head(self._place.journal, self._place.incarnation, position, previous)
+        self._highest = max(self._highest, position)
         self._forgetting = False
         return answers
 
@@ -168,6 +171,12 @@ class SqliteJournal(SqliteJournalReader):
         ).fetchone()
         return Duplicate(known)
 
+    def _forget_attempts(self, answers: Sequence[Recorded | Duplicate], position: int) -> None:
+        """Let SQLite count the positions given out, not those it tried for duplicates."""
+        if any(isinstance(answer, Duplicate) for answer in answers):
+            highest = max(position, self._highest)
+            self._db.execute("UPDATE sqlite_sequence SET seq = ? WHERE name = 'event'", (highest,))
+
     def _note_newest(self, entries: Sequence[Entry], answers: Sequence[Recorded | Duplicate]) -> None:
         newest: dict[tuple[str, str], tuple[int, int]] = {}
         for entry, answer in zip(entries, answers, strict=True):
@@ -182,8 +191,7 @@ class SqliteJournal(SqliteJournalReader):
 
     def highest_ever(self) -> int:
         """Return the greatest position ever given out; above the head when events were cut off the end."""
-        row = self._fresh().execute("SELECT seq FROM sqlite_sequence WHERE name = 'event'").fetchone()
-        return row[0] if row else 0
+        return self._highest
 
     def begin_incarnation(self) -> str:
         """Start a new life after a restore; return its name."""
@@ -194,6 +202,7 @@ class SqliteJournal(SqliteJournalReader):
         db.execute("UPDATE sqlite_sequence SET seq = ? WHERE name = 'event'", (self._place.position,))
         db.execute("COMMIT")
         self._place = head_of(self._db)
+        self._highest = self._place.position
         return incarnation
 
     def deliveries(self) -> dict[int, bytes]:

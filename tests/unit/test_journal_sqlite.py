@@ -216,3 +216,33 @@ def test_reading_other_types_does_not_touch_samples(journal: SqliteJournal) -> N
 
     assert "event_rare" in plan[0][3]
     assert not any("TEMP B-TREE" in row[3] for row in plan)
+
+
+def test_duplicates_at_the_end_are_not_taken_for_events_that_were_cut_off(
+    journal: SqliteJournal, tmp_path: Path
+) -> None:
+    known = entry(1)
+    journal.append([entry(0), known], recorded_us=T0)
+
+    journal.append([known], recorded_us=T0)
+
+    assert journal.highest_ever() == 2
+    assert journal.verify().faults == ()
+    journal.close()
+    again = SqliteJournal(tmp_path)
+    assert again.highest_ever() == 2
+    again.close()
+
+
+def test_duplicates_do_not_hide_that_events_were_cut_off(journal: SqliteJournal, tmp_path: Path) -> None:
+    known = entry(0)
+    journal.append([known, entry(1), entry(2)], recorded_us=T0)
+    journal.close()
+    edit(tmp_path, "DELETE FROM event WHERE position > 1")
+
+    again = SqliteJournal(tmp_path)
+    again.append([known], recorded_us=T0)
+
+    assert again.highest_ever() == 3
+    assert len(again.verify().faults) == 1
+    again.close()
