@@ -10,6 +10,8 @@ from functools import lru_cache
 SECOND_US = 1_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+_FIRST_US = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
+_LAST_US = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
 
 
 def now_us() -> int:
@@ -28,11 +30,14 @@ def parse(value: str) -> int:
     """Read an RFC 3339 time with an offset.
 
     Raises:
-        ValueError: the text is no time, or does not say its offset.
+        ValueError: the text is no time that `text` can write, or does not say its offset.
     """
     moment = datetime.fromisoformat(value)
     if moment.tzinfo is None:
         raise ValueError(f"{value!r} has no UTC offset: add Z or +02:00")
     if len(value) < len("2026-11-21T05:00:00Z"):
         raise ValueError(f"{value!r} is not a full date and time")
-    return (moment - _EPOCH) // _MICROSECOND
+    instant_us = (moment - _EPOCH) // _MICROSECOND
+    if not _FIRST_US <= instant_us <= _LAST_US:
+        raise ValueError(f"{value!r} is outside the years 1 to 9999 in UTC")
+    return instant_us

@@ -20,7 +20,9 @@ from schemas.registry import Registry
 
 SAMPLE = "sample.taken"
 SITE = "_site"
-_FOR_ALL = ("window.ended", "window.corrected")
+_CORRECTED = "window.corrected"
+_FOR_ALL = ("window.ended", _CORRECTED)
+_LONGEST_SOURCE = 256
 _RECORDER_ONLY = frozenset({"journal.restored"})
 _WITHOUT_SYSTEM = frozenset(
     {
@@ -72,6 +74,8 @@ class Judge:
         self.registry.check(said.type, said.version, said.data)
         subject = self._subject(said)
         changes, time_us = _corrections(said, subject, now_us)
+        if said.type == _CORRECTED:
+            _check_moved(said.data, now_us)
         if plain or changes or "dataschema" not in document or b"\n" in payload or b"\r" in payload:
             body = envelope.encode(
                 replace(said, subject=subject, time_us=time_us, extensions={**said.extensions, **changes})
@@ -92,9 +96,14 @@ class Judge:
         self._canonical.clear()
 
     def _plain(self, place: Intake, data: dict[str, Any], now_us: int) -> Envelope:
+        source = f"/{self.node_id}/{place.client}"
+        if len(source) > _LONGEST_SOURCE or not source.isprintable():
+            raise InputError(
+                "client", "", f"publish under a printable, shorter name than {place.client!r:.60}"
+            )
         return Envelope(
             id=ids.uuid7(now_us),
-            source=f"/{self.node_id}/{place.client}",
+            source=source,
             type=place.type,
             subject=place.system_id,
             time_us=now_us,
@@ -170,6 +179,20 @@ def _check_measurements(data: Mapping[str, Any]) -> None:
             f"data.values.{unknown[0]}",
             "use a name from schemas/measurements.toml, or begin your own with x_",
         )
+
+
+def _check_moved(data: Mapping[str, Any], now_us: int) -> None:
+    """Hold the time that a correction names to the limits of the time it is for."""
+    if "time" not in data:
+        return
+    try:
+        limits.check_time(instants.parse(data["time"]), now_us)
+    except ValueError as error:
+        raise InputError(
+            "time", "data.time", f"give data.time as RFC 3339 with an offset: {error}"
+        ) from error
+    except InputError as error:
+        raise InputError(error.reason, "data.time", error.hint) from error
 
 
 def _corrections(said: Envelope, subject: str, now_us: int) -> tuple[dict[str, str], int]:

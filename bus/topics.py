@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import quote
 
+_LONGEST = 1024
+
 
 @dataclass(frozen=True, slots=True)
 class Intake:
@@ -33,8 +35,8 @@ class Topics:
         return f"{self.prefix}/in/#"
 
     def parse_intake(self, topic: str) -> Intake | None:
-        """Take an intake topic apart; None when it is none."""
-        return _parse_intake(self.prefix, topic)
+        """Take an intake topic apart; None when it is none, or too long for the topics of its answers."""
+        return _parse_intake(self.prefix, topic) if len(topic) <= _LONGEST else None
 
     def events(self, system_id: str, type_: str) -> str:
         """Name the live, recorded stream of one type of one system."""
@@ -106,9 +108,12 @@ def _parse_intake(prefix: str, topic: str) -> Intake | None:
     return Intake(*parts)
 
 
-@lru_cache(maxsize=8192)
 def matches(topic_filter: str, topic: str) -> bool:
     """Tell whether a topic filter covers a topic (MQTT 5, section 4.7)."""
+    return _known_match(topic_filter, topic) if len(topic) <= _LONGEST else _match(topic_filter, topic)
+
+
+def _match(topic_filter: str, topic: str) -> bool:
     if topic_filter == topic:
         return True
     wanted = topic_filter.split("/")
@@ -121,3 +126,6 @@ def matches(topic_filter: str, topic: str) -> bool:
         if index >= len(levels) or level not in {"+", levels[index]}:
             return False
     return len(wanted) == len(levels)
+
+
+_known_match = lru_cache(maxsize=8192)(_match)

@@ -80,6 +80,46 @@ def test_any_change_to_an_envelope_gives_an_entry_or_a_reason(changes: dict[str,
         assert_recordable(answer)
 
 
+@pytest.mark.parametrize("time", ["0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59"])
+@pytest.mark.parametrize("type_", ["note.added", "sample.taken"])
+def test_a_time_that_utc_cannot_write_is_refused(time: str, type_: str) -> None:
+    data = {"kind": "victron", "interval_ms": 500, "values": {"soc_pct": 1}}
+    good = Envelope("n1", "/edge-01/alice", type_, "rig_01", NOW_US, data)
+    document = orjson.loads(envelope.encode(good)) | {"time": time}
+
+    answer = judge(f"ovr/in/alice/rig_01/{type_}", orjson.dumps(document))
+
+    assert isinstance(answer, InputError)
+    assert answer.reason == "time"
+
+
+@pytest.mark.parametrize(
+    ("time", "reason"), [("2999-01-01T00:00:00Z", "time_future"), ("2000-01-01T00:00:00+01:00", "time_past")]
+)
+def test_a_correction_moves_nothing_to_where_no_fact_may_stand(time: str, reason: str) -> None:
+    answer = judge("ovr/in/alice/rig_01/window.corrected", orjson.dumps({"corrects": "e1", "time": time}))
+
+    assert isinstance(answer, InputError)
+    assert (answer.reason, answer.field) == (reason, "data.time")
+
+
+@pytest.mark.parametrize("client", ["no\u00a0break", "right\u202eleft", "x" * 250])
+def test_a_plain_message_is_refused_from_a_client_whose_name_no_source_can_hold(client: str) -> None:
+    answer = judge(f"ovr/in/{client}/rig_01/note.added", b'{"text":"hello"}')
+
+    assert isinstance(answer, InputError)
+    assert answer.reason == "client"
+
+
+def test_a_topic_too_long_to_be_answered_is_refused() -> None:
+    client = "x" * (65_535 - len("ovr/in//rig_01/note.added"))
+
+    answer = judge(f"ovr/in/{client}/rig_01/note.added", b'{"text":"hello"}')
+
+    assert isinstance(answer, InputError)
+    assert answer.reason == "topic"
+
+
 @given(st.dictionaries(st.text(max_size=8), json_values, max_size=5), st.sampled_from(REGISTRY.types()))
 def test_any_plain_data_gives_an_entry_or_a_reason(data: dict[str, object], type_: str) -> None:
     answer = judge(f"ovr/in/alice/rig_01/{type_}", as_json(data))
