@@ -71,7 +71,7 @@ class SeriesProjector:
     version = VERSION
     types: Collection[str] = FACTS
     samples: Samples = "all"
-    linger_s = 0.05
+    linger_s = 0.0
 
     def __init__(
         self, reader: JournalReader, store: SeriesStore, url: str, settings: Settings | None = None
