@@ -1,13 +1,13 @@
 """The replay service: the past again, for anyone who can reach the broker.
 
 Rules that must stay true here:
-- it only reads;
+- it only reads, and publishes below `…/replay/` alone, whatever a request asks for;
 - what a request asks for is answered whole, or with an error that says what to change;
 - the number of events sent is told at the end, so that a reader knows whether it got all of them.
 
-A request is JSON on `…/replay/request` with an MQTT 5 response topic; all members are optional:
-`id`, `from_position`, `to_position`, `from_time`, `to_time`, `subjects`, `types`, `limit`, `newest` (only the
-newest sample of each stream), `speed` (1 as it was recorded, 10 ten times faster, 0 as fast as possible).
+A request is JSON on `…/replay/request` with an MQTT 5 response topic below `…/replay/`; all members are
+optional: `id`, `from_position`, `to_position`, `from_time`, `to_time`, `subjects`, `types`, `limit`, `newest` (only
+the newest sample of each stream), `speed` (1 as it was recorded, 10 ten times faster, 0 as fast as possible).
 `{"cancel": id}` ends a replay.
 """
 
@@ -35,6 +35,7 @@ _AT_ONCE = 32
 _BACKLOG_BYTES = 1 << 20
 _UNACKNOWLEDGED = 200
 _SLICE = 200
+_LAST_POSITION = 2**62
 _MEMBERS = {
     "id": str,
     "cancel": str,
@@ -89,8 +90,13 @@ def parse_request(payload: bytes) -> Request:
     longest = 64
     if not chosen.isalnum() or not chosen.isascii() or len(chosen) > longest or chosen == "request":
         raise InputError("member", "id", f"choose an id of at most {longest} letters and digits")
+    for name in ("from_position", "to_position"):
+        if not 0 <= said.get(name, 0) <= _LAST_POSITION:
+            raise InputError("member", name, f"give {name} as a position in the journal")
     if not 0 <= said.get("speed", 0) < float("inf") or said.get("limit", 1) < 1:
         raise InputError("member", "speed", "give a speed of 0 or more, and a limit of 1 or more")
+    if said.get("newest") and (other := said.keys() & {"from_time", "to_time", "types"}):
+        raise InputError("member", min(other), "newest is asked for by positions and subjects alone")
     return Request(
         id=chosen,
         after=max(0, said.get("from_position", 1) - 1),
@@ -125,7 +131,12 @@ def select(reader: JournalReader, request: Request) -> Iterator[Recorded]:
     """Yield what a request asks for."""
     if request.newest:
         upto = reader.head().position if request.upto is None else request.upto
-        chosen = (e for e in reader.newest_samples(upto) if e.position > request.after)
+        subjects = request.subjects
+        chosen = (
+            event
+            for event in reader.newest_samples(upto)
+            if event.position > request.after and (subjects is None or event.subject in subjects)
+        )
         return iter(list(chosen)[: request.limit])
     return reader.read(
         request.after,
@@ -209,6 +220,9 @@ class ReplayService:
         self._health.tick()
 
     def _request(self, message: Message) -> None:
+        if message.response_topic and not self._topics.may_answer_on(message.response_topic):
+            return
+
         def answer(said: dict[str, Any]) -> None:
             if message.response_topic:
                 body = orjson.dumps(said)

@@ -73,6 +73,14 @@ class Topics:
         """Match one replay."""
         return f"{self.prefix}/replay/{replay_id}/#"
 
+    def may_answer_on(self, topic: str) -> bool:
+        """Tell whether a replay may be answered on a topic: nowhere else can a request make us publish."""
+        return (
+            topic.startswith(f"{self.prefix}/replay/")
+            and topic != self.replay_request
+            and not {"+", "#"} & set(topic)
+        )
+
     def state(self, system_id: str) -> str:
         """Name the retained current state of a system."""
         return f"{self.prefix}/state/{quote(system_id, safe='')}"

@@ -146,6 +146,9 @@ def test_a_replay_keeps_the_pace_of_the_recording_times_its_speed(asker: Asker) 
         (b'{"subjects":"rig"}', "subjects"),
         (b'{"from_time":"yesterday"}', "from_time"),
         (b'{"from_position":true}', "from_position"),
+        (b'{"from_position":18446744073709551615}', "from_position"),
+        (b'{"to_position":9223372036854775808}', "to_position"),
+        (b'{"newest":true,"to_time":"2026-11-21T05:00:00Z"}', "to_time"),
     ],
 )
 def test_a_wrong_request_is_answered_with_what_to_change(asker: Asker, payload: bytes, field: str) -> None:
@@ -154,6 +157,25 @@ def test_a_wrong_request_is_answered_with_what_to_change(asker: Asker, payload: 
     assert said["status"] == "error"
     assert said["field"] == field
     assert said["hint"]
+
+
+def test_newest_samples_can_be_had_of_some_systems(asker: Asker) -> None:
+    done = asker.ask(b'{"id":"r3","newest":true,"subjects":["rig_2","rig_4"]}')
+
+    assert done["count"] == 2
+    assert {m.topic.split("/")[3] for m in asker.events} == {"rig_2", "rig_4"}
+
+
+@pytest.mark.parametrize("topic", ["ovr/in/alice/rig_01/note.added", "ovr/ack/alice", "ovr/replay/request"])
+def test_a_request_cannot_make_the_service_publish_elsewhere(asker: Asker, topic: str) -> None:
+    heard: list[str] = []
+    asker.connection.subscribe("ovr/#", lambda message: heard.append(message.topic), qos=1)
+
+    asker.connection.publish("ovr/replay/request", b'{"id":"abuse"}', qos=1, response_topic=topic)
+
+    assert asker.ask(b'{"id":"fair","limit":1}')["status"] == "done"
+    assert heard.count(topic) == (2 if topic == "ovr/replay/request" else 0)
+    assert not any(name.startswith("ovr/replay/abuse/") for name in heard)
 
 
 def test_a_replay_can_be_cancelled(asker: Asker) -> None:
