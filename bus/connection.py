@@ -29,6 +29,7 @@ _GOODBYE_S = 1.0
 _FIRST_DELAY_S = 0.1
 _LONGEST_DELAY_S = 10.0
 _SHORT_LIFE_S = 5.0
+_MOST_UNANSWERED = 60_000  # there are 65,535 packet identifiers, and subscribing takes one too
 _REFUSALS = {
     0x84: "the broker does not speak MQTT 5: use Mosquitto 2",
     0x85: "the broker refuses the client id",
@@ -125,11 +126,11 @@ class Connection:
         correlation: bytes | None = None,
         on_ack: Callable[[int], None] | None = None,
     ) -> bool:
-        """Write a message to the broker, or return False when it is away.
+        """Write a message to the broker, or return False when it is away, or has left too many unanswered.
 
         `on_ack` gets the broker's reason code at QoS 1; it is never called when the connection ends first.
         """
-        if self._link is None or not self.connected:
+        if self._link is None or not self.connected or (qos and len(self._pubacks) >= _MOST_UNANSWERED):
             return False
         mid = self._next_mid() if qos else 0
         if qos:
@@ -272,7 +273,8 @@ class Connection:
             if self._link is not None and now > self._deadline:
                 raise LinkError("the broker does not answer CONNECT")
         elif self._pinged_at is not None:
-            if now - self._pinged_at > patience_s:
+            # What came after the ping is a sign of life too: the answer may stand behind much else.
+            if now - max(self._pinged_at, link.heard_at) > patience_s:
                 raise LinkError("the broker does not answer pings")
         elif now - min(link.heard_at, link.sent_at) > patience_s:
             self._pinged_at = now

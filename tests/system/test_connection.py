@@ -228,3 +228,31 @@ def test_filters_match_as_an_independent_client_says(topic_filter: str, topic: s
     if not topic or not topic_filter or not valid or "#" in topic_filter[:-1]:
         return
     assert matches(topic_filter, topic) == paho.topic_matches_sub(topic_filter, topic)
+
+
+def test_a_flood_of_messages_ends_with_a_no_and_goes_on_when_the_broker_has_answered(broker: Service) -> None:
+    ours = connect(broker.port, "ours")
+    published = sum(ours.publish("to/nobody", b"", qos=1) for _ in range(66_000))
+
+    assert 10_000 < published < 65_535
+    until(lambda: ours.unacknowledged == 0, "all is answered", turn=lambda: turn(ours))
+    assert ours.publish("to/nobody", b"", qos=1)
+    ours.close()
+
+
+def test_a_broker_that_still_sends_is_alive_even_if_its_answer_to_our_ping_is_far_behind(
+    broker: Service,
+) -> None:
+    ours = connect(broker.port, "ours", keepalive_s=2)
+    theirs = connect(broker.port, "theirs", keepalive_s=2)
+    ours.subscribe("to/us", lambda _: None)
+    ours._pinged_at = 0.0  # as if it were long ago
+
+    turn(ours)
+    until(lambda: theirs.publish("to/us", b"hello"), "published")
+    for _ in range(3):
+        turn(theirs, ours)
+
+    assert ours.connected
+    ours.close()
+    theirs.close()
