@@ -5,9 +5,9 @@ Rules that must stay true here:
 - what a request asks for is answered whole, or with an error that says what to change;
 - the number of events sent is told at the end, so that a reader knows whether it got all of them.
 
-A request is JSON on `…/replay/request` with an MQTT 5 response topic below `…/replay/`; all members are
-optional: `id`, `from_position`, `to_position`, `from_time`, `to_time`, `subjects`, `types`, `limit`, `newest` (only
-the newest sample of each stream), `speed` (1 as it was recorded, 10 ten times faster, 0 as fast as possible).
+A request is JSON on `…/replay/request` with an MQTT 5 response topic below `…/replay/`. All members are
+optional: `id`, `from_position`, `to_position`, `from_time`, `to_time`, `subjects`, `types`, `limit`, `newest`
+(only the newest sample of each stream), `speed` (1 as it was recorded, 10 ten times faster, 0 for no wait).
 `{"cancel": id}` ends a replay.
 """
 

@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 
 _POLL_S = 0.25
 _BACKLOG = 4_000_000
+_MOST_UNANSWERED = 1000
 
 
 class Live:
@@ -60,11 +61,22 @@ class Live:
 
     def _turn(self) -> bool:
         more = self._runner.turn()
-        if self._connection.connected and self._connection.backlog < _BACKLOG:
-            for topic, payload in self._projector.messages(time.monotonic()):
-                self._connection.publish(topic, payload, qos=1, retain=True)
+        self._say()
         self._tell()
         return more
+
+    def _say(self) -> None:
+        """Publish what is due, as fast as the broker takes it; the rest stays due."""
+        messages = iter(self._projector.messages(time.monotonic()))
+        while self._has_room and (message := next(messages, None)) is not None:
+            topic, payload = message
+            self._connection.publish(topic, payload, qos=1, retain=True)
+
+    @property
+    def _has_room(self) -> bool:
+        connection = self._connection
+        waiting = connection.backlog >= _BACKLOG or connection.unacknowledged >= _MOST_UNANSWERED
+        return connection.connected and not waiting
 
     def _tell(self) -> None:
         runner = self._runner

@@ -5,6 +5,7 @@ Rules that must stay true here:
 - what was folded under an alias is merged into its system, and gives what one name from the start would have.
 """
 
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -14,7 +15,7 @@ from projectors import windows
 from projectors.aliases import REGISTERED, Aliases
 from projectors.events import SAMPLE
 from projectors.state_system import Alarm, AlarmKey, Device, Stamped, Stream, System, alarm_key
-from projectors.windows import WindowFact, Windows, fact_of, fold_windows
+from projectors.windows import Window, WindowFact, Windows, fact_of, fold_windows
 
 NOTE, PHOTO = "note.added", "photo.added"
 CONNECTED, DISCONNECTED, DESCRIBED = "device.connected", "device.disconnected", "device.described"
@@ -104,13 +105,13 @@ class State:
             system.windows = fold_windows((*system.facts.values(), *self.shared.values()))
         return before
 
-    def taking_part(self, event_id: str) -> list[str]:
-        """Name the systems with a window of that event_id."""
-        return sorted(
-            system_id
-            for system_id, system in self.systems.items()
-            if any(window.event_id == event_id for window in system.windows.windows)
-        )
+    def parts(self) -> dict[str, list[tuple[str, Window]]]:
+        """Return the windows of every event_id, each with its system, by system and time."""
+        parts: dict[str, list[tuple[str, Window]]] = defaultdict(list)
+        for system_id, system in sorted(self.systems.items()):
+            for window in system.windows.windows:
+                parts[window.event_id].append((system_id, window))
+        return parts
 
     def event_ids(self) -> set[str]:
         """Return every event_id that was ever named, whether it came to a window or not."""

@@ -3,10 +3,12 @@
 Rules that must stay true here:
 - a first change is due at once, the next of the same topic half a second later, and the newest state
   is always said in the end;
+- a message is never longer than the broker takes: what was left out is counted in `left_out`;
 - what no longer is (an alias, an event_id without windows) is cleared, also after a restart.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
 import orjson
@@ -19,6 +21,9 @@ from projectors.state_system import Device, System
 from projectors.windows import Window, Windows
 
 _EVERY_S = 0.5
+_MOST_BYTES = 200_000  # the broker takes 256 KiB, and ends the connection of who sends much more
+
+Parts = Sequence[tuple[str, Window]]
 
 
 class Messages:
@@ -49,19 +54,20 @@ class Messages:
     def due(self, now_s: float) -> Iterator[Retained]:
         """Yield what is due, as topic and payload; an empty payload clears the topic."""
         ready = [key for key in self._due if now_s - self._said_s.get(key, now_s - _EVERY_S) >= _EVERY_S]
+        parts = self._state.parts() if any(kind == "event" for kind, _ in ready) else {}
         for key in ready:
+            kind, name = key
             del self._due[key]
             self._said_s[key] = now_s
-            yield self._system(key[1]) if key[0] == "system" else self._event(key[1])
+            yield self._system(name) if kind == "system" else self._event(name, parts.get(name, ()))
 
     def _system(self, system_id: str) -> Retained:
         system = self._state.systems.get(system_id)
-        said = b"" if system is None else orjson.dumps(system_state(system_id, system))
+        said = b"" if system is None else _fitting(system_state(system_id, system))
         return self._topics.state(system_id), said
 
-    def _event(self, event_id: str) -> Retained:
-        systems = {name: self._state.systems[name] for name in self._state.taking_part(event_id)}
-        said = b"" if not systems else orjson.dumps(event_state(event_id, systems))
+    def _event(self, event_id: str, parts: Parts) -> Retained:
+        said = b"" if not parts else _fitting(event_state(event_id, parts))
         return self._topics.state_event(event_id), said
 
 
@@ -92,22 +98,31 @@ def system_state(system_id: str, system: System) -> dict[str, Any]:
     }
 
 
-def event_state(event_id: str, systems: dict[str, System]) -> dict[str, Any]:
+def event_state(event_id: str, parts: Parts) -> dict[str, Any]:
     """Describe a user's event: all windows of that name."""
-    parts = [
-        {"system_id": system_id, **window_state(window)}
-        for system_id, system in systems.items()
-        for window in system.windows.windows
-        if window.event_id == event_id
-    ]
-    active = any(part["ended_at"] is None for part in parts)
+    windows = [{"system_id": system_id, **window_state(window)} for system_id, window in parts]
+    active = any(window["ended_at"] is None for window in windows)
     return {
         "event_id": event_id,
         "active": active,
-        "started_at": min(part["started_at"] for part in parts),
-        "ended_at": None if active else max(part["ended_at"] for part in parts),
-        "windows": parts,
+        "started_at": min(window["started_at"] for window in windows),
+        "ended_at": None if active else max(window["ended_at"] for window in windows),
+        "windows": windows,
     }
+
+
+def _fitting(said: dict[str, Any]) -> bytes:
+    """Write a state; what makes it too long for a message is left out, the oldest first, and counted."""
+    body = orjson.dumps(said)
+    for name, age in _BY_AGE.items():
+        while len(body) > _MOST_BYTES and said.get(name):
+            left_out = said.setdefault("left_out", {})
+            newest_last = sorted(said[name].items() if name == "devices" else said[name], key=age)
+            dropped = len(newest_last) // 2 + 1
+            left_out[name] = left_out.get(name, 0) + dropped
+            said[name] = type(said[name])(newest_last[dropped:])
+            body = orjson.dumps(said)
+    return body
 
 
 def window_state(window: Window) -> dict[str, Any]:
@@ -139,6 +154,18 @@ def _device(device: Device) -> dict[str, Any]:
     said.pop("device", None)
     since = text(device.connection.time_us) if device.connection else None
     return {"connected": device.connected, "since": since, **said}
+
+
+def _window_age(window: Mapping[str, Any]) -> tuple[bool, str]:
+    return window["ended_at"] is None, window["ended_at"] or window["started_at"]
+
+
+_BY_AGE: Mapping[str, Callable[[Any], Any]] = {
+    "windows": _window_age,
+    "readings": itemgetter("time"),
+    "alarms": itemgetter("since"),
+    "devices": lambda device: device[1]["since"] or "",
+}
 
 
 def _alarms(system: System) -> Iterator[dict[str, Any]]:

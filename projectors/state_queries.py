@@ -97,11 +97,7 @@ def _opened(data: Path, as_of: int | None) -> Iterator[tuple[State, int]]:
 
 def _described(state: State, position: int) -> dict[str, Any]:
     systems = [system_state(name, system) for name, system in sorted(state.systems.items())]
-    event_ids = {w.event_id for system in state.systems.values() for w in system.windows.windows}
-    events = [
-        event_state(event_id, {name: state.systems[name] for name in state.taking_part(event_id)})
-        for event_id in sorted(event_ids)
-    ]
+    events = [event_state(event_id, parts) for event_id, parts in sorted(state.parts().items())]
     return {"position": position, "systems": systems, "events": events}
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 import pytest
 
+from bus.instants import text
 from bus.topics import Topics
 from projectors.runner import Runner
 from projectors.state import StateProjector
@@ -131,6 +132,50 @@ def test_a_photo_keeps_its_hash(world: World) -> None:
 
     (photo,) = world.ask("SELECT sha256, media_type, bytes, caption FROM photos")
     assert photo == {"sha256": "ab" * 32, "media_type": "image/jpeg", "bytes": 5, "caption": None}
+
+
+def test_what_is_said_of_an_event_is_never_longer_than_the_broker_takes(world: World) -> None:
+    for turn in range(2000):
+        record(
+            world.journal,
+            [start("rig_01", 2 * turn, "daily"), Said("window.ended", "rig_01", 2 * turn + 1, {})],
+        )
+    world.say(start("rig_01", 5000, "daily"))
+    world.runner.finish()
+
+    (payload,) = (p for t, p in world.projector.messages(1.0) if t == "ovr/state/_events/daily")
+
+    said = orjson.loads(payload)
+    assert len(payload) <= 200_000
+    assert said["started_at"] == text(BASE_US)
+    assert said["windows"][-1]["ended_at"] is None
+    assert len(said["windows"]) + said["left_out"]["windows"] == 2001
+
+
+def test_what_is_said_of_a_system_is_never_longer_than_the_broker_takes(world: World) -> None:
+    values = {f"x_{n:03d}_{'long' * 20}": float(n) for n in range(500)}
+    samples = [
+        Said("sample.taken", "rig_01", at_s, {"kind": f"kind_{at_s}", "interval_ms": 500, "values": values})
+        for at_s in range(12)
+    ]
+    world.say(*samples)
+
+    (payload,) = (payload for _, payload in world.projector.messages(1.0))
+
+    said = orjson.loads(payload)
+    assert len(payload) <= 200_000
+    assert said["readings"][-1]["kind"] == "kind_11"
+    assert len(said["readings"]) + said["left_out"]["readings"] == 12
+
+
+def test_messages_that_nobody_took_stay_due(world: World) -> None:
+    world.say(start("rig_01", 10, "a"), start("rig_02", 10, "b"), start("rig_03", 10, "c"))
+
+    first = next(iter(world.projector.messages(1.0)))[0]
+
+    others = world.messages(1.0)
+    assert first not in others
+    assert len(others) == 5
 
 
 def test_an_alarm_is_active_since_it_was_raised_first_and_until_it_is_cleared(world: World) -> None:
