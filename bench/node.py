@@ -23,6 +23,8 @@ from bus.sender import Sender
 RATE = 400
 SECONDS = 30.0
 WARM_S = 15.0
+MILLION = 1_000_000
+_CHUNK = 50_000
 OURS = ("recorder", "replay", "projector-state", "projector-series", "host")
 
 
@@ -42,6 +44,28 @@ def under_load(tmp: Path) -> Iterator[Figure]:
         stop.set()
         source.join()
     yield from _figures(noted, committed, spent)
+
+
+def memory(tmp: Path) -> Iterator[Figure]:
+    """Record a million samples at full rate, and look at how large our processes are then."""
+    with victoria(tmp) as port, _node(tmp, port) as node:
+        for _ in range(MILLION // _CHUNK):
+            load.run(node["port_base"], _CHUNK)
+        pids = {one["name"]: one["pid"] for one in node["processes"] if one["name"] in OURS}
+        wait(lambda: _lag(tmp / "data") == 0, 300.0)
+        for name, pid in pids.items():
+            resident = usage(pid).resident_bytes / 2**20
+            yield Figure(f"{name}: memory after a million samples", resident, "MiB", at_most=150)
+        journal = sum(file.stat().st_size for file in (tmp / "data" / "journal").iterdir())
+        yield Figure("journal on disk, before sealing", journal / MILLION, "bytes a sample")
+
+
+def _lag(data: Path) -> int:
+    """Return how far the slowest projector is behind; more than nothing while that is not known."""
+    lags = [
+        one["health"].get("lag_events") for one in _snapshot(data)["processes"] if "projector" in one["name"]
+    ]
+    return max((1 if lag is None else int(lag) for lag in lags), default=1)
 
 
 def _figures(accepted: list[float], committed: list[float], spent: dict[str, Usage]) -> Iterator[Figure]:
