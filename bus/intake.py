@@ -7,6 +7,7 @@ Rules that must stay true here:
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -169,6 +170,15 @@ class Judge:
 def stream_of(type_: str, data: Mapping[str, Any]) -> str | None:
     """Tell the series a sample belongs to within its system: `<kind>/<interval_ms>`; None for other types."""
     return f"{data['kind']}/{data.get('interval_ms', 0)}" if type_ == SAMPLE else None
+
+
+def claimed(body: bytes) -> tuple[Any, ...]:
+    """Return what the sender of a stored body claimed, whatever the recorder corrected or learned since."""
+    said = envelope.load(body)
+    time = said.get("claimedtime", said["time"])
+    with suppress(ValueError):  # a sender may say anything under a name that is ours
+        time = instants.parse(time)
+    return said["type"], said.get("typedsubject", said["subject"]), time, said["data"]
 
 
 def _check_measurements(data: Mapping[str, Any]) -> None:

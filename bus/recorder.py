@@ -17,15 +17,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import orjson
-
 from bus import anchor, envelope, instants, restored
 from bus.announce import Announcer
 from bus.connection import Broker, Connection, Message
 from bus.envelope import Recorded
 from bus.epochs import Answer, Epochs, Transmission, transmission
 from bus.health import Health
-from bus.intake import SAMPLE, Judge
+from bus.intake import SAMPLE, Judge, claimed
 from bus.journal import DeadLetter, Duplicate, Entry
 from bus.journal_writer import SqliteJournal
 from bus.topics import Topics
@@ -248,20 +246,19 @@ class Recorder:
             answer = next(rest)
             if isinstance(answer, Recorded):
                 new.append(answer)
+            elif self._is_reused(taken, answer):
+                continue
             if taken.number is None and taken.entry is not None:
                 self._announcer.plain(taken.entry, answer.position)
-            if isinstance(answer, Duplicate) and taken.entry is not None:
-                self._check_same(taken, answer)
         self._announcer.count(len(new), len(answers) - len(new))
         return new
 
-    def _check_same(self, taken: Taken, known: Duplicate) -> None:
-        """Bury a message whose id is taken by other content: it is not a duplicate, and must not vanish."""
+    def _is_reused(self, taken: Taken, known: Duplicate) -> bool:
+        """Bury a message whose id is taken by another claim: it is not a duplicate, and must not vanish."""
         assert taken.entry is not None
         (stored,) = self.journal.read(known.position - 1, limit=1)
-        one, other = orjson.loads(stored.body), orjson.loads(taken.entry.body)
-        if one.get("data") == other.get("data") and stored.type == taken.entry.type:
-            return
+        if claimed(stored.body) == claimed(taken.entry.body):
+            return False
         letter = DeadLetter(
             self._clock(),
             taken.client,
@@ -274,6 +271,7 @@ class Recorder:
         with contextlib.suppress(TransientError):
             self.journal.append([], recorded_us=letter.received_us, dead_letters=[letter])
         self._announcer.rejected(letter, taken.number)
+        return True
 
 
 def _client_id(broker: Broker) -> str:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from bus import envelope, instants, system_ids
 from bus.envelope import Envelope
-from bus.intake import Judge
+from bus.intake import Judge, claimed
 from bus.journal import Entry
 from bus.topics import Topics
 from schemas.errors import InputError
@@ -91,6 +91,16 @@ def test_a_time_that_utc_cannot_write_is_refused(time: str, type_: str) -> None:
 
     assert isinstance(answer, InputError)
     assert answer.reason == "time"
+
+
+@pytest.mark.parametrize("claim", ["nonsense", "", "2026-11-21T05:00:00Z"])
+def test_what_a_body_claims_can_be_read_whatever_a_sender_says_under_our_names(claim: str) -> None:
+    extensions = {"claimedtime": claim, "typedsubject": claim}
+    fact = Envelope("n1", "/edge-01/alice", "note.added", "rig_01", NOW_US, {"text": "a"}, 1, extensions)
+    answer = judge("ovr/in/alice/rig_01/note.added", envelope.encode(fact))
+
+    assert isinstance(answer, Entry)
+    assert claimed(answer.body) == claimed(answer.body)
 
 
 @pytest.mark.parametrize(

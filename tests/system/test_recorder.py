@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -193,6 +193,36 @@ def test_an_id_reused_for_other_content_is_refused_and_not_swallowed(
 
     assert ear.on("ovr/rejected/alice")[0]["reason"] == "id_reused"
     assert journal.dead_letters()[0][0].reason == "id_reused"
+
+
+@pytest.mark.parametrize("change", [{"subject": "rig_02"}, {"time_us": 1_790_000_000_000_000}])
+def test_the_same_words_under_one_id_about_another_system_or_time_are_refused_too(
+    ear: Ear, change: dict[str, Any]
+) -> None:
+    fact = note(1)
+    other = replace(fact, **change)
+    ear.publish(TOPICS.intake("alice", fact.subject, fact.type), envelope.encode(fact))
+    ear.publish(TOPICS.intake("alice", other.subject, other.type), envelope.encode(other))
+
+    ear.until(lambda: ear.on("ovr/rejected/alice"), "the second is refused")
+
+    assert ear.on("ovr/rejected/alice")[0]["reason"] == "id_reused"
+    assert len(ear.on("ovr/ack/alice")) == 1
+
+
+def test_an_event_that_comes_again_after_its_system_got_another_name_is_a_duplicate(
+    ear: Ear, journal: SqliteJournalReader
+) -> None:
+    fact = replace(note(1), subject="Blue")
+    named = {"name": "Rig 1", "aliases": ["blue"]}
+    ear.number("e1", 1, fact)
+    ear.number("e1", 2, replace(note(2), type="system.registered", data=named))
+    ear.number("e2", 1, fact)
+
+    ear.until(lambda: {a.get("epoch") for a in ear.on("ovr/ack/alice")} == {"e1", "e2"}, "both are confirmed")
+
+    assert [e.subject for e in journal.read()] == ["blue", "rig_01"]
+    assert ear.on("ovr/rejected/alice") == []
 
 
 def test_a_refused_event_in_mid_stream_is_reported_confirmed_and_the_rest_goes_on(
