@@ -66,6 +66,8 @@ class StateProjector:
         """Load what is saved."""
         self.close()
         self._model = open_model(self._path())
+        if isinstance(self._place, Path):
+            self._model.defer_indexes()  # a build: nobody asks it before it is finished
         if isinstance(self._place, Generations) and self._place.current() is None:
             self._place.serve(self._model.path)
         self.state = state_store.load(self._model.db)
