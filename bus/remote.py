@@ -1,24 +1,26 @@
 """The journal from another machine: the same reader, through the replay service.
 
 Rules that must stay true here:
-- an answer counts only when as many events came as were sent; anything less is asked for again;
+- an answer counts only when as many events came as were sent, in order; anything else is asked for again;
 - one request at a time, and pages of bounded size, so that no broker queue can overflow.
 """
 
+import contextlib
 import time
 from collections.abc import Collection, Iterator
+from itertools import pairwise
 from typing import Any
 
 import orjson
 
-from bus import ids, instants
+from bus import envelope, ids, instants
 from bus.connection import Broker, Connection, Message
 from bus.envelope import Recorded
 from bus.journal import Head, Verdict
 from bus.journal_verify import verify
 from bus.topics import Topics
 from bus.transfer import from_line
-from schemas.errors import TransientError
+from schemas.errors import InputError, TransientError
 
 _PAGE = 500
 _PATIENCE_S = 5.0
@@ -113,7 +115,7 @@ class RemoteReader:
                 assert self._done is not None
                 if self._done.get("status") == "error" and self._done.get("reason") != "busy":
                     raise TransientError(f"the replay service refuses: {self._done.get('hint')}")
-                if self._done.get("count") == len(self._events):
+                if self._done.get("count") == len(self._events) and _in_order(self._events):
                     return self._events
         raise TransientError(
             f"the replay service does not answer: {self.connection.refusal or 'is it running?'}"
@@ -141,15 +143,26 @@ class RemoteReader:
         return self._done is not None
 
     def _receive(self, message: Message) -> None:
-        if message.topic != self._reply:
+        with contextlib.suppress(InputError):  # what cannot be read is as good as lost, and asked for again
+            if message.topic == self._reply:
+                self._learn_end(message)
+                return
             said = dict(message.user_properties)
             line = message.payload[:-1] + b',"hash":"' + said.get("hash", "").encode() + b'"}'
             self._events.append(from_line(line))
-            return
-        said_ = orjson.loads(message.payload)
-        if message.correlation == str(self._asked).encode() and said_.get("status") in {"done", "error"}:
-            self._done = said_
+
+    def _learn_end(self, message: Message) -> None:
+        said = envelope.load(message.payload)
+        if message.correlation == str(self._asked).encode() and said.get("status") in {"done", "error"}:
+            self._done = said
 
     def _learn_head(self, message: Message) -> None:
-        said = orjson.loads(message.payload)
-        self._head = Head(said["journal"], said["incarnation"], said["position"], bytes.fromhex(said["hash"]))
+        with contextlib.suppress(InputError, KeyError, TypeError, ValueError):
+            said = envelope.load(message.payload)
+            place = said["journal"], said["incarnation"], int(said["position"]), bytes.fromhex(said["hash"])
+            self._head = Head(*place)
+
+
+def _in_order(events: list[Recorded]) -> bool:
+    """Tell whether these are of one answer: those of an earlier one may come late, and stand before."""
+    return all(one.position < other.position for one, other in pairwise(events))

@@ -278,3 +278,38 @@ def test_a_follower_on_another_machine_notices_a_journal_that_was_restored_and_o
 
     with pytest.raises(ConfigurationError, match="restored or replaced: begin again"):
         follower.batch(500)
+
+
+@pytest.mark.parametrize("payload", [b"", b"nonsense", b"[]", b'{"status":"done"}', b'{"position":"x"}'])
+def test_a_remote_reader_survives_what_others_publish_on_its_topics(
+    broker: Service, remote: RemoteReader, local: SqliteJournalReader, payload: bytes
+) -> None:
+    head = remote.head()
+    vandal = Connection(Broker(port=broker.port), "vandal")
+    until(lambda: vandal.connected, "connected", turn=lambda: vandal.step(0.01))
+    for topic in (remote._reply, remote._topics.replay(remote._id, "rig_1", "note.added"), "ovr/head"):
+        vandal.publish(topic, payload, qos=1)
+    until(lambda: not vandal.unacknowledged, "it is published", turn=lambda: vandal.step(0.01))
+
+    assert list(remote.read(limit=10)) == list(local.read(limit=10))
+    assert remote.head() == head
+    vandal.close()
+
+
+def test_events_of_an_earlier_answer_are_not_taken_for_this_one(
+    remote: RemoteReader, local: SqliteJournalReader
+) -> None:
+    late, missing = list(local.read(limit=12))[10:], 2
+    answered, asked = remote._answered, []
+
+    def disturbed(request: dict[str, Any]) -> bool:
+        asked.append(request)
+        come = answered(request)
+        if len(asked) == 1:
+            remote._events[:] = [*late, *remote._events[:-missing]]
+        return come
+
+    remote._answered = disturbed  # type: ignore[method-assign]
+
+    assert list(remote.read(limit=10)) == list(local.read(limit=10))
+    assert len(asked) == 2
