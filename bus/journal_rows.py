@@ -9,6 +9,7 @@ SAMPLE = "sample.taken"
 _FRAME = b"\x28\xb5\x2f\xfd"  # RFC 8878, section 3.1.1; no JSON object begins so
 _WORTH_COMPRESSING = 160
 _UUID_TEXT, _UUID_BYTES = 36, 16
+_MOST_REMEMBERED = 50_000
 
 _compressor = zstandard.ZstdCompressor(level=1, write_checksum=False)
 _decompressor = zstandard.ZstdDecompressor()
@@ -81,10 +82,12 @@ class Names:
         return str(name)
 
     def forget(self) -> None:
-        """Drop what is remembered: after a rollback it may never have been."""
+        """Drop what is remembered: after a rollback it may never have been; it is read again when needed."""
         self._id_of.clear()
         self._name_of.clear()
 
     def _remember(self, name_id: int, name: str) -> None:
+        if len(self._id_of) >= _MOST_REMEMBERED:  # senders choose names: they must not fill the memory
+            self.forget()
         self._id_of[name] = name_id
         self._name_of[name_id] = name

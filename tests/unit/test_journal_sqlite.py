@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from bus import journal_rows
 from bus.journal import DeadLetter, Entry, check_place
 from bus.journal_dead_letters import KEPT
 from bus.journal_sqlite import FILE, SqliteJournalReader
@@ -246,3 +247,18 @@ def test_duplicates_do_not_hide_that_events_were_cut_off(journal: SqliteJournal,
     assert again.highest_ever() == 3
     assert len(again.verify().faults) == 1
     again.close()
+
+
+def test_names_that_senders_make_up_do_not_fill_the_memory(
+    journal: SqliteJournal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal_rows, "_MOST_REMEMBERED", 10)
+    batch = [entry(n, source=f"/edge/{n}", subject=f"rig_{n % 7}") for n in range(100)]
+
+    journal.append(batch, recorded_us=T0)
+
+    assert len(journal._names._id_of) <= 10
+    assert [(event.source, event.subject) for event in journal.read()] == [
+        (one.source, one.subject) for one in batch
+    ]
+    assert journal.verify().faults == ()
