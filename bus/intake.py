@@ -186,8 +186,9 @@ def _check_measurements(data: Mapping[str, Any]) -> None:
     if unknown:
         raise InputError(
             "unknown_measurement",
-            f"data.values.{unknown[0]}",
-            "use a name from schemas/measurements.toml, or begin your own with x_",
+            f"data.values.{unknown[0][:80]}",
+            "use a name from schemas/measurements.toml, or begin your own with x_, at most"
+            f" {measurements.LONGEST} characters long",
         )
 
 

@@ -14,6 +14,7 @@ from typing import Any, Final
 from schemas.errors import ConfigurationError
 
 FREE_PREFIX: Final = "x_"
+LONGEST: Final = 128
 """Names of one's own begin with this; nothing is known about them."""
 
 POSITIONS: Final[Mapping[str, Mapping[str, str]]] = {
@@ -72,10 +73,11 @@ def read(text: str) -> dict[str, Measurement]:
 
 
 def unknown(values: Mapping[str, Any]) -> list[str]:
-    """Return the names that are neither in the vocabulary nor begin with `x_`."""
+    """Return the names that are not in the vocabulary, and do not begin with `x_` or are too long."""
     if values.keys() <= _NAMES:
         return []
-    return sorted(name for name in values.keys() - _NAMES if not name.startswith(FREE_PREFIX))
+    free = values.keys() - _NAMES
+    return sorted(name for name in free if len(name) > LONGEST or not name.startswith(FREE_PREFIX))
 
 
 def _of_place(document: Mapping[str, Any], prefix: str, place: Mapping[str, Any]) -> Iterator[Measurement]:

@@ -153,6 +153,15 @@ def test_readings_are_finite_numbers_or_null(values: dict[str, float | None]) ->
     assert isinstance(answer, Entry) == finite
 
 
+@pytest.mark.parametrize(("length", "taken"), [(128, True), (129, False), (5000, False)])
+def test_a_measurement_name_that_no_series_can_have_is_refused(length: int, taken: bool) -> None:
+    data = {"kind": "victron", "interval_ms": 500, "values": {"x_".ljust(length, "a"): 1}}
+
+    answer = judge("ovr/in/alice/rig_01/sample.taken", orjson.dumps(data))
+
+    assert isinstance(answer, Entry) == taken
+
+
 @given(st.text(max_size=80))
 def test_a_canonical_id_is_its_own_canonical_id(typed: str) -> None:
     try:
