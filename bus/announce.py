@@ -27,11 +27,12 @@ class Announcer:
     """Publishes on behalf of the recorder.
 
     Attributes:
-        published: the position up to which the live stream was published.
+        published: the position up to which the live stream was handed to the connection.
+        delivered: the position up to which the connection has handed it on.
     """
 
     def __init__(self, connection: Connection, topics: Topics, epochs: Epochs) -> None:
-        self.published = 0
+        self.published = self.delivered = 0
         self.recorded = self.duplicates = self.rejected_count = self.overflowed = 0
         self._connection = connection
         self._topics = topics

@@ -169,7 +169,7 @@ class Judge:
 
 def stream_of(type_: str, data: Mapping[str, Any]) -> str | None:
     """Tell the series a sample belongs to within its system: `<kind>/<interval_ms>`; None for other types."""
-    return f"{data['kind']}/{data.get('interval_ms', 0)}" if type_ == SAMPLE else None
+    return f"{data['kind']}/{int(data.get('interval_ms', 0))}" if type_ == SAMPLE else None
 
 
 def claimed(body: bytes) -> tuple[Any, ...]:

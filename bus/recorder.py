@@ -118,6 +118,8 @@ class Recorder:
     def turn(self) -> None:
         """Serve the broker once, and commit when it is due."""
         self.connection.step(self._patience())
+        if not self.connection.backlog:
+            self._announcer.delivered = self._announcer.published
         if self._due():
             try:
                 self._commit()
@@ -138,6 +140,7 @@ class Recorder:
             self._judge.learn(event.subject, envelope.decode(event.body).data)
         source = f"/{self._judge.node_id}/recorder"
         self._announcer.published = restored.note(self.journal, self._anchor, source)
+        self._announcer.delivered = self._announcer.published
         anchor.save(self._anchor, self.journal.head())
 
     def _on_connect(self, session_present: bool) -> None:
@@ -149,6 +152,7 @@ class Recorder:
     def _on_disconnect(self) -> None:
         if self.connection.refusal is not None:
             log.warning("lost the broker: %s", self.connection.refusal)
+        self._announcer.published = self._announcer.delivered
         for taken in self._batch:
             taken.known_to_broker = False
 
