@@ -51,6 +51,10 @@ class Projector(Protocol):
         """Make all saves inside count together, or not at all; asked for where `samples` is `newest`."""
         ...
 
+    def spill(self) -> None:
+        """Let go of what fills the memory, inside a transaction; a save follows."""
+        ...
+
     def messages(self, now_s: float) -> Iterable[Retained]:
         """Yield retained messages that are due, at a time of any steadily growing clock."""
         ...

@@ -90,7 +90,7 @@ class Runner:
         self._unsaved: list[Recorded] = []
         self._urgent = False
         self._saved_at = self._oldest_at = self._retry_at = self._pause_s = 0.0
-        self._careful_upto = 0
+        self._careful_upto = self._leapt = 0
         self._attempts: dict[int, int] = {}
         self._letters: dict[int, DeadLetter] = {}
 
@@ -148,7 +148,11 @@ class Runner:
         with self._projector.transaction():
             for page in _pages(chain(rare, samples), chunk):
                 self._take(page)
-                self._projector.save(start.place)
+                if chunk == 1:
+                    self._projector.save(start.place)
+                else:
+                    self._projector.spill()
+                self._leapt = page[-1].position
                 self._unsaved.clear()
                 self._progress(page[-1].position, upto.position)
             self._projector.save(upto, self._letters.values())
@@ -238,7 +242,7 @@ class Runner:
         log.warning("projector %s: %s: %s", self._projector.name, type(error).__name__, error, exc_info=error)
         if len(self._unsaved) == 1:
             self._blame(self._unsaved[0], error)
-        furthest = max((event.position for event in self._unsaved), default=0)
+        furthest = max((event.position for event in self._unsaved), default=self._leapt)
         self._careful_upto = max(self._careful_upto, furthest)
         self._follower = None
         if not self._unsaved:

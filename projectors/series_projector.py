@@ -142,6 +142,9 @@ class SeriesProjector:
             self._submit(operation)
         self._keep()
 
+    def spill(self) -> None:
+        """Do nothing: every save hands over all there is."""
+
     def transaction(self) -> AbstractContextManager[object]:
         """Make nothing of it: no save here depends on another."""
         return nullcontext()

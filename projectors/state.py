@@ -102,6 +102,11 @@ class StateProjector:
                 self._messages.touch_events(windows, self.state.systems[system_id].windows)
         self.state.changes = Changes()
 
+    def spill(self) -> None:
+        """Write the log; the rest is small, and much of it changes with every fact."""
+        with self.model.transaction():
+            state_store.write_log(self.model.db, self.state)
+
     def transaction(self) -> AbstractContextManager[object]:
         """Make all saves inside one."""
         return self.model.transaction()

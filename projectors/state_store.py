@@ -46,9 +46,7 @@ def write(db: Database, state: State) -> list[tuple[str, Windows]]:
     if changes.joined:
         _join(db, state.aliases, changes.joined)
         rows["aliases"] += state.aliases.known().items()
-    for event in changes.log:
-        for table, row in state_rows.log_rows(state.aliases.resolve(event.subject), event):
-            rows[table].append(row)
+    write_log(db, state)
     before = state.fold()
     for system_id, windows in before:
         _replace(db, system_id, state, windows, rows)
@@ -65,6 +63,16 @@ def write(db: Database, state: State) -> list[tuple[str, Windows]]:
     )
     _put(db, rows)
     return before
+
+
+def write_log(db: Database, state: State) -> None:
+    """Write what no later event changes, but for the system it is about: the audit log, notes and photos."""
+    rows: Rows = defaultdict(list)
+    for event in state.changes.log:
+        for table, row in state_rows.log_rows(state.aliases.resolve(event.subject), event):
+            rows[table].append(row)
+    state.changes.log.clear()
+    _put(db, rows)
 
 
 def _join(db: Database, aliases: Aliases, joined: Sequence[str]) -> None:

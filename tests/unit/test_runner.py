@@ -34,15 +34,24 @@ class Flaky(StateProjector):
 
     failures: list[Exception]
     poison: int = 0
+    slow_poison: int = 0
+    swallowed: bool = False
+
+    def open(self) -> Head | None:
+        self.swallowed = False
+        return super().open()
 
     def take(self, recorded: Recorded) -> None:
         if recorded.position == self.poison:
             raise ValueError("this event is beyond me")
+        self.swallowed = self.swallowed or recorded.position == self.slow_poison
         super().take(recorded)
 
     def save(self, place: Head, letters: Iterable[DeadLetter] = ()) -> None:
         if self.failures:
             raise self.failures.pop()
+        if self.swallowed:
+            raise ValueError("something I took is beyond me")
         super().save(place, letters)
 
 
@@ -133,6 +142,22 @@ def test_a_leap_passes_an_event_that_cannot_be_applied(
     record(journal, [note(1), note(2), note(3), sample("rig_01", 4, 1.0)])
 
     Runner(journal, projector, leap_from=1, clock=clock).finish()
+
+    content = tables(tmp_path / "state.sqlite")
+    assert [row[0] for row in content["notes"]] == [1, 3]
+    assert [row[0] for row in content["dead_letters"]] == [2]
+
+
+def test_a_leap_finds_an_event_that_can_be_taken_but_not_saved(
+    journal: MemoryJournal, projector: Flaky, clock: Clock, tmp_path: Path
+) -> None:
+    projector.slow_poison = 2
+    record(journal, [note(1), note(2), note(3), sample("rig_01", 4, 1.0)])
+    runner = Runner(journal, projector, leap_from=1, batch=2, clock=clock)
+
+    while runner.saved != journal.head():
+        runner.turn()
+        clock.now += 10.0
 
     content = tables(tmp_path / "state.sqlite")
     assert [row[0] for row in content["notes"]] == [1, 3]
