@@ -7,7 +7,7 @@ import zstandard
 
 SAMPLE = "sample.taken"
 _FRAME = b"\x28\xb5\x2f\xfd"  # RFC 8878, section 3.1.1; no JSON object begins so
-_WORTH_COMPRESSING = 160
+_WORTH_COMPRESSING = 320  # below, it saves a fifth of the bytes and costs a tenth of a rebuild
 _UUID_TEXT, _UUID_BYTES = 36, 16
 _MOST_REMEMBERED = 50_000
 
