@@ -17,6 +17,7 @@ import psutil
 
 from bus.connection import Broker
 from bus.recorder import Recorder
+from projectors import victoria_server
 
 _spawn = multiprocessing.get_context("spawn")
 
@@ -71,22 +72,23 @@ def mosquitto(directory: Path) -> Iterator[int]:
             broker.terminate()
 
 
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A process that was started, and the port it listens on."""
+
+    pid: int
+    port: int
+
+
 @contextmanager
-def victoria(directory: Path) -> Iterator[int]:
-    """Run a VictoriaMetrics with the flags we ship; yield its port."""
+def victoria(directory: Path) -> Iterator[Server]:
+    """Run a VictoriaMetrics as we ship it."""
     port = free_port()
-    command = [
-        "victoria-metrics",
-        f"-httpListenAddr=127.0.0.1:{port}",
-        f"-storageDataPath={directory / 'victoria-metrics'}",
-        "-retentionPeriod=10y",
-        "-dedup.minScrapeInterval=1ms",
-        "-loggerLevel=ERROR",
-    ]
+    command = victoria_server.command(directory / "victoria-metrics", port)
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as server:
         try:
             _listening(port)
-            yield port
+            yield Server(server.pid, port)
         finally:
             server.terminate()
 

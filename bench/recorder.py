@@ -15,15 +15,17 @@ from bus.envelope import Envelope
 from bus.sender import Sender
 
 COUNT = 40_000
+_WARM = 2_000
 
 
 def throughput(tmp: Path) -> Iterator[Figure]:
     """Record samples as fast as they are confirmed."""
     with mosquitto(tmp) as port, recording(tmp / "data", port) as pid:
-        load.run(port, 2_000)
+        load.run(port, _WARM)
         before = usage(pid)
         done = load.run(port, COUNT)
         spent = usage(pid).since(before)
+    journal = (tmp / "data" / "journal" / "journal.sqlite").stat().st_size / (COUNT + _WARM)
     rate = done.events / done.seconds
     raw = _raw_appends(tmp)
     yield Figure("recorder: samples of 50 readings, durable, confirmed", rate, "events/s", at_least=6_000)
@@ -32,6 +34,7 @@ def throughput(tmp: Path) -> Iterator[Figure]:
     yield Figure(
         "recorder: journal's bytes written an event, at full rate", spent.written_bytes / COUNT, "bytes"
     )
+    yield Figure("journal on disk, before sealing", journal, "bytes a sample")
     yield Figure("the same rows with SQLite alone (FULL, 512 a commit)", raw, "events/s")
     yield Figure("ratio: SQLite alone / recorder", raw / rate, "x")
 
