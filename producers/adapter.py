@@ -2,11 +2,12 @@
 
 Rules that must stay true here:
 - `read` gives all readings of one poll; None is "the device has no value now", a missing name is "not asked";
+- alarms and parts are told as states, as often as one likes: the runner finds out what has changed;
 - `read` may be cancelled at any await, and the next call must work all the same;
 - an adapter never blocks the event loop: what can only block runs in a thread of its own.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -28,14 +29,6 @@ class DeviceError(TransientError):
         self.reason = reason
 
 
-class PartialRead(DeviceError):  # noqa: N818 - half a success
-    """Some of the device could be read: `values` are published, flagged `partial`."""
-
-    def __init__(self, detail: str, values: Values) -> None:
-        super().__init__(detail)
-        self.values = values
-
-
 @dataclass(frozen=True, slots=True)
 class Description:
     """What a device says about itself; None where it does not."""
@@ -53,14 +46,74 @@ class Description:
     capacity_ah: float | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class AlarmSeen:
+    """The state of one alarm as the device told it.
+
+    Attributes:
+        alarm: a word: grid_lost, overload, high_temperature …
+        level: "warning" or "alarm"; None when it is not active.
+        device: of the system; the poll's own when left out.
+        phase: l1, l2 or l3 when it concerns one.
+        code: the device's own number for it.
+        text: the device's own words.
+        at_us: when it was seen, by the monotonic clock; the middle of the read when left out.
+    """
+
+    alarm: str
+    level: str | None
+    device: str = ""
+    phase: str = ""
+    code: float | None = None
+    text: str = ""
+    at_us: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PartSeen:
+    """A device behind the one that is polled: a service of a GX device, a unit behind a gateway.
+
+    Attributes:
+        device: its name within the system, such as `vebus/276`.
+        reason: why it is not present, as `device.disconnected` knows reasons.
+        description: what it is, once known.
+        at_us: as in `AlarmSeen`.
+    """
+
+    device: str
+    present: bool
+    reason: str = "left"
+    detail: str = ""
+    description: Description | None = None
+    at_us: int | None = None
+
+
+Seen = AlarmSeen | PartSeen
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What one read gave.
+
+    Attributes:
+        values: may be empty, then there is no sample.
+        seen: states of alarms and parts in order of time.
+        missing: what could not be read, in words; the sample is flagged `partial` then.
+    """
+
+    values: Values
+    seen: Sequence[Seen] = ()
+    missing: str = ""
+
+
 class Adapter(Protocol):
     """Reads one device, or one part of it that is polled together."""
 
-    async def read(self) -> Values:
+    async def read(self) -> Read:
         """Read once.
 
         Raises:
-            DeviceError: nothing could be read, or with `PartialRead` not all.
+            DeviceError: nothing could be read.
         """
         ...
 

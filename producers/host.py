@@ -16,9 +16,9 @@ from typing import Any
 
 import psutil
 
-from producers.adapter import Description, DeviceError, DeviceSpec, PartialRead, Values
+from producers.adapter import Description, DeviceError, DeviceSpec, Read
 from producers.clock import kernel_synchronised
-from producers.source import Setting
+from producers.source import Setting, Source
 
 KIND = "host"
 INTERVAL_MS = 5_000
@@ -29,7 +29,7 @@ _MODEL_FILES = ("/sys/devices/virtual/dmi/id/product_name", "/proc/device-tree/m
 Readings = dict[str, float | None]
 
 
-class HostSource:
+class HostSource(Source):
     """Gives this machine as one system, `host_<node_id>`."""
 
     def __init__(self, setting: Setting) -> None:
@@ -41,9 +41,6 @@ class HostSource:
         adapter = HostAdapter(self._setting.data)
         return [DeviceSpec(f"host_{self._setting.node_id}", KIND, interval_ms, adapter)]
 
-    def save(self) -> None:
-        """Remember nothing."""
-
 
 class HostAdapter:
     """Reads this machine.
@@ -54,7 +51,7 @@ class HostAdapter:
 
     def __init__(self, data: Path) -> None:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="host")
-        self._reading: Future[Values] | None = None
+        self._reading: Future[Read] | None = None
         self._groups: Mapping[str, Callable[[], Readings]] = {
             "processor": processor,
             "memory": memory,
@@ -66,7 +63,7 @@ class HostAdapter:
         }
         psutil.cpu_percent(percpu=True)  # use is counted between two calls: this is the first
 
-    async def read(self) -> Values:
+    async def read(self) -> Read:
         """Read everything once."""
         if self._reading is not None and not self._reading.done():
             raise DeviceError("the previous read still hangs", reason="silent")
@@ -85,7 +82,7 @@ class HostAdapter:
         """Let the thread go."""
         self._thread.shutdown(wait=False, cancel_futures=True)
 
-    def _read(self) -> Values:
+    def _read(self) -> Read:
         values: Readings = {}
         failed: list[str] = []
         for name, group in self._groups.items():
@@ -93,9 +90,7 @@ class HostAdapter:
                 values |= group()
             except (OSError, psutil.Error, RuntimeError) as error:
                 failed.append(f"{name}: {error}")
-        if failed:
-            raise PartialRead("; ".join(failed), values)
-        return values
+        return Read(values, missing="; ".join(failed))
 
 
 def processor() -> Readings:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from producers import facts
-from producers.adapter import DeviceError, DeviceSpec, PartialRead, Values
+from producers.adapter import DeviceError, DeviceSpec, Read
 from producers.clock import Clock
 from producers.link import Link
 from producers.schedule import Slot, backoff_us, spread
@@ -81,12 +81,9 @@ class Poll:
         spec = self.spec
         self.counts.polls += 1
         began_us = self._clock.monotonic_us()
-        partial = False
         try:
             async with asyncio.timeout(spec.timeout_ms / 1000):
-                values = await spec.adapter.read()
-        except PartialRead as error:
-            values, partial = error.values, True
+                read = await spec.adapter.read()
         except DeviceError as error:
             return self._failed(error.reason, str(error))
         except TimeoutError:
@@ -96,8 +93,8 @@ class Poll:
             return self._failed("fault", f"the adapter failed: {error!r}")
         read_us = (began_us + self._clock.monotonic_us()) // 2
         self.counts.late += self._schedule.is_late(slot, read_us)
-        self.counts.partial += partial
-        self._succeeded(read_us, values, partial=partial)
+        self.counts.partial += bool(read.missing)
+        self._succeeded(read_us, read)
         return True
 
     def _failed(self, reason: str, detail: str) -> bool:
@@ -107,12 +104,13 @@ class Poll:
             self._tell("device.disconnected", self._disconnected(reason, detail))
         return False
 
-    def _succeeded(self, read_us: int, values: Values, *, partial: bool) -> None:
+    def _succeeded(self, read_us: int, read: Read) -> None:
         if self.link.succeeded(self.spec.interval_ms, read_us):
             log.info("%s: %s is connected", *self.spec.device_key)
             self._tell("device.connected", facts.connected(self.spec), read_us)
-        if values:
-            self._tell("sample.taken", facts.sample(self.spec, values, partial=partial), read_us)
+        if read.values:
+            data = facts.sample(self.spec, read.values, partial=bool(read.missing))
+            self._tell("sample.taken", data, read_us)
 
     async def _describe(self) -> None:
         try:

@@ -6,7 +6,7 @@ A system and the meters behind it share one state, so that what they tell at one
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from producers.adapter import Description, DeviceError, DeviceSpec, Values
+from producers.adapter import Description, DeviceError, DeviceSpec, Read
 from producers.simulator import model, readings
 from producers.simulator.model import RigState
 from producers.simulator.scenario import Meter, Rig, Scenario
@@ -26,10 +26,10 @@ class LiveRig:
         self.clock = clock
         self.state = state or model.begin(scenario, rig)
 
-    def read(self, told: readings.Readings) -> Values:
+    def read(self, told: readings.Readings) -> Read:
         """Move on to now, and tell."""
         self.state = model.advance(self.scenario, self.rig, self.state, self.clock())
-        return told(self.state, model.now(self.scenario, self.rig, self.state))
+        return Read(told(self.state, model.now(self.scenario, self.rig, self.state)))
 
 
 class SimulatedDevice:
@@ -40,7 +40,7 @@ class SimulatedDevice:
         self._device = device
         self._told = told
 
-    async def read(self) -> Values:
+    async def read(self) -> Read:
         """Read, unless the scenario has unplugged the device."""
         if self._device.unplugged.hold(self._live.clock()):
             raise DeviceError("the scenario has unplugged it", reason="silent")

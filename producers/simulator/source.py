@@ -9,14 +9,14 @@ import orjson
 from producers.adapter import DeviceSpec
 from producers.simulator import scenario
 from producers.simulator.site import Site, restore
-from producers.source import Setting
+from producers.source import Setting, Source
 
 log = logging.getLogger(__name__)
 
 _LONGEST_GAP_US = 7 * 86_400 * 1_000_000
 
 
-class SimulatorSource:
+class SimulatorSource(Source):
     """Gives a scenario as devices, and goes on where an earlier run of the same scenario ended."""
 
     def __init__(self, setting: Setting) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from bus import instants
 from bus.envelope import Envelope
-from producers.adapter import Description, DeviceError, DeviceSpec, PartialRead, Values
+from producers.adapter import Description, DeviceError, DeviceSpec, Read, Values
 from producers.runner import Runner
 from producers.spool import Spool
 from schemas.errors import InputError, TransientError
@@ -27,17 +27,18 @@ class Script:
     """A device that does what it is told, at the time since the start of the test."""
 
     loop: VirtualLoop
-    answer: Callable[[float], Values] = lambda _: FINE
+    answer: Callable[[float], Read | Values] = lambda _: FINE
     takes_s: Callable[[float], float] = lambda _: 0.01
     what: Description | None = field(default_factory=lambda: Description(model="Scripted"))
     reads: int = 0
     closed: int = 0
 
-    async def read(self) -> Values:
+    async def read(self) -> Read:
         self.reads += 1
         began_s = self.loop.time()
         await asyncio.sleep(self.takes_s(began_s))
-        return self.answer(began_s)
+        told = self.answer(began_s)
+        return told if isinstance(told, Read) else Read(told)
 
     async def describe(self) -> Description | None:
         return self.what
@@ -119,12 +120,12 @@ def test_what_a_runner_tells_fits_the_published_schemas() -> None:
     bench = Bench()
     registry = Registry.load()
 
-    def flaky(now_s: float) -> Values:
+    def flaky(now_s: float) -> Read:
         if 20 < now_s < 40:
             raise DeviceError("nobody\tis   there ", reason="refused")
         if now_s > 50:
-            raise PartialRead("one block", FINE)
-        return {**FINE, "cpu_1_pct": float("nan")}
+            return Read(FINE, missing="one block")
+        return Read({**FINE, "cpu_1_pct": float("nan")})
 
     bench.play(60, bench.device(answer=flaky))
 

@@ -143,7 +143,7 @@ def test_a_device_that_the_scenario_unplugs_does_not_answer(tmp_path: Path) -> N
         run(VirtualLoop(), meter.read())
 
     now_s[0] += 60
-    assert run(VirtualLoop(), meter.read())["ac_power_w"] == pytest.approx(6000, rel=0.11)
+    assert run(VirtualLoop(), meter.read()).values["ac_power_w"] == pytest.approx(6000, rel=0.11)
 
 
 def test_a_restarted_simulator_goes_on_where_it_was(tmp_path: Path) -> None:
@@ -155,7 +155,7 @@ def test_a_restarted_simulator_goes_on_where_it_was(tmp_path: Path) -> None:
 
     def energy(source: SimulatorSource) -> float:
         slow = next(spec for spec in source.specs() if spec.key == ("rig_09", "victron", "victron", 5_000))
-        value = run(VirtualLoop(), slow.adapter.read())["ac_out_energy_import_wh"]
+        value = run(VirtualLoop(), slow.adapter.read()).values["ac_out_energy_import_wh"]
         assert value is not None
         return value
 
