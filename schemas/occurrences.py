@@ -26,14 +26,14 @@ class Occurrence:
         category: power, battery, system, safety or other.
         severity: info, warning, error or critical.
         counts: what is counted, in words.
-        ends: the type that this one ends; None when it ends none.
+        ends: the types that this one ends.
     """
 
     type: str
     category: str
     severity: str
     counts: str
-    ends: str | None = None
+    ends: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:
@@ -88,7 +88,7 @@ class Table:
 
     def ended_by(self, type_: str) -> str | None:
         """Name the type that ends occurrences of `type_`; None when nothing does."""
-        return next((one.type for one in self.occurrences.values() if one.ends == type_), None)
+        return next((one.type for one in self.occurrences.values() if type_ in one.ends), None)
 
 
 def read(text: str) -> Table:
@@ -123,15 +123,15 @@ def _occurrence(name: str, row: Mapping[str, Any], said: Mapping[str, Any]) -> O
         raise ConfigurationError(f"occurrences.toml: {name}: there is no category {row['category']}")
     if row["severity"] not in SEVERITIES:
         raise ConfigurationError(f"occurrences.toml: {name}: there is no severity {row['severity']}")
-    ends = row.get("ends")
-    if ends is not None and ends not in said["occurrences"]:
-        raise ConfigurationError(f"occurrences.toml: {name} ends {ends}, which is no occurrence")
+    ends = tuple(row.get("ends", ()))
+    if missing := [other for other in ends if other not in said["occurrences"]]:
+        raise ConfigurationError(f"occurrences.toml: {name} ends {missing[0]}, which is no occurrence")
     return Occurrence(
         f"{PREFIX}{name}",
         row["category"],
         row["severity"],
         row["counts"],
-        f"{PREFIX}{ends}" if ends else None,
+        tuple(f"{PREFIX}{other}" for other in ends),
     )
 
 

@@ -71,6 +71,7 @@ def test_an_unknown_type_is_counted_as_other() -> None:
 
 def test_what_ends_an_occurrence_is_found() -> None:
     assert TABLE.ended_by("ups.ac_power_loss") == "ups.ac_power_restored"
+    assert TABLE.ended_by("ups.battery_critical") == "ups.battery_recovered"
     assert TABLE.ended_by("ups.i2c_error") is None
 
 
@@ -79,7 +80,7 @@ def test_what_ends_an_occurrence_is_found() -> None:
     [
         ('[occurrences.x]\ncategory = "none"\nseverity = "info"\ncounts = "x"', "no category none"),
         ('[occurrences.x]\ncategory = "power"\nseverity = "bad"\ncounts = "x"', "no severity bad"),
-        ('[occurrences.x]\ncategory = "power"\nseverity = "info"\ncounts = "x"\nends = "y"', "ends y"),
+        ('[occurrences.x]\ncategory = "power"\nseverity = "info"\ncounts = "x"\nends = ["y"]', "ends y"),
         ("[thresholds]\nz = { daily = 1 }", "no occurrence ups.z"),
     ],
 )
