@@ -1,0 +1,1 @@
+"""Register layouts of real devices, written from their makers' tables."""

@@ -1,0 +1,239 @@
+"""A Modbus TCP server for simulated devices: many units behind one port, and the ways real ones fail.
+
+Rules that must stay true here:
+- units tell registers and nothing can be written: every other function is refused as unknown;
+- a unit that nobody has put there is refused as a gateway refuses one that does not answer;
+- the port stays the same from `start` to `close`, also while the device is unplugged.
+"""
+
+import asyncio
+import socket
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+READ_HOLDING, READ_INPUT = 3, 4
+ILLEGAL_FUNCTION, ILLEGAL_ADDRESS, ILLEGAL_VALUE, DEVICE_FAILURE, NO_ANSWER_BEHIND_GATEWAY = 1, 2, 3, 4, 11
+_HEADER = struct.Struct(">HHHB")
+_READ = struct.Struct(">BHH")
+_MOST_REGISTERS = 125
+_SHORTEST, _LONGEST = 2, 254
+_LINGER_NOT = struct.pack("ii", 1, 0)
+
+
+class Refused(Exception):  # noqa: N818 - an answer of the protocol, not an error of ours
+    """The unit answers with an exception code."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(f"exception {code}")
+        self.code = code
+
+
+class Registers(Protocol):
+    """The registers of one unit."""
+
+    def read(self, function: int, address: int, count: int) -> bytes:
+        """Give the bytes of `count` registers.
+
+        Raises:
+            Refused: it has no such registers.
+        """
+        ...
+
+
+class Failure(StrEnum):
+    """What a device does wrong."""
+
+    SILENT = "silent"  # takes requests and never answers
+    RESET = "reset"  # answers a request by cutting the connection (RST)
+    SLOW = "slow"  # answers after `delay_s`
+    REFUSING = "refusing"  # answers with the exception `code`
+    HALF = "half"  # sends the first half of an answer, and no more
+    STALE = "stale"  # answers with the number of the request before
+    UNPLUGGED = "unplugged"  # nobody listens: connections are refused
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A failure that lasts until another one, or None, is set."""
+
+    failure: Failure
+    delay_s: float = 0.0
+    code: int = DEVICE_FAILURE
+
+
+UNPLUGGED = Fault(Failure.UNPLUGGED)
+
+
+class ModbusServer:
+    """Serves units on one address; `start` before anything else, `close` at the end.
+
+    Attributes:
+        port: where it listens, known after `start`.
+        requests: how many requests came, answered or not.
+        most_connections: further ones are closed at once, as small devices do; None: no limit.
+    """
+
+    def __init__(
+        self,
+        units: Mapping[int, Registers],
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        most_connections: int | None = None,
+    ) -> None:
+        self.units = dict(units)
+        self.host = host
+        self.port = port
+        self.requests = 0
+        self.most_connections = most_connections
+        self.connections: set[asyncio.Transport] = set()
+        self._faults: dict[int | None, Fault] = {}
+        self._place: socket.socket | None = None
+        self._server: asyncio.Server | None = None
+
+    async def start(self) -> None:
+        """Take the port and listen."""
+        self._place = _bound(self.host, self.port)
+        self.port = self._place.getsockname()[1]
+        await self._listen()
+
+    async def close(self) -> None:
+        """Cut all connections and give the port back."""
+        await self._unlisten()
+        if self._place is not None:
+            self._place.close()
+            self._place = None
+
+    async def fail(self, fault: Fault | None, *, unit: int | None = None) -> None:
+        """Begin to fail, or end it with None; with `unit` only that unit, which then cannot be unplugged."""
+        if fault is None:
+            self._faults.pop(unit, None)
+        else:
+            assert unit is None or fault.failure is not Failure.UNPLUGGED, "a unit has no port of its own"
+            self._faults[unit] = fault
+        if self._faults.get(None) == UNPLUGGED:
+            await self._unlisten()
+        elif self._server is None:
+            await self._listen()
+
+    def fault(self, unit: int) -> Fault | None:
+        """Say what is wrong with a unit now."""
+        return self._faults.get(unit) or self._faults.get(None)
+
+    def answer(self, unit: int, request: bytes) -> bytes:
+        """Answer a request of a unit, without its header."""
+        function = request[0]
+        try:
+            return self._told(unit, function, request)
+        except Refused as refused:
+            return bytes((function | 0x80, refused.code))
+
+    def _told(self, unit: int, function: int, request: bytes) -> bytes:
+        fault = self.fault(unit)
+        if fault and fault.failure is Failure.REFUSING:
+            raise Refused(fault.code)
+        registers = self.units.get(unit)
+        if registers is None:
+            raise Refused(NO_ANSWER_BEHIND_GATEWAY)
+        if function not in {READ_HOLDING, READ_INPUT}:
+            raise Refused(ILLEGAL_FUNCTION)
+        if len(request) != _READ.size:
+            raise Refused(ILLEGAL_VALUE)
+        _, address, count = _READ.unpack(request)
+        if not 1 <= count <= _MOST_REGISTERS:
+            raise Refused(ILLEGAL_VALUE)
+        told = registers.read(function, address, count)
+        return bytes((function, len(told))) + told
+
+    async def _listen(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(
+            lambda: _Connection(self), self.host, self.port, reuse_port=True
+        )
+
+    async def _unlisten(self) -> None:
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+        for transport in tuple(self.connections):
+            transport.abort()
+        await asyncio.sleep(0)  # the transports close in the next turn of the loop
+
+
+class _Connection(asyncio.Protocol):
+    """One client: cuts what it sends into requests and answers them as the server's faults let it."""
+
+    def __init__(self, server: ModbusServer) -> None:
+        self._server = server
+        self._rest = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        most = self._server.most_connections
+        if most is not None and len(self._server.connections) >= most:
+            transport.abort()
+        else:
+            self._server.connections.add(transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        del exc
+        self._server.connections.discard(self._transport)
+
+    def data_received(self, data: bytes) -> None:
+        data = self._rest + data
+        while len(data) > _HEADER.size:
+            number, protocol, length, unit = _HEADER.unpack_from(data)
+            end = _HEADER.size - 1 + length
+            if protocol != 0 or not _SHORTEST <= length <= _LONGEST:
+                self._transport.abort()
+                return
+            if len(data) < end:
+                break
+            self._server.requests += 1
+            self._respond(number, unit, data[_HEADER.size : end])
+            data = data[end:]
+        self._rest = data
+
+    def _respond(self, number: int, unit: int, request: bytes) -> None:
+        fault = self._server.fault(unit)
+        failure = fault.failure if fault else None
+        if failure is Failure.SILENT:
+            return
+        if failure is Failure.RESET:
+            self._reset()
+            return
+        if failure is Failure.STALE:
+            number = (number - 1) & 0xFFFF
+        answer = self._server.answer(unit, request)
+        frame = _HEADER.pack(number, 0, len(answer) + 1, unit) + answer
+        if failure is Failure.HALF:
+            frame = frame[: len(frame) // 2]
+        if fault and failure is Failure.SLOW:
+            asyncio.get_running_loop().call_later(fault.delay_s, self._write, frame)
+        else:
+            self._write(frame)
+
+    def _write(self, frame: bytes) -> None:
+        if not self._transport.is_closing():
+            self._transport.write(frame)
+
+    def _reset(self) -> None:
+        self._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NOT)
+        self._transport.abort()
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    """Take a port without listening: whoever connects is refused, and nobody else gets it."""
+    place = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        place.bind((host, port))
+    except OSError:
+        place.close()
+        raise
+    return place
