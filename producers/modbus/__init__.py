@@ -1,0 +1,1 @@
+"""Devices that speak Modbus TCP: maps as data, one planner, one decoder, one connection for each gateway."""

@@ -1,0 +1,141 @@
+"""What a device file says, as frozen values: one map of one kind of device.
+
+A file holds no conditions: what depends on the device is a parameter of the site, a scale that the device
+tells, or one of the tables that code understands (`transformers`, `power_check`). `device_reading` reads it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from producers.modbus.points import MOST_REGISTERS, Hole, Point
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """What a site may have to say about a device, because the device does not.
+
+    Attributes:
+        choices: the values it can have; any when empty.
+    """
+
+    name: str
+    default: float
+    meaning: str
+    choices: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """What a device of this map reads at one place: `equals`, one of `among`, or `within` two limits.
+
+    Without any of them it must answer.
+    """
+
+    point: Point
+    equals: tuple[float, ...] = ()
+    within: tuple[float, float] | None = None
+    text: str = ""
+
+    def holds(self, value: float | str | None) -> bool:
+        """Tell whether a device with this value can be one of these."""
+        if self.text:
+            return isinstance(value, str) and value.startswith(self.text)
+        if not self.equals and self.within is None:
+            return True
+        if value is None or isinstance(value, str):
+            return False
+        return value in self.equals or (self.within is not None and self.within[0] <= value <= self.within[1])
+
+
+@dataclass(frozen=True, slots=True)
+class Unverified:
+    """A block whose order nobody has confirmed: printed by a probe, polled only when a site confirms it.
+
+    Attributes:
+        names: the likely measurements in order of address; empty where not even a guess is known.
+    """
+
+    id: str
+    points: tuple[Point, ...]
+    names: tuple[str, ...]
+    meaning: str
+
+
+@dataclass(frozen=True, slots=True)
+class Transformers:
+    """Where a meter keeps the ratios of its transformers, and whether it has worked them in already.
+
+    Gives the parameters `pt_ratio` and `ct_ratio`: 1 unless the point `mode` reads `secondary`.
+
+    Attributes:
+        pt: ids of the primary and the secondary voltage.
+        ct: ids of the primary and the secondary current.
+    """
+
+    mode: str
+    secondary: float
+    pt: tuple[str, str]
+    ct: tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class PowerCheck:
+    """Which parameter the unit of power hangs on (W or kW), checked against voltage times current.
+
+    Attributes:
+        place: whose measurements are compared, such as `ac`.
+    """
+
+    parameter: str
+    place: str
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """Registers with known values.
+
+    Attributes:
+        words: what the registers hold.
+        confirm: an unverified block to read by its likely names.
+    """
+
+    address: int
+    function: int
+    words: tuple[int, ...]
+    values: Mapping[str, float | None]
+    alarms: Mapping[str, str]
+    identity: Mapping[str, Any]
+    parameters: Mapping[str, float]
+    confirm: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceFile:
+    """One map.
+
+    Attributes:
+        priority: maps with a lower one are looked for first.
+        bridge: how many unused registers cost as much as a request of their own.
+    """
+
+    name: str
+    maker: str
+    model: str
+    kind: str
+    source: str
+    notes: str
+    points: tuple[Point, ...]
+    parameters: Mapping[str, Parameter] = field(default_factory=dict)
+    probes: tuple[Probe, ...] = ()
+    holes: tuple[Hole, ...] = ()
+    examples: tuple[Example, ...] = ()
+    unverified: tuple[Unverified, ...] = ()
+    transformers: Transformers | None = None
+    power_check: PowerCheck | None = None
+    max_registers: int = MOST_REGISTERS
+    min_gap_ms: int = 0
+    bridge: int = 24
+    unit: int = 1
+    port: int = 502
+    priority: int = 50
