@@ -1,0 +1,1 @@
+"""Any UPS, through the upsd of Network UPS Tools."""
