@@ -1,0 +1,122 @@
+"""The counters projector: how often what happened to which system, in SQLite tables.
+
+Rules that must stay true here: tables and checkpoint change in one transaction; what is in the file at a
+position is the same live, after any restart, and rebuilt.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+from contextlib import AbstractContextManager
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from bus.envelope import Event, Recorded
+from bus.journal import Head
+from projectors.counters_store import TYPES, CountersStore, Retention
+from projectors.events import EventReader
+from projectors.generations import Generations
+from projectors.projector import Retained, Samples
+from projectors.sqlite_model import DeadLetter, SqliteModel
+from schemas.registry import Registry
+
+NAME, VERSION = "counters", 1
+_TABLES = resources.files("projectors").joinpath("counters_schema.sql").read_text()
+
+
+def open_model(path: Path) -> SqliteModel:
+    """Open a file of the counters' tables, creating it where it is missing."""
+    return SqliteModel(path, NAME, VERSION, _TABLES)
+
+
+class CountersProjector:
+    """Counts what the stream tells."""
+
+    name = NAME
+    version = VERSION
+    types: Collection[str] = TYPES
+    samples: Samples = "none"
+    linger_s = 1.0
+
+    def __init__(
+        self, place: Path | Generations, registry: Registry, *, retention: Retention | None = None
+    ) -> None:
+        """Prepare.
+
+        Args:
+            place: one file, or the generations of which the one that serves is followed.
+            registry: of event types.
+            retention: how much history is kept.
+        """
+        self._place = place
+        self._events = EventReader(registry)
+        self._retention = retention or Retention()
+        self._model: SqliteModel | None = None
+        self._store: CountersStore | None = None
+        self._taken: list[Event] = []
+
+    @property
+    def model(self) -> SqliteModel:
+        """The open file."""
+        assert self._model is not None
+        return self._model
+
+    def open(self) -> Head | None:
+        """Load what is saved."""
+        self.close()
+        self._model = open_model(self._path())
+        if isinstance(self._place, Generations) and self._place.current() is None:
+            self._place.serve(self._model.path)
+        self._store = CountersStore(self._model.db, self._retention)
+        return self._model.place()
+
+    def stale(self) -> bool:
+        """Whether another generation serves."""
+        return (
+            isinstance(self._place, Generations)
+            and self._model is not None
+            and self._place.current() != self._model.path
+        )
+
+    def take(self, recorded: Recorded) -> None:
+        """Decode one event; it is counted when it is saved."""
+        self._taken.append(self._events.event(recorded))
+
+    def save(self, place: Head, letters: Iterable[DeadLetter] = ()) -> None:
+        """Count what was taken, and note the place, in one transaction."""
+        assert self._store is not None
+        taken, self._taken = self._taken, []
+        with self.model.transaction():
+            self._store.apply(taken)
+            for letter in letters:
+                self.model.bury(letter)
+            self.model.save_place(place)
+
+    def spill(self) -> None:
+        """Do nothing: what is taken is saved soon."""
+
+    def transaction(self) -> AbstractContextManager[object]:
+        """Make all saves inside one."""
+        return self.model.transaction()
+
+    def messages(self, now_s: float) -> Iterable[Retained]:  # noqa: ARG002 - counters say nothing
+        """Yield nothing."""
+        return ()
+
+    def republish(self) -> None:
+        """Do nothing."""
+
+    def status(self) -> Mapping[str, Any]:
+        """Count dead letters."""
+        return {"dead_letters": self.model.db["dead_letters"].count if self._model is not None else 0}
+
+    def close(self) -> None:
+        """Close the file, and forget what is not saved."""
+        self._taken.clear()
+        if self._model is not None:
+            self._model.close()
+            self._model = self._store = None
+
+    def _path(self) -> Path:
+        if isinstance(self._place, Path):
+            return self._place
+        return self._place.current() or self._place.create()
