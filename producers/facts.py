@@ -1,6 +1,10 @@
-"""The payloads that producers publish: samples, and what happens to devices.
+"""The payloads that producers publish: samples, what happens to devices, and their alarms.
 
 Pure. `last_seen` is a monotonic time here; `stamped` turns it into a text when the event gets its own time.
+
+A sample is `late` when it is not where it seems to be: its poll ran more than half an interval behind its
+slot, so that the series has a gap before it; or it waited for more than two seconds (for a trusted clock, or
+for a process that was killed) before the outbox had it, so that it is history already when it is told.
 """
 
 from dataclasses import asdict
@@ -10,18 +14,22 @@ from typing import Any
 from bus import instants
 from bus.envelope import Envelope
 from producers.adapter import Description, DeviceSpec, Values
+from producers.alarms import Change
 from producers.holding import Stamped
+from producers.parts import PartChange
 
 _LATE_US = 2_000_000
-_LONGEST = {"detail": 500}
+_LONGEST = {"detail": 500, "text": 500}
 _LONGEST_TEXT = 120
 
 
-def sample(spec: DeviceSpec, values: Values, *, partial: bool) -> dict[str, Any]:
+def sample(spec: DeviceSpec, values: Values, *, partial: bool, late: bool) -> dict[str, Any]:
     """Make the payload of `sample.taken`."""
     data: dict[str, Any] = {"kind": spec.kind, "interval_ms": spec.interval_ms, "values": finite(values)}
     if partial:
         data["partial"] = True
+    if late:
+        data["late"] = True
     return data
 
 
@@ -40,11 +48,25 @@ def described(spec: DeviceSpec, description: Description) -> dict[str, Any]:
     return _fact(spec, address=spec.address, **asdict(description))
 
 
-def stamped(item: Stamped, source: str, now_us: int) -> Envelope:
-    """Make an event of a stamped payload.
+def part(spec: DeviceSpec, change: PartChange) -> dict[str, Any]:
+    """Make the payload of what happened to a device behind the polled one."""
+    said: dict[str, Any] = {"device": change.device, "kind": spec.kind}
+    if change.type == "device.disconnected":
+        said |= {"reason": change.reason, "detail": change.detail, "last_seen": change.seen_us}
+    else:
+        said["address"] = spec.address
+    if change.description is not None:
+        said |= asdict(change.description)
+    return _clean(said)
 
-    A sample that had to wait for more than two seconds, by the monotonic `now_us`, is history: `late`.
-    """
+
+def alarm(change: Change) -> dict[str, Any]:
+    """Make the payload of `alarm.raised` or `alarm.cleared`."""
+    return _clean({name: value for name, value in asdict(change).items() if name != "type"})
+
+
+def stamped(item: Stamped, source: str, now_us: int) -> Envelope:
+    """Make an event of a stamped payload; `now_us` is monotonic."""
     held, data = item.held, item.held.data
     if held.type == "sample.taken":
         data = {**data, **_flags(item, now_us)}
@@ -80,7 +102,11 @@ def _flags(item: Stamped, now_us: int) -> dict[str, Any]:
 
 
 def _fact(spec: DeviceSpec, **fields: Any) -> dict[str, Any]:
-    said: dict[str, Any] = {"device": spec.device_key[1], "kind": spec.kind, **fields}
+    return _clean({"device": spec.device_key[1], "kind": spec.kind, **fields})
+
+
+def _clean(said: dict[str, Any]) -> dict[str, Any]:
+    """Make texts what the schemas ask for, and leave out what is not said."""
     cleaned = {
         name: line(value, _LONGEST.get(name, _LONGEST_TEXT)) if isinstance(value, str) else value
         for name, value in said.items()

@@ -3,22 +3,30 @@
 Rules that must stay true here:
 - a clean stop leaves nothing behind: polls end, devices are told as stopped, the outbox keeps what is not
   confirmed;
-- a fault that only a person can mend ends the process with `ConfigurationError`.
+- a fault that only a person can mend ends the process with `ConfigurationError`, at the start; one that
+  comes with new options or devices later is said in health, and the old ones go on.
 """
 
 import asyncio
 import logging
 import signal
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from bus.connection import Broker
 from bus.envelope import Envelope
 from bus.sender import Sender
+from producers import pace
 from producers.clock import SystemClock
+from producers.devices_file import Options
+from producers.memory import Memory, Told
+from producers.pace import REAL, Pace
 from producers.pulse import Pulse
 from producers.registry import PRODUCERS
+from producers.reload import Reload
 from producers.runner import Runner
 from producers.source import Setting, Source
 from producers.spool import Spool
@@ -27,6 +35,9 @@ from schemas.errors import ConfigurationError
 log = logging.getLogger(__name__)
 
 _SAVE_EVERY_S = 5.0
+_LOOK_EVERY_S = 2.0
+_FIGURES_EVERY_S = 2.0
+_STUCK_AFTER_S = 10.0
 _LAST_WORDS_S = 2.0
 
 
@@ -57,6 +68,9 @@ def run_producer(
     node_id: str,
     data: Path,
     options: Mapping[str, Any] | None = None,
+    reread: Callable[[], Mapping[str, Any]] | None = None,
+    site: Path | None = None,
+    paced: Pace = REAL,
 ) -> None:
     """Run a producer until a signal ends it.
 
@@ -67,17 +81,23 @@ def run_producer(
         node_id: names the site.
         data: the data directory.
         options: what the configuration says about this producer.
+        reread: reads that again, when the configuration has changed.
+        site: the file that it is read from.
+        paced: how time runs.
 
     Raises:
         ConfigurationError: the options are wrong, or another process has our name.
     """
     if kind not in PRODUCERS:
         raise ConfigurationError(f"there is no producer {kind}: choose one of {', '.join(sorted(PRODUCERS))}")
-    clock = SystemClock()
+    pace.check(paced, time.time_ns() // 1000)
+    clock = paced.clock(SystemClock())
     own = data / "producers"
-    setting = Setting(node_id, data, own / f"{client}.json", clock, options or {})
-    source = PRODUCERS[kind](setting)
+    read = Options(kind, reread or (lambda: options or {}), site)
+    taken = read.load()
+    source = PRODUCERS[kind](Setting(node_id, data, own / f"{client}.json", clock, taken))
     sender = Sender(broker, client=client, name="producer", path=data / "outbox" / f"{client}.sqlite")
+    memory = Memory(own / f"{client}.told")
 
     async def publish(event: Envelope) -> None:
         if event.type == "sample.taken":
@@ -85,34 +105,81 @@ def run_producer(
         else:
             await asyncio.to_thread(sender.put, event)  # onto the disk
 
+    async def remember(told: Told) -> None:
+        await asyncio.to_thread(memory.save, told)
+
     runner = Runner(
-        source=f"/{node_id}/{client}", publish=publish, clock=clock, spool=Spool(own / f"{client}.held")
+        source=f"/{node_id}/{client}",
+        publish=publish,
+        clock=clock,
+        spool=Spool(own / f"{client}.held"),
+        told=memory.load(),
+        remember=remember,
     )
-    pulse = Pulse(broker, client, lambda: runner.status() | {"outbox": sender.status()})
+    figures = _Figures()
+    pulse = Pulse(broker, client, lambda: figures.now() | {"outbox": sender.status()})
     try:
-        asyncio.run(_main(runner, source, sender))
+        pace.run(_main(runner, source, read, taken, sender, figures, paced), paced)
         sender.flush(_LAST_WORDS_S)
     finally:
         sender.close()
         pulse.close()
 
 
-async def _main(runner: Runner, source: Source, sender: Sender) -> None:
+@dataclass(slots=True)
+class _Figures:
+    """What the event loop last said of itself, for another thread."""
+
+    said: dict[str, Any] = field(default_factory=dict)
+    said_at_s: float = field(default_factory=time.monotonic)
+
+    def say(self, said: dict[str, Any]) -> None:
+        self.said, self.said_at_s = said, time.monotonic()
+
+    def now(self) -> dict[str, Any]:
+        """Return it, and for how long the loop has been stuck when it is."""
+        silent_s = time.monotonic() - self.said_at_s
+        return self.said | ({"stuck_s": round(silent_s)} if silent_s > _STUCK_AFTER_S else {})
+
+
+async def _main(
+    runner: Runner,
+    source: Source,
+    read: Options,
+    taken: dict[str, Any],
+    sender: Sender,
+    figures: _Figures,
+    paced: Pace,
+) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+    reload = Reload(runner, source, read, taken, look_every_s=paced.stretch(_LOOK_EVERY_S))
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    loop.add_signal_handler(signal.SIGHUP, reload.reread)
     await runner.load(source.specs())
-    watching = asyncio.create_task(_watch(source, sender, stop))
+    beside = (
+        asyncio.create_task(reload.run(), name="reload"),
+        asyncio.create_task(_tell(runner, reload, figures, paced), name="figures"),
+    )
+    watching = asyncio.create_task(_watch(source, sender, stop, paced))
     try:
         await runner.run(stop)
     finally:
         stop.set()
+        for task in beside:
+            task.cancel()
         _save(source)
         await watching
 
 
-async def _watch(source: Source, sender: Sender, stop: asyncio.Event) -> None:
+async def _tell(runner: Runner, reload: Reload, figures: _Figures, paced: Pace) -> None:
+    while True:
+        figures.say(runner.status() | reload.status())
+        await asyncio.sleep(paced.stretch(_FIGURES_EVERY_S))
+
+
+async def _watch(source: Source, sender: Sender, stop: asyncio.Event, paced: Pace) -> None:
     """Save now and then, and give up when the outbox says that only a person can help."""
     while not stop.is_set():
         _save(source)
@@ -121,7 +188,7 @@ async def _watch(source: Source, sender: Sender, stop: asyncio.Event) -> None:
             stop.set()
             raise ConfigurationError(status["fault"])
         try:
-            async with asyncio.timeout(_SAVE_EVERY_S):
+            async with asyncio.timeout(paced.stretch(_SAVE_EVERY_S)):
                 await stop.wait()
         except TimeoutError:
             continue

@@ -4,7 +4,9 @@ Rules that must stay true here:
 - all events go through one queue and are stamped when they leave it: while the clock is not to be trusted
   they wait there, in order, and in a file that a successor of this process continues from;
 - a device may be added or removed at any time; the polls of the others do not notice;
-- a fact that the disk does not take waits aside, and the samples go on: the outbox keeps those in memory.
+- a fact that the disk does not take waits aside, and the samples go on: the outbox keeps those in memory;
+- what is remembered for the next life is written after the events that it follows from: killed in between,
+  we tell them twice, and never not at all.
 """
 
 import asyncio
@@ -18,19 +20,25 @@ from bus import ids
 from bus.envelope import Envelope
 from producers import facts
 from producers.adapter import Adapter, DeviceSpec
+from producers.alarms import Alarms, DeviceKey
+from producers.asking import within
 from producers.clock import Clock
+from producers.device import Device
 from producers.holding import Held, Stamper, Trust, trust
-from producers.link import Link
+from producers.memory import Told
 from producers.poll import Poll
+from producers.schedule import percentiles_ms
 from producers.spool import Spool
-from schemas.errors import InputError, TransientError
+from schemas.errors import ConfigurationError, InputError, TransientError
 
 log = logging.getLogger(__name__)
 
 _ASK_CLOCK_EVERY_S = 0.25
 _RETRY_EVERY_US = 1_000_000
+_CLOSE_WITHIN_S = 2.0
 
 Publish = Callable[[Envelope], Awaitable[None]]
+Remember = Callable[[Told], Awaitable[None]]
 PollKey = tuple[str, str, str, int]
 
 
@@ -41,15 +49,31 @@ class Runner:
         source: of the events, `/<node>/<client>`.
         publish: hands an event to the outbox.
         spool: where events wait for a clock; None keeps them in memory only.
+        told: what an earlier life of this producer told last.
+        remember: writes that down for the next one; OSError means not now.
     """
 
-    def __init__(self, *, source: str, publish: Publish, clock: Clock, spool: Spool | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        source: str,
+        publish: Publish,
+        clock: Clock,
+        spool: Spool | None = None,
+        told: Told | None = None,
+        remember: Remember | None = None,
+    ) -> None:
         self._source = source
         self._publish = publish
         self._clock = clock
         self._spool = spool
+        self._remember = remember
+        self._remember_at_us = 0
         self._polls: dict[PollKey, tuple[Poll, asyncio.Task[None]]] = {}
-        self._links: dict[tuple[str, str], Link] = {}
+        self._devices: dict[DeviceKey, Device] = {}
+        self._alarms = Alarms()
+        self._alarms.load(told.alarms if told else ())
+        self._left = dict(told.parts) if told else {}
         self._queue: deque[Held] = deque(spool.load() if spool else ())
         self._refused: deque[Envelope] = deque()
         self._retry_at_us = 0
@@ -58,25 +82,29 @@ class Runner:
         self._started_us = clock.monotonic_us()
         self._trust = Trust.WAIT
         self._published = 0
+        self._stopping = False
         self._fault: BaseException | None = None
 
     async def load(self, specs: Iterable[DeviceSpec]) -> None:
         """Poll exactly these devices from now on; polls whose spec has not changed go on undisturbed.
 
         Raises:
-            ValueError: two specs are the same poll of the same device.
+            ConfigurationError: two specs are the same poll of the same device; nothing has changed.
         """
         wanted: dict[PollKey, DeviceSpec] = {}
         for spec in specs:
             if spec.key in wanted:
-                raise ValueError(f"{'/'.join(spec.device_key)} is polled twice every {spec.interval_ms} ms")
+                raise ConfigurationError(
+                    f"{'/'.join(spec.device_key)} is polled twice every {spec.interval_ms} ms"
+                )
             wanted[spec.key] = spec
         gone = [key for key, (poll, _) in self._polls.items() if wanted.get(key) != poll.spec]
-        await self._end(gone, wanted)
+        await self._end(gone, wanted, for_good=True)
+        if self._stopping:
+            return
         for key, spec in wanted.items():
             if key not in self._polls:
-                link = self._links.setdefault(spec.device_key, Link(*spec.device_key))
-                poll = Poll(spec, link, self._clock, self._emit)
+                poll = Poll(spec, self._device(spec), self._clock)
                 task = asyncio.create_task(poll.run(), name="/".join(map(str, key)))
                 task.add_done_callback(self._ended)
                 self._polls[key] = poll, task
@@ -90,8 +118,9 @@ class Runner:
             if carrying.done():
                 carrying.result()
         finally:
+            self._stopping = True
             await _cancelled([stopping, carrying])
-            await self._end(list(self._polls), {})
+            await self._end(list(self._polls), {}, for_good=False)
             await self._hand_over()
 
     def status(self) -> dict[str, Any]:
@@ -99,21 +128,32 @@ class Runner:
         polls = [poll for poll, _ in list(self._polls.values())]
         devices: dict[str, Any] = {}
         for poll in polls:
-            said = {"connected": poll.link.connected, "detail": poll.link.detail}
+            link = poll.device.link
+            said = {"connected": link.connected, "detail": link.detail}
             device = devices.setdefault("/".join(poll.spec.device_key), said)
-            device[f"every {poll.spec.interval_ms} ms"] = asdict(poll.counts)
+            device[f"every {poll.spec.interval_ms} ms"] = asdict(poll.counts) | percentiles_ms([poll.jitter])
         return {
             "clock": self._trust.value,
             "held": len(self._queue),
             "published": self._published,
             "connected": sum(device["connected"] is True for device in devices.values()),
             "disconnected": sum(device["connected"] is False for device in devices.values()),
+            "alarms": len(self._alarms),
             "polls": sum(poll.counts.polls for poll in polls),
             "failed": sum(poll.counts.failed for poll in polls),
             "late": sum(poll.counts.late for poll in polls),
             "missed": sum(poll.counts.missed for poll in polls),
+            **percentiles_ms(poll.jitter for poll in polls),
             "devices": devices,
         }
+
+    def _device(self, spec: DeviceSpec) -> Device:
+        device = self._devices.get(spec.device_key)
+        if device is None:
+            device = Device(spec, self._alarms, self._clock, self._emit, self._devices.keys())
+            device.parts.load(self._left.pop(spec.device_key, ()))
+            self._devices[spec.device_key] = device
+        return device
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         """Note a poll that ended by an error of ours: the process must end, not run on without it."""
@@ -139,8 +179,8 @@ class Runner:
             if self._trusted():
                 await self._release()
             else:
-                if self._spool:
-                    self._spool.keep(self._queue, self._clock.monotonic_us())
+                if self._spool and self._spool.keep(self._queue, self._clock.monotonic_us()):
+                    await self._note()
                 await asyncio.sleep(_ASK_CLOCK_EVERY_S)
                 self._arrived.set()
 
@@ -161,6 +201,23 @@ class Runner:
             self._queue.popleft()
         if self._spool:
             self._spool.released(self._clock.monotonic_us())
+        if not self._refused:
+            await self._note()
+
+    async def _note(self) -> None:
+        """Write down what has been told, when it is something new; all its events are on the disk."""
+        changed = self._alarms.changed or any(device.parts.changed for device in self._devices.values())
+        now_us = self._clock.monotonic_us()
+        if self._remember is None or not changed or now_us < self._remember_at_us:
+            return
+        parts = self._left | {key: device.parts.dump() for key, device in self._devices.items()}
+        told = Told(self._alarms.dump(), {key: names for key, names in parts.items() if names})
+        try:
+            await self._remember(told)
+        except OSError as error:
+            log.warning("cannot write down what was told: %s", error)
+            self._alarms.changed = True
+            self._remember_at_us = now_us + _RETRY_EVERY_US
 
     async def _put(self, event: Envelope) -> None:
         try:
@@ -181,24 +238,32 @@ class Runner:
     async def _hand_over(self) -> None:
         if not self._trusted() and self._spool:
             self._spool.write(self._queue)
+            await self._note()
         else:
             self._retry_at_us = 0
             await self._release()
 
-    async def _end(self, keys: Iterable[PollKey], wanted: Mapping[PollKey, DeviceSpec]) -> None:
+    async def _end(
+        self, keys: Iterable[PollKey], wanted: Mapping[PollKey, DeviceSpec], *, for_good: bool
+    ) -> None:
+        """End polls, and what only they used; a device that moves to another address is another device."""
         ended = [self._polls.pop(key) for key in keys]
         await _cancelled([task for _, task in ended])
-        devices = {spec.device_key for spec in wanted.values()}
+        kept = {(spec.device_key, spec.address) for spec in wanted.values()}
+        named = {spec.device_key for spec in wanted.values()}
         used = {id(spec.adapter) for spec in wanted.values()}
         unused: dict[int, Adapter] = {}
         for poll, _ in ended:
-            if poll.spec.device_key not in devices:
-                poll.stopped()
-                self._links.pop(poll.spec.device_key, None)
-            if id(poll.spec.adapter) not in used:
-                unused[id(poll.spec.adapter)] = poll.spec.adapter
-        for adapter in unused.values():
-            await adapter.close()
+            spec = poll.spec
+            if (spec.device_key, spec.address) not in kept and spec.device_key in self._devices:
+                self._devices.pop(spec.device_key).stopped(removed=for_good and spec.device_key not in named)
+            if id(spec.adapter) not in used:
+                unused[id(spec.adapter)] = spec.adapter
+        closing = [
+            within(adapter.close(), _CLOSE_WITHIN_S, "closing an adapter") for adapter in unused.values()
+        ]
+        if not all(await asyncio.gather(*closing)):
+            log.warning("an adapter did not let go of its connections")
 
 
 async def _cancelled(tasks: Iterable[asyncio.Task[Any]]) -> None:

@@ -7,11 +7,14 @@ Pure: instants come in as microseconds of a clock that never steps. Rules that m
 """
 
 import zlib
-from dataclasses import dataclass
+from array import array
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 
 _FIRST_WITHIN_US = 1_000_000
 _FIRST_BACKOFF_US = 1_000_000
 _LONGEST_BACKOFF_US = 60_000_000
+_REMEMBERED = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,34 @@ class Schedule:
     def is_late(self, slot: Slot, read_us: int) -> bool:
         """Tell whether a sample read at `read_us` lies more than half an interval behind its slot."""
         return (read_us - slot.due_us) * 2 > self.interval_us
+
+
+@dataclass(slots=True)
+class Jitter:
+    """How long after their slots the last reads of a poll began, in microseconds: a small ring."""
+
+    count: int = 0
+    _ring: "array[int]" = field(default_factory=lambda: array("q", [0]) * _REMEMBERED)
+
+    def note(self, late_us: int) -> None:
+        """Note one read."""
+        self._ring[self.count % _REMEMBERED] = late_us
+        self.count += 1
+
+    def last(self) -> "array[int]":
+        """Return what is remembered, in no order."""
+        return self._ring[: self.count]
+
+
+def percentiles_ms(jitters: Iterable[Jitter]) -> dict[str, float]:
+    """Tell half and all but a hundredth of the reads of some polls: how late they began at most."""
+    late = sorted(late_us for jitter in jitters for late_us in jitter.last())
+    if not late:
+        return {}
+    return {
+        f"jitter_p{percent}_ms": round(late[(len(late) - 1) * percent // 100] / 1000, 3)
+        for percent in (50, 99)
+    }
 
 
 def spread(name: str, interval_us: int) -> Schedule:

@@ -59,7 +59,7 @@ class Source(Protocol):
         raise ConfigurationError("new options of this producer need a restart of it")
 
     def status(self) -> dict[str, Any]:
-        """Tell what is going on, for health; called from another thread."""
+        """Tell what is going on, for health."""
         return {}
 
     def save(self) -> None:

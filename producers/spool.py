@@ -26,11 +26,13 @@ class Spool:
         """Read what an earlier process left."""
         return list(load(self._path.read_bytes())) if self._exists else []
 
-    def keep(self, held: Sequence[Held], now_us: int) -> None:
-        """Write what waits, when that is due."""
-        if now_us >= self._write_at_us:
-            self._write_at_us = now_us + _WRITE_EVERY_US
-            self.write(held)
+    def keep(self, held: Sequence[Held], now_us: int) -> bool:
+        """Write what waits, when that is due; True when all of it is written now."""
+        if now_us < self._write_at_us:
+            return False
+        self._write_at_us = now_us + _WRITE_EVERY_US
+        self.write(held)
+        return True
 
     def write(self, held: Sequence[Held]) -> None:
         """Write what waits, replacing the file as a whole."""

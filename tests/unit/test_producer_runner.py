@@ -14,7 +14,7 @@ from bus.envelope import Envelope
 from producers.adapter import Description, DeviceError, DeviceSpec, Read, Values
 from producers.runner import Runner
 from producers.spool import Spool
-from schemas.errors import InputError, TransientError
+from schemas.errors import ConfigurationError, InputError, TransientError
 from schemas.registry import Registry
 from tests.virtual_time import NOW_US, FakeClock, VirtualLoop, run
 
@@ -229,7 +229,7 @@ def test_two_paces_of_one_device_are_one_connection_and_one_description() -> Non
 def test_the_same_poll_given_twice_is_refused() -> None:
     bench = Bench()
 
-    with pytest.raises(ValueError, match="polled twice"):
+    with pytest.raises(ConfigurationError, match="polled twice"):
         bench.play(1, bench.device(), bench.device())
 
 
