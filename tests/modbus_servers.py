@@ -53,17 +53,24 @@ def serving(units: Mapping[int, Registers], **options: Any) -> Iterator[Serving]
 
 
 def mbpoll(
-    port: int, address: int, kind: str, count: int, *, unit: int = 1, input_registers: bool = False
+    port: int,
+    address: int,
+    kind: str,
+    count: int,
+    *,
+    unit: int = 1,
+    input_registers: bool = False,
+    low_word_first: bool = False,
 ) -> list[float]:
     """Read numbers with Debian's mbpoll: `kind` is `4`, `4:int` or `4:float` as its manual says."""
     if shutil.which("mbpoll") is None:
         pytest.fail("mbpoll is not installed: apt-get install mbpoll")
     if input_registers:
         kind = "3" + kind[1:]
-    where = f"-m tcp -a {unit} -p {port} -0 -r {address} -c {count} -t {kind} -B -1 -q 127.0.0.1"
-    answer = subprocess.run(
-        ["mbpoll", *where.split()], capture_output=True, text=True, timeout=20, check=False
-    )
+    order = "" if low_word_first else "-B"
+    where = f"-m tcp -a {unit} -p {port} -0 -r {address} -c {count} -t {kind} {order} -1 -q 127.0.0.1"
+    command = ["mbpoll", *where.split()]
+    answer = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
     assert answer.returncode == 0, answer.stderr or answer.stdout
     rows = [line for line in answer.stdout.splitlines() if line.startswith("[")]
     return [float(row.partition(":")[2].split()[0]) for row in rows]

@@ -85,6 +85,18 @@ def text(address: int, count: int, content: str) -> Fixed:
     return Fixed(address, content.encode()[: 2 * count].ljust(2 * count, b"\0"))
 
 
+def filled(start: int, end: int, parts: Iterable[Part], word: int = 0) -> list[Part]:
+    """Fill the gaps from `start` up to, but without, `end` with a word, where devices answer whole blocks."""
+    content = (word & 0xFFFF).to_bytes(2, "big")
+    whole: list[Part] = []
+    for part in sorted(parts, key=lambda part: part.address):
+        if part.address > start:
+            whole.append(Fixed(start, content * (part.address - start)))
+        whole.append(part)
+        start = part.address + part.count
+    return whole if start >= end else [*whole, Fixed(start, content * (end - start))]
+
+
 class Image:
     """The registers of one unit.
 

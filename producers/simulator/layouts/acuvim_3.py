@@ -4,7 +4,7 @@ Powers are in kW and energies in kWh; the neutral current stands before the mean
 """
 
 from producers.simulator.layouts.acuvim import per_phase
-from producers.simulator.modbus_image import Fixed, Image, Part, Tell, cells
+from producers.simulator.modbus_image import Image, Part, Tell, cells, filled
 
 _KILO = 1000.0
 
@@ -47,7 +47,7 @@ def _analog() -> list[Part]:
         *cells(0x219A, "f32", *per_phase("ac_{}_voltage_thd_pct")),
         *cells(0x21B2, "f32", *per_phase("ac_{}_current_thd_pct")),
     ]
-    return _filled(parts, 0x21E6 + 1)
+    return filled(0x2114, 0x21E7, parts)
 
 
 def _demands() -> list[Part]:
@@ -57,7 +57,7 @@ def _demands() -> list[Part]:
         *cells(0x61A6, "f32", "ac_reactive_demand_var", per=_KILO),
         *cells(0x61AE, "f32", "ac_apparent_demand_va", per=_KILO),
     ]
-    return _filled(parts, 0x61B0)
+    return filled(0x6100, 0x61B0, parts)
 
 
 def _energies() -> list[Part]:
@@ -73,15 +73,4 @@ def _energies() -> list[Part]:
         *lay(0x662C, "ac_energy_total_wh"),
         *lay(0x664C, "ac_apparent_energy_vah"),
     ]
-    return _filled(parts, 0x6650)
-
-
-def _filled(parts: list[Part], end: int) -> list[Part]:
-    """Fill the gaps of a block with zeros: the meter answers for the whole block."""
-    filled: list[Part] = []
-    for part in parts:
-        if filled and (gap := part.address - (filled[-1].address + filled[-1].count)) > 0:
-            filled.append(Fixed(filled[-1].address + filled[-1].count, bytes(2 * gap)))
-        filled.append(part)
-    last = filled[-1].address + filled[-1].count
-    return [*filled, Fixed(last, bytes(2 * (end - last)))] if end > last else filled
+    return filled(0x65C0, 0x6650, parts)
