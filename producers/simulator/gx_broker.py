@@ -18,6 +18,8 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import psutil
+
 from schemas.errors import ConfigurationError, TransientError
 
 HOST = "127.0.0.1"
@@ -25,6 +27,7 @@ DEVICE_USER = "venus-device"
 _READY_S = 10.0
 _GRACE_S = 5.0
 _ASK_AGAIN_S = 0.01
+_OTHER_PORTS = 3
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -66,6 +69,19 @@ class GxBroker:
             TransientError: it does not start; its last words are in the message.
             ConfigurationError: Mosquitto or openssl is not installed.
         """
+        for _ in range(_OTHER_PORTS):
+            try:
+                await self._start_once()
+            except TransientError:
+                if self._fixed:
+                    raise
+                self.port = 0  # somebody took it between the search and the start
+            else:
+                self._fixed = True
+                return
+        raise TransientError("the broker of the simulated GX finds no free port")
+
+    async def _start_once(self) -> None:
         self._directory.mkdir(parents=True, exist_ok=True)
         if self._tls and not self.certificate.exists():
             await self._make_certificate()
@@ -147,13 +163,13 @@ class GxBroker:
 
     async def _wait_until_ready(self, process: asyncio.subprocess.Process) -> None:
         deadline = time.monotonic() + _READY_S  # of this machine: the loop's time may run faster
-        for port in {self.port, self.inner_port}:
-            while not _answers(port):
-                if process.returncode is not None or time.monotonic() > deadline:
-                    log = (self._directory / "mosquitto.log").read_text(errors="replace")[-500:]
-                    await self.stop()
-                    raise TransientError(f"the broker of the simulated GX did not start on {port}: {log}")
-                await asyncio.sleep(_ASK_AGAIN_S)
+        ports = {self.port, self.inner_port}
+        while not ports <= _listening(process.pid):
+            if process.returncode is not None or time.monotonic() > deadline:
+                log = (self._directory / "mosquitto.log").read_text(errors="replace")[-500:]
+                await self.stop()
+                raise TransientError(f"the broker of the simulated GX did not start on {ports}: {log}")
+            await asyncio.sleep(_ASK_AGAIN_S)
 
 
 def binary(name: str) -> str:
@@ -186,10 +202,12 @@ async def _run(command: Sequence[str]) -> None:
         raise ConfigurationError(f"{command[0]} failed: {said.decode(errors='replace')[-300:]}")
 
 
-def _answers(port: int) -> bool:
-    with contextlib.suppress(OSError), socket.create_connection((HOST, port), timeout=1):
-        return True
-    return False
+def _listening(pid: int) -> set[int]:
+    """Return the ports on which a process listens: another's broker on our port is not ours."""
+    try:
+        return {item.laddr.port for item in psutil.Process(pid).net_connections("tcp4") if not item.raddr}
+    except psutil.Error:
+        return set()
 
 
 def _free_ports(count: int) -> list[int]:

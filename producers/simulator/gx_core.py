@@ -10,6 +10,7 @@ Rules that must stay true here:
 """
 
 import json
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -86,11 +87,8 @@ class GxCore:
         return out
 
     def start(self) -> None:
-        """Say that the device is there."""
+        """Say that the device answers keep-alives."""
         self._say("keepalive", b"1", retain=self._legacy)
-        node = self._nodes.get(_SYSTEM)
-        if node is not None:
-            self._tell(_SYSTEM, _SERIAL, node)
 
     def appear(self, key: Key, node: Node) -> None:
         """Put a service on the bus."""
@@ -116,6 +114,10 @@ class GxCore:
                 return
         values[path] = value
         self._tell_change(key, path, node)
+
+    def has(self, key: Key) -> bool:
+        """Say whether a service is on the bus."""
+        return key in self._nodes
 
     def value(self, key: Key, path: str) -> Any:
         """Return the present value of a path; None when there is none."""
@@ -216,7 +218,7 @@ class GxCore:
             value = json.loads(payload)["value"]
         except (ValueError, TypeError, KeyError):
             return
-        if leaf in node.writable and isinstance(value, int | float | str) and not isinstance(value, bool):
+        if leaf in node.writable and _fits(value, node.values.get(leaf), node.limits.get(leaf, {})):
             self._on_write(key, leaf, value)
 
     def _find(self, path: str) -> tuple[Key, str, Node] | None:
@@ -229,8 +231,9 @@ class GxCore:
         return None if node is None else (key, leaf.rstrip("/"), node)
 
     def _leaves(self) -> Iterator[tuple[Key, str, Node]]:
-        for key, node in self._nodes.items():
-            for path in node.values:
+        """Go through everything in the order of a hash, service by service: clients may rely on none."""
+        for key, node in sorted(self._nodes.items(), key=lambda item: _shuffled(f"{item[0]}")):
+            for path in sorted(node.values, key=_shuffled):
                 yield key, path, node
 
     def _tell_all(self) -> None:
@@ -251,6 +254,20 @@ class GxCore:
 
     def _topic(self, key: Key, path: str) -> str:
         return f"N/{self.portal_id}/{key[0]}/{key[1]}{path}"
+
+
+def _shuffled(text: str) -> int:
+    return zlib.crc32(text.encode())
+
+
+def _fits(value: Any, present: Any, limits: Mapping[str, Any]) -> bool:
+    """Say whether a value may take the place of the present one; equal limits limit nothing."""
+    if isinstance(present, str):
+        return isinstance(value, str)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    low, high = limits.get("min", 0), limits.get("max", 0)
+    return bool(low >= high or low <= value <= high)
 
 
 def _echo(payload: bytes) -> str | None:

@@ -36,8 +36,10 @@ from producers.simulator.gx_service import (
 
 __all__ = ["GxOptions", "GxServer", "Rates", "Service"]
 
-OnWrite = Callable[[str, int, str, Any], None]
+OnWrite = Callable[[str, int, str, Any], bool]
 _SYSTEM: Key = ("system", 0)
+_SETTINGS: Key = ("settings", 0)
+_BATTERIES_TICKS = 8
 _USERNAMES = ("ovr", "victron", "gx", "admin", "root", "homeassistant", "nobody")
 _TIMERS_S = 10.0
 _TIMERS = {1.0: "on_grid", 3.0: "on_grid", 2.0: "on_generator", 240.0: "on_inverter", 0.0: "off"}
@@ -55,7 +57,8 @@ class GxOptions:
         firmware: releases before 3.20 speak the old protocol, in which everything is retained.
         ac_inputs: what is at AC input 1 and 2: 0 nothing, 1 grid, 2 generator, 3 shore.
         unix_s: its wall clock, which may be wrong.
-        on_write: is told what clients set, as service type, instance, path, value.
+        on_write: is told what clients write, as service type, instance, path, value; True when it sees to it,
+            else the value is kept as written.
     """
 
     port: int = 0
@@ -184,8 +187,8 @@ class GxServer:
             DEVICE_USER if protected else None,
             self._device_password if protected else None,
         )
-        self._put_own_services()
         self._core.start()
+        self._put_settings()
         self._look()
         self._listening = asyncio.create_task(self._link.listen(self._receive))
 
@@ -214,42 +217,47 @@ class GxServer:
         self._publish()
 
     def _written(self, key: Key, path: str, value: Any) -> None:
+        """Set a value, unless the site takes it: then its measurements tell what became of it."""
+        if self.options.on_write is not None and self.options.on_write(*key, path, value):
+            return
         self._set[key, path] = value
         self._core.change(key, path, value)
-        if self.options.on_write is not None:
-            self.options.on_write(*key, path, value)
 
     def _look(self) -> None:
         """Take every service's measurements and publish what changed."""
         self._tick += 1
         told: dict[Tell, Values | None] = {}
+        moved = False
         for device in self._devices:
             tell = device.service.tell
             if tell not in told:
                 told[tell] = tell()
-            self._update(device, told[tell])
-        self._update_system()
+            moved |= self._update(device, told[tell])
+        self._update_system(everything=moved)
         self._core.tick(asyncio.get_running_loop().time(), self.options.unix_s())
         self._publish()
 
-    def _update(self, device: _Device, told: Values | None) -> None:
+    def _update(self, device: _Device, told: Values | None) -> bool:
+        """Note a device's measurements; True when it came or left."""
         service = device.service
         key = (service.type, service.instance)
+        was_present, device.present = device.present, told is not None
         if told is None:
-            if device.present:
+            device.values = None
+            if was_present:
                 self._core.leave(key)
-            device.present, device.values = False, None
-            return
+            return was_present
         device.values = values = _completed(service, told)
-        if device.present:
+        if was_present:
             self._change(key, device.gauge.look(values, self._tick))
-            return
-        device.present = True
-        own = {path: value for (where, path), value in self._set.items() if where == key}
-        items = {**described(service), **device.gauge.first(values), **own}
+            if service.type == "gps":
+                self._core.change(key, "/UtcTimestamp", int(self.options.unix_s()))
+            return False
+        items = {**described(service), **device.gauge.first(values), **self._set_on(key)}
         self._core.appear(key, Node(items, writable=writable(service.type)))
+        return True
 
-    def _update_system(self) -> None:
+    def _update_system(self, *, everything: bool) -> None:
         devices = [
             (device.service.type, device.service.instance, device.values)
             for device in self._devices
@@ -257,12 +265,16 @@ class GxServer:
         ]
         values = gx_systemcalc.system(devices, self.options.ac_inputs)
         self._count(values["ac_in_source_code"] or 0.0)
-        timers = {f"timer_{name}_s": seconds for name, seconds in self._timers.items()}
-        self._change(_SYSTEM, self._system_gauge.look({**values, **timers}, self._tick))
-        batteries = [
-            device for device in self._devices if device.present and device.service.type == "battery"
-        ]
-        self._core.change(_SYSTEM, "/Dc/Battery/BatteryService", _service_name(batteries))
+        values = {**values, **{f"timer_{name}_s": seconds for name, seconds in self._timers.items()}}
+        gauge = self._system_gauge
+        if not self._core.has(_SYSTEM):
+            items = _own("system", {"/Serial": self.portal_id}) | gauge.first(values) | self._set_on(_SYSTEM)
+            self._core.appear(_SYSTEM, Node(items, writable=writable("system")))
+        else:
+            self._change(_SYSTEM, gauge.all(values) if everything else gauge.look(values, self._tick))
+        if everything or self._tick % _BATTERIES_TICKS == 0:
+            batteries = [device for device in devices if device[0] == "battery"]
+            self._change(_SYSTEM, gx_systemcalc.battery_list(batteries).items())
 
     def _change(self, key: Key, changes: Iterable[tuple[str, Any]]) -> None:
         for path, value in changes:
@@ -276,25 +288,22 @@ class GxServer:
             self._timers[_TIMERS.get(source, "off")] += now_s - self._counted_at
             self._counted_at = now_s
 
-    def _put_own_services(self) -> None:
+    def _put_settings(self) -> None:
         options = self.options
         inputs = {f"/Settings/SystemSetup/AcInput{n}": kind for n, kind in enumerate(options.ac_inputs, 1)}
         name = {"/Settings/SystemSetup/SystemName": options.system_name}
-        values, limits = settings({**inputs, **name, **self._settings_set()})
-        self._core.appear(("settings", 0), Node(values, limits, writable("settings")))
+        values, limits = settings({**inputs, **name, **self._set_on(_SETTINGS)})
+        self._core.appear(_SETTINGS, Node(values, limits, writable("settings")))
         platform = {
             "/Firmware/Installed/Version": options.firmware,
             "/Device/Model": options.model,
             "/Device/UniqueId": self.portal_id,
         }
         self._core.appear(("platform", 0), Node(_own("platform", platform)))
-        system = _own("system", {"/Serial": self.portal_id})
-        system |= self._system_gauge.first({f"timer_{name}_s": 0.0 for name in self._timers})
-        system |= {path: value for (where, path), value in self._set.items() if where == _SYSTEM}
-        self._core.appear(_SYSTEM, Node(system, writable=writable("system")))
 
-    def _settings_set(self) -> Mapping[str, Any]:
-        return {path: value for (where, path), value in self._set.items() if where[0] == "settings"}
+    def _set_on(self, key: Key) -> dict[str, Any]:
+        """Return what clients have written to a service."""
+        return {path: value for (where, path), value in self._set.items() if where == key}
 
     def _publish(self) -> None:
         if self._link is not None:
@@ -322,12 +331,6 @@ def _own(service_type: str, values: Mapping[str, Any]) -> dict[str, Any]:
         return {}
 
     return described(Service(service_type, 0, nothing, product=PRODUCTS[service_type], values=values))
-
-
-def _service_name(batteries: Sequence[_Device]) -> str | None:
-    if not batteries:
-        return None
-    return f"com.victronenergy.battery/{batteries[0].service.instance}"
 
 
 def _release(firmware: str) -> tuple[int, int]:

@@ -77,7 +77,11 @@ class Gauge:
     def first(self, values: Values) -> dict[str, Scalar]:
         """Return every path that the device has."""
         self._raw.clear()
-        return dict(self._read(self._rows, values))
+        return dict(self.all(values))
+
+    def all(self, values: Values) -> list[tuple[str, Scalar]]:
+        """Return every path whose measurement moved, whether or not it is its turn."""
+        return self._read(self._rows, values)
 
     def look(self, values: Values, tick: int) -> list[tuple[str, Scalar]]:
         """Return the paths whose turn it is and whose measurement moved."""

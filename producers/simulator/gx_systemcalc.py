@@ -9,6 +9,7 @@ Source of the balance: the notes of Victron's dbus-systemcalc on signs, positive
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from producers.simulator.gx_service import Values
 
@@ -63,11 +64,40 @@ def system(devices: Sequence[Device], inputs: Inputs) -> Values:
     found |= _alternating(by_type, inverters, source, inputs)
     found |= _direct(by_type, inverters)
     found["state_code"] = next((values.get("state_code") for values in inverters), None)
-    for kind in ("relay_1_state_code", "relay_2_state_code", "dc_system_power_w"):
-        told = next((values[kind] for _, _, values in devices if kind in values), None)
+    for name in ("relay_1_state_code", "relay_2_state_code", "dc_system_power_w"):
+        told = next((values[name] for _, _, values in devices if name in values), None)
         if told is not None:
-            found[kind] = told
+            found[name] = told
     return found
+
+
+def battery_list(batteries: Sequence[Device]) -> dict[str, Any]:
+    """Return what the system says of its batteries: the list, and which one is in charge."""
+    said = []
+    for index, (kind, instance, values) in enumerate(batteries):
+        said.append(
+            {
+                "active_battery_service": index == 0,
+                "current": _rounded(values.get("battery_current_a"), 1),
+                "id": f"com.victronenergy.{kind}/{instance}",
+                "instance": instance,
+                "power": _rounded(values.get("battery_power_w"), 0),
+                "soc": _rounded(values.get("battery_soc_pct", values.get("soc_pct")), 1),
+                "state": direction(values.get("battery_power_w")),
+                "voltage": _rounded(values.get("battery_voltage_v"), 2),
+            }
+        )
+    return {
+        "/Batteries": said,
+        "/Dc/Battery/BatteryService": said[0]["id"] if said else None,
+    }
+
+
+def direction(power_w: float | None) -> int | None:
+    """Say what a battery does: 0 idle, 1 charging, 2 discharging."""
+    if power_w is None:
+        return None
+    return 1 if power_w > _IDLE_W else 2 if power_w < -_IDLE_W else 0
 
 
 def total(values: Values, place: str, quantity: str) -> float | None:
@@ -170,9 +200,7 @@ def _direct(by_type: Mapping[str, Sequence[Values]], inverters: Sequence[Values]
         found["battery_power_w"] = _sum((found.get("invertercharger_power_w"), found.get("pv_power_w")))
         found["battery_current_a"] = _sum((found.get("invertercharger_current_a"), found.get("pv_current_a")))
         found["soc_pct"] = inverters[0].get("soc_pct")
-    power_w = found.get("battery_power_w")
-    if power_w is not None:
-        found["battery_direction_code"] = 1.0 if power_w > _IDLE_W else 2.0 if power_w < -_IDLE_W else 0.0
+    found["battery_direction_code"] = direction(found.get("battery_power_w"))
     return found
 
 
@@ -199,6 +227,10 @@ def meter(values: Values, place: str) -> Values:
         f"{place}_current_a": total(values, place, "current_a"),
         **values,
     }
+
+
+def _rounded(value: float | None, digits: int) -> float | None:
+    return None if value is None else round(value, digits)
 
 
 def _sum(values: Iterable[float | None]) -> float | None:
