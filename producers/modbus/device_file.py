@@ -8,21 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from producers.modbus.points import MOST_REGISTERS, Hole, Point
-
-
-@dataclass(frozen=True, slots=True)
-class Parameter:
-    """What a site may have to say about a device, because the device does not.
-
-    Attributes:
-        choices: the values it can have; any when empty.
-    """
-
-    name: str
-    default: float
-    meaning: str
-    choices: tuple[float, ...] = ()
+from producers.modbus.points import MOST_REGISTERS, Hole, Parameter, Point, PowerCheck
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,24 +57,14 @@ class Transformers:
     Attributes:
         pt: ids of the primary and the secondary voltage.
         ct: ids of the primary and the secondary current.
+        ct_secondary: the secondary currents that count; any other (a sensor of 333 mV) stands for 1.
     """
 
     mode: str
     secondary: float
     pt: tuple[str, str]
     ct: tuple[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class PowerCheck:
-    """Which parameter the unit of power hangs on (W or kW), checked against voltage times current.
-
-    Attributes:
-        place: whose measurements are compared, such as `ac`.
-    """
-
-    parameter: str
-    place: str
+    ct_secondary: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

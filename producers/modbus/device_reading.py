@@ -17,18 +17,27 @@ from typing import Any, Final, NamedTuple, cast, get_args
 from producers.modbus.device_file import (
     DeviceFile,
     Example,
-    Parameter,
-    PowerCheck,
     Probe,
     Transformers,
     Unverified,
 )
-from producers.modbus.points import IDENTITIES, MOST_REGISTERS, Hole, Point, Poll, WordOrder, width
+from producers.modbus.points import (
+    IDENTITIES,
+    MOST_REGISTERS,
+    Hole,
+    Parameter,
+    Point,
+    Poll,
+    PowerCheck,
+    WordOrder,
+    width,
+)
 from producers.modbus.table import Table
 from schemas.errors import ConfigurationError
 from schemas.measurements import MEASUREMENTS, unknown
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,39}")
+_WORD: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _LAST_ADDRESS: Final = 0xFFFF
 _LAST_UNIT: Final = 255
 _LEVELS: Final = ("warning", "alarm")
@@ -185,6 +194,8 @@ def _check_point(table: Table, point: Point) -> None:
         raise table.fault("bit", f"cannot be taken of {point.type}")
     if bool(point.expect) != bool(point.warning):
         raise table.fault("expect", "and warning go together")
+    if point.alarm and not _WORD.fullmatch(point.alarm):
+        raise table.fault("alarm", f"must be a word of a-z, 0-9 and _, got {point.alarm!r}")
     if (point.level or point.phase) and not point.alarm:
         raise table.fault("alarm", "is missing: level and phase are an alarm's")
 
@@ -254,7 +265,8 @@ def _transformers(table: Table) -> Transformers | None:
     pt, ct = inner.texts("pt"), inner.texts("ct")
     if len(pt) != 2 or len(ct) != 2:  # noqa: PLR2004 - primary, secondary
         raise inner.fault("pt", "and ct must be the ids of the primary and the secondary")
-    found = Transformers(inner.text("mode"), inner.number("secondary"), (pt[0], pt[1]), (ct[0], ct[1]))
+    mode, secondary = inner.text("mode"), inner.number("secondary")
+    found = Transformers(mode, secondary, (pt[0], pt[1]), (ct[0], ct[1]), inner.numbers("ct_secondary"))
     inner.done()
     return found
 
@@ -303,6 +315,14 @@ def _check(table: Table, found: DeviceFile) -> None:
     _check_twice(table, "name", [point.name for point in found.points])
     _check_twice(table, "id", [point.id for point in found.points])
     _check_overlaps(table, found.points)
+    _check_holes(table, found.points, found.holes)
+
+
+def _check_holes(table: Table, points: Sequence[Point], holes: Sequence[Hole]) -> None:
+    for point in points:
+        for hole in holes:
+            if point.function == hole.function and point.address <= hole.last and point.end > hole.first:
+                raise table.fault("hole", f"{hole.first} to {hole.last} holds the point {point.label}")
 
 
 def _check_twice(table: Table, key: str, said: Sequence[str]) -> None:

@@ -166,6 +166,32 @@ class Hole:
     readable: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """What a site may have to say about a device, because the device does not.
+
+    Attributes:
+        choices: the values it can have; any when empty.
+    """
+
+    name: str
+    default: float
+    meaning: str
+    choices: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PowerCheck:
+    """Which parameter the unit of power hangs on (W or kW), checked against voltage times current.
+
+    Attributes:
+        place: whose measurements are compared, such as `ac`.
+    """
+
+    parameter: str
+    place: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
     """What was found on one unit: everything that polls of it need.
@@ -177,6 +203,7 @@ class Layout:
         factors: the parameters that scales name, with what was read from the device worked in.
         description: what is known about the device without asking more.
         warnings: what a person should look at.
+        power_check: how the unit of power is checked.
         bridge: how many unused registers cost as much as a request of their own.
     """
 
@@ -187,6 +214,7 @@ class Layout:
     factors: Mapping[str, float] = field(default_factory=dict)
     description: Description = field(default_factory=Description)
     warnings: Sequence[str] = ()
+    power_check: PowerCheck | None = None
     max_registers: int = MOST_REGISTERS
     bridge: int = 24
     min_gap_ms: int = 0
