@@ -26,7 +26,7 @@ SECONDS = 30.0
 WARM_S = 15.0
 MILLION = 1_000_000
 _CHUNK = 50_000
-OURS = ("recorder", "replay", "projector-state", "projector-series", "host")
+OURS = ("recorder", "replay", "projector-state", "projector-counters", "projector-series", "host")
 DEVICE = "the device's side, making samples included"
 
 Seen = list[tuple[int, int]]

@@ -15,9 +15,10 @@ from bus.journal import Entry
 from bus.journal_sqlite import SqliteJournalReader
 from bus.journal_writer import SqliteJournal
 from projectors.lines import Compatibility
-from projectors.rebuild import rebuild_state
+from projectors.rebuild import rebuild
 from projectors.series_rebuild import rebuild_series
 from projectors.series_samples import SampleWriter
+from projectors.state import STATE
 from schemas.registry import Registry
 
 RARE = 200_000
@@ -31,7 +32,7 @@ def state(tmp: Path) -> Iterator[Figure]:
     """Rebuild the state: it must read all rare events, and of samples only the newest of each stream."""
     _fill(tmp, chain(_samples(STATE_SAMPLES), map(_entry, rare.events(RARE))))
     began, cpu = time.perf_counter(), time.process_time()
-    rebuild_state(tmp)
+    rebuild(STATE, tmp)
     seconds, spent = time.perf_counter() - began, time.process_time() - cpu
     yield Figure(
         f"state: rebuild, {RARE:,} rare events beside {STATE_SAMPLES:,} samples",

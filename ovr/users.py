@@ -31,6 +31,7 @@ PROCESS_ROLES: Mapping[str, str] = {
     "recorder": "recorder",
     "replay": "replay",
     "projector-state": "state_projector",
+    "projector-counters": "projector",
     "projector-series": "projector",
     "supervisor": "browser",
     "browser": "browser",

@@ -12,9 +12,11 @@ from typing import Any
 
 from bus.envelope import Event, Recorded
 from bus.journal import Head
+from bus.topics import Topics
 from projectors.counters_store import TYPES, CountersStore, Retention
 from projectors.events import EventReader
 from projectors.generations import Generations
+from projectors.kind import Kind
 from projectors.projector import Retained, Samples
 from projectors.sqlite_model import DeadLetter, SqliteModel
 from schemas.registry import Registry
@@ -120,3 +122,12 @@ class CountersProjector:
         if isinstance(self._place, Path):
             return self._place
         return self._place.current() or self._place.create()
+
+
+def kind(retention: Retention | None = None) -> Kind:
+    """Return the counters as a kind of read model, keeping so much history."""
+
+    def make(place: Path | Generations, _: Topics | None) -> CountersProjector:
+        return CountersProjector(place, Registry.load(), retention=retention)
+
+    return Kind(NAME, VERSION, make, open_model)

@@ -1,4 +1,4 @@
-"""The state projector as a process, as the command line starts it."""
+"""A projector of a SQLite read model as a process, as the command line starts it."""
 
 import logging
 import time
@@ -9,36 +9,40 @@ from bus.connection import Broker
 from bus.journal_sqlite import SqliteJournalReader
 from bus.topics import Topics
 from projectors.generations import Generations
+from projectors.kind import Kind
 from projectors.live import Live, stop_signals
-from projectors.rebuild import must_rebuild, rebuild_state
+from projectors.rebuild import must_rebuild, rebuild
 from projectors.runner import BATCH, Runner
-from projectors.state import NAME, StateProjector
 from schemas.errors import TransientError
-from schemas.registry import Registry
 
 log = logging.getLogger(__name__)
 
 _LOOK_EVERY_S = 0.25
 
 
-def run_state(
-    data: Path, broker: Broker, *, batch: int = BATCH, stopped: Callable[[], bool] | None = None
+def run(
+    kind: Kind,
+    data: Path,
+    broker: Broker,
+    *,
+    batch: int = BATCH,
+    stopped: Callable[[], bool] | None = None,
 ) -> None:
-    """Keep the state up to date until SIGTERM, SIGINT or `stopped()`.
+    """Keep a read model up to date until SIGTERM, SIGINT or `stopped()`.
 
     Raises:
         ConfigurationError: the model is of another journal, or another process keeps it already.
     """
     stopped = stopped or stop_signals()
-    generations = Generations(data / NAME)
+    generations = Generations(data / kind.name)
     with generations.only("projecting"):
         reader = wait_for_journal(data, stopped)
         if reader is None:
             return
-        if must_rebuild(generations):
-            log.info("the state was made by an older version: rebuilding it")
-            rebuild_state(data)
-        projector = StateProjector(generations, Registry.load(), Topics(broker.prefix))
+        if must_rebuild(kind, generations):
+            log.info("the %s was made by an older version: rebuilding it", kind.name)
+            rebuild(kind, data)
+        projector = kind.make(generations, Topics(broker.prefix))
         Live(Runner(reader, projector, batch=batch), projector, broker).run(stopped)
         reader.close()
 

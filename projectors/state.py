@@ -17,6 +17,7 @@ from bus.topics import Topics
 from projectors import state_fold, state_store
 from projectors.events import EventReader
 from projectors.generations import Generations
+from projectors.kind import Kind
 from projectors.projector import Retained, Samples
 from projectors.sqlite_model import DeadLetter, SqliteModel
 from projectors.state_fold import Changes, State
@@ -139,3 +140,6 @@ class StateProjector:
         if isinstance(self._place, Path):
             return self._place
         return self._place.current() or self._place.create()
+
+
+STATE = Kind(NAME, VERSION, lambda place, topics: StateProjector(place, Registry.load(), topics), open_model)

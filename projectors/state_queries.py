@@ -18,8 +18,8 @@ from bus.journal_sqlite import SqliteJournalReader
 from projectors import state_store
 from projectors.events import SAMPLE, EventReader
 from projectors.generations import Generations, copy
-from projectors.rebuild import build_state
-from projectors.state import NAME, open_model
+from projectors.rebuild import build
+from projectors.state import NAME, STATE, open_model
 from projectors.state_fold import State
 from projectors.state_messages import event_state, system_state, window_state
 from projectors.state_system import Stamped, Stream, System
@@ -89,7 +89,7 @@ def _opened(data: Path, as_of: int | None) -> Iterator[tuple[State, int]]:
             copy(serving, path)
         else:
             with closing(SqliteJournalReader(data / "journal")) as reader:
-                build_state(reader, path, upto=as_of)
+                build(STATE, reader, path, upto=as_of)
         with closing(open_model(path)) as model:
             place = model.place()
             yield state_store.load(model.db), place.position if place else 0

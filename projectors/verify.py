@@ -1,4 +1,4 @@
-"""Checking the state that serves: rebuild beside it up to the same position, and compare row by row."""
+"""Checking a SQLite read model: rebuild beside it up to the same position, and compare row by row."""
 
 import sqlite3
 import tempfile
@@ -13,16 +13,14 @@ from bus.envelope import Recorded
 from bus.journal import Head, JournalReader, check_place
 from bus.journal_sqlite import SqliteJournalReader
 from projectors.generations import Generations, copy
-from projectors.rebuild import BATCH, build_state, finished
+from projectors.kind import Kind
+from projectors.rebuild import BATCH, build, finished
 from projectors.runner import EVER, Progress, Runner, settled
 from projectors.sqlite_model import BOOKKEEPING
-from projectors.state import NAME, StateProjector, open_model
 from schemas.errors import ConfigurationError
-from schemas.registry import Registry
 
 _SHOWN = 20
 _CATCHING_UP_S = 5.0
-_REMEDY = f"run `ovr rebuild {NAME}`"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +62,11 @@ class Verification:
         return self.different == 0
 
 
-def verify_state(data: Path, progress: Progress | None = None) -> Verification:
-    """Rebuild beside the live state up to where that is, and compare row by row.
+def verify(kind: Kind, data: Path, progress: Progress | None = None) -> Verification:
+    """Rebuild beside the live read model up to where that is, and compare row by row.
 
     Raises:
-        ConfigurationError: there is no state, or it was made from another journal.
+        ConfigurationError: there is none, or it was made from another journal.
         ProjectionError: an event cannot be applied.
     """
     with (
@@ -77,18 +75,20 @@ def verify_state(data: Path, progress: Progress | None = None) -> Verification:
     ):
         live, rebuilt = Path(directory, "live.sqlite"), Path(directory, "rebuilt.sqlite")
         head = reader.head()
-        samples = list(reader.newest_samples(EVER))
+        leaps = kind.make(rebuilt, None).samples == "newest"
+        samples = list(reader.newest_samples(EVER)) if leaps else []
         together = settled(reader, samples, head)
-        place = _snapshot(data, live, together.position)
-        check_place(reader, place, "the live state", _REMEDY)
-        if together.position <= place.position:
-            _build_from(reader, rebuilt, samples, together, place.position, progress)
+        place = _snapshot(kind, data, live, together.position)
+        check_place(reader, place, f"the live {kind.name}", f"run `ovr rebuild {kind.name}`")
+        if leaps and together.position <= place.position:
+            _build_from(kind, reader, rebuilt, samples, together, place.position, progress)
         else:
-            build_state(reader, rebuilt, upto=place.position, progress=progress)
+            build(kind, reader, rebuilt, upto=place.position, progress=progress)
         return _compare(live, rebuilt, place)
 
 
 def _build_from(
+    kind: Kind,
     reader: JournalReader,
     path: Path,
     samples: list[Recorded],
@@ -97,30 +97,30 @@ def _build_from(
     progress: Progress | None,
 ) -> None:
     """Build up to a position by way of an earlier one whose newest samples are known."""
-    projector = StateProjector(path, Registry.load())
+    projector = kind.make(path, None)
     runner = Runner(reader, projector, batch=BATCH, leap_from=EVER, strict=True, upto=upto, progress=progress)
     if together.position:
         runner.leap(samples, together)
     finished(runner, projector)
 
 
-def _snapshot(data: Path, target: Path, wanted: int) -> Head:
+def _snapshot(kind: Kind, data: Path, target: Path, wanted: int) -> Head:
     """Copy the live model, once it has come to a position if something still moves it; return its place."""
-    generations = Generations(data / NAME)
+    generations = Generations(data / kind.name)
     path = generations.current()
     if path is None:
         raise ConfigurationError(
-            f"there is no state in {data}: run `ovr project state` or `ovr rebuild state`"
+            f"there is no {kind.name} in {data}: run `ovr project {kind.name}` or `ovr rebuild {kind.name}`"
         )
     deadline = time.monotonic() + _CATCHING_UP_S
     while _position(path) < wanted and _is_projecting(generations) and time.monotonic() < deadline:
         time.sleep(0.05)
         path = generations.current() or path
     copy(path, target)
-    with closing(open_model(target)) as model:
+    with closing(kind.open_model(target)) as model:
         place = model.place()
     if place is None:
-        raise ConfigurationError(f"the state in {data} has only just begun: try again")
+        raise ConfigurationError(f"the {kind.name} in {data} has only just begun: try again")
     return place
 
 

@@ -8,6 +8,7 @@ import typer
 
 from bus.journal import Head
 from ovr.commands.stream import canonical
+from ovr.kinds import kind_of
 from ovr.node import Node, open_node
 from ovr.options import Config, Data, Json, instant
 from ovr.progress import progressing
@@ -18,6 +19,7 @@ class Model(StrEnum):
     """The read models that can be rebuilt."""
 
     STATE = "state"
+    COUNTERS = "counters"
     SERIES = "series"
 
 
@@ -34,10 +36,10 @@ def rebuild(
     node = open_node(data, config)
     _must_exist(node)
     with progressing(f"rebuilding {model}") as progress:
-        if model is Model.STATE:
-            from projectors.rebuild import rebuild_state
+        if model is not Model.SERIES:
+            from projectors.rebuild import rebuild as build_anew
 
-            place = rebuild_state(node.layout.data, progress)
+            place = build_anew(kind_of(model), node.layout.data, progress)
             if node.layout.run.is_dir():
                 node.layout.retry_request.touch()
         else:
@@ -69,7 +71,10 @@ def verify(
     node = open_node(data, config)
     _must_exist(node)
     with progressing(f"verifying {model}") as progress:
-        found = _verify_state(node, progress) if model is Model.STATE else _verify_series(node, progress)
+        if model is Model.SERIES:
+            found = _verify_series(node, progress)
+        else:
+            found = _verify_model(model, node, progress)
     if json:
         _say(found)
     else:
@@ -134,12 +139,12 @@ def _only(found: dict[str, Any], name: str) -> dict[str, Any]:
     return kept
 
 
-def _verify_state(node: Node, progress: Any) -> dict[str, Any]:
-    from projectors.verify import verify_state
+def _verify_model(model: Model, node: Node, progress: Any) -> dict[str, Any]:
+    from projectors.verify import verify as compare
 
-    found = verify_state(node.layout.data, progress)
+    found = compare(kind_of(model), node.layout.data, progress)
     return {
-        "model": Model.STATE.value,
+        "model": model.value,
         "equal": found.equal,
         **_place(found.place),
         "compared": sum(found.rows.values()),
@@ -171,7 +176,7 @@ def _verify_series(node: Node, progress: Any) -> dict[str, Any]:
 
 
 def _sum_up(model: Model, found: dict[str, Any]) -> None:
-    what = "rows" if model is Model.STATE else "samples"
+    what = "samples" if model is Model.SERIES else "rows"
     where = f"{model} at position {found.get('position', 0):,}: {found['compared']:,} {what} compared"
     if found["equal"]:
         typer.echo(f"{where}, all equal to a rebuild")
@@ -179,7 +184,7 @@ def _sum_up(model: Model, found: dict[str, Any]) -> None:
         typer.echo(f"{where}, {found['different']:,} differ: `ovr rebuild {model}` mends that")
     if found.get("dead_letters"):
         typer.echo(
-            f"{found['dead_letters']:,} events could not be applied: see table dead_letters of the state"
+            f"{found['dead_letters']:,} events could not be applied: see table dead_letters of the {model}"
         )
 
 

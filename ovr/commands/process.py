@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from ovr.kinds import KINDS, kind_of
 from ovr.node import Node, open_node
 from ovr.options import Config, Data
 from schemas.errors import ConfigurationError, TransientError
@@ -38,7 +39,7 @@ def record(data: Data = None, config: Config = None) -> None:
 
 
 def project(
-    projector: Annotated[str, typer.Argument(help="`state` or `series`.")],
+    projector: Annotated[str, typer.Argument(help="`state`, `counters` or `series`.")],
     data: Data = None,
     config: Config = None,
 ) -> None:
@@ -48,17 +49,17 @@ def project(
     """
     node = open_node(data, config)
     broker = node.broker(f"projector-{projector}")
-    if projector == "state":
-        from projectors.run import run_state
+    if projector in KINDS:
+        from projectors.run import run
 
-        run_state(made(node), broker)
+        run(kind_of(projector), made(node), broker)
     elif projector == "series":
         from ovr.series import settings
         from projectors.run_series import run_series
 
         run_series(made(node), broker, node.victoria_url(), settings=settings(node.site))
     else:
-        raise ConfigurationError(f"there is no projector {projector}: choose state or series")
+        raise ConfigurationError(f"there is no projector {projector}: choose {', '.join(KINDS)} or series")
 
 
 def produce(

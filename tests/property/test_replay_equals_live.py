@@ -6,9 +6,9 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from projectors.rebuild import build_state
+from projectors.rebuild import build
 from projectors.runner import Runner
-from projectors.state import StateProjector
+from projectors.state import STATE, StateProjector
 from schemas.registry import Registry
 from tests.journals import MemoryJournal
 from tests.streams import Said, record, sample, tables
@@ -95,7 +95,7 @@ def test_replay_equals_live(said: list[Said], data: st.DataObject) -> None:
         live, rebuilt = Path(directory, "live.sqlite"), Path(directory, "rebuilt.sqlite")
 
         _live(journal, said, live, data)
-        build_state(journal, rebuilt)
+        build(STATE, journal, rebuilt)
 
         assert tables(live) == tables(rebuilt)
 
@@ -111,8 +111,8 @@ def test_a_rebuild_up_to_a_position_knows_nothing_of_what_came_later(
     with tempfile.TemporaryDirectory() as directory:
         bounded, short = Path(directory, "bounded.sqlite"), Path(directory, "short.sqlite")
 
-        build_state(whole, bounded, upto=upto)
-        build_state(part, short)
+        build(STATE, whole, bounded, upto=upto)
+        build(STATE, part, short)
 
         first, second = tables(bounded), tables(short)
         first.pop("checkpoint")

@@ -11,7 +11,8 @@ from bus.connection import Broker
 from bus.envelope import Envelope, decode
 from bus.journal_sqlite import SqliteJournalReader
 from bus.sender import Sender
-from projectors.verify import verify_state
+from projectors.state import STATE
+from projectors.verify import verify
 from tests.services import Service, start_mosquitto, start_victoria
 from tests.system.test_recorder import recording
 from tests.system.test_sender import sending
@@ -100,6 +101,6 @@ def test_jumping_clocks_refuse_operators_with_a_hint_keep_samples_and_stop_nothi
             assert row.time_us == claim if reason is None else row.recorded_us - row.time_us < SOON_US
         assert reader.verify().faults == ()
         head = recorder.journal.head().position
-        until(lambda: verify_state(data).place.position == head, "the state has it all")
-        assert verify_state(data).equal
+        until(lambda: verify(STATE, data).place.position == head, "the state has it all")
+        assert verify(STATE, data).equal
         reader.close()

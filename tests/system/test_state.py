@@ -16,11 +16,12 @@ import pytest
 from bus.connection import Broker, Connection, Message
 from bus.journal_writer import SqliteJournal
 from projectors.generations import Generations
-from projectors.rebuild import rebuild_state
-from projectors.run import run_state
+from projectors.rebuild import rebuild
+from projectors.run import run
 from projectors.runner import ProjectionError
+from projectors.state import STATE
 from projectors.state_queries import state_as_of, state_at, state_now
-from projectors.verify import verify_state
+from projectors.verify import verify
 from schemas.errors import ConfigurationError
 from tests.services import Service, start_mosquitto
 from tests.streams import BASE_US, S, Said, record, sample
@@ -30,8 +31,9 @@ _PROCESS = """
 import sys
 from pathlib import Path
 from bus.connection import Broker
-from projectors.run import run_state
-run_state(Path(sys.argv[1]), Broker(port=int(sys.argv[2])), batch=7)
+from projectors.run import run
+from projectors.state import STATE
+run(STATE, Path(sys.argv[1]), Broker(port=int(sys.argv[2])), batch=7)
 """
 
 
@@ -66,7 +68,7 @@ def projecting(data: Path, broker: Broker) -> Iterator[None]:
 
     def work() -> None:
         try:
-            run_state(data, broker, stopped=stop.is_set)
+            run(STATE, data, broker, stopped=stop.is_set)
         except BaseException as error:  # noqa: BLE001 - told to the test
             failed.append(error)
 
@@ -120,9 +122,9 @@ def test_a_rebuild_serves_a_new_file_and_removes_the_old(tmp_path: Path, journal
     generations = Generations(tmp_path / "state")
     told: list[tuple[int, int]] = []
 
-    rebuild_state(tmp_path)
+    rebuild(STATE, tmp_path)
     first = generations.current()
-    place = rebuild_state(tmp_path, lambda done, total: told.append((done, total)))
+    place = rebuild(STATE, tmp_path, lambda done, total: told.append((done, total)))
 
     assert first is not None
     assert not first.exists()
@@ -133,14 +135,14 @@ def test_a_rebuild_serves_a_new_file_and_removes_the_old(tmp_path: Path, journal
 
 def test_a_rebuild_that_stops_leaves_what_serves(tmp_path: Path, journal: SqliteJournal) -> None:
     record(journal, STORY)
-    rebuild_state(tmp_path)
+    rebuild(STATE, tmp_path)
     serving = Generations(tmp_path / "state").current()
     poison = Said("note.added", "rig_01", 50, {"text": "from the future"}).entry(99)
     body = poison.body.replace(b"ovr:note.added:1", b"ovr:note.added:9")
     journal.append([replace(poison, body=body)], recorded_us=BASE_US)
 
     with pytest.raises(ProjectionError, match="position 10"):
-        rebuild_state(tmp_path)
+        rebuild(STATE, tmp_path)
 
     assert Generations(tmp_path / "state").current() == serving
     assert [path.name for path in (tmp_path / "state").glob("*.sqlite")] == [serving and serving.name]
@@ -148,14 +150,14 @@ def test_a_rebuild_that_stops_leaves_what_serves(tmp_path: Path, journal: Sqlite
 
 def test_verification_finds_what_was_changed_behind_our_back(tmp_path: Path, journal: SqliteJournal) -> None:
     record(journal, STORY)
-    rebuild_state(tmp_path)
-    before = verify_state(tmp_path)
+    rebuild(STATE, tmp_path)
+    before = verify(STATE, tmp_path)
     current = Generations(tmp_path / "state").current()
     assert current is not None
     with closing(sqlite3.connect(current)) as db, db:
         db.execute("UPDATE notes SET text = 'never said'")
 
-    after = verify_state(tmp_path)
+    after = verify(STATE, tmp_path)
 
     assert before.equal
     assert before.place == journal.head()
@@ -168,10 +170,10 @@ def test_verification_finds_what_was_changed_behind_our_back(tmp_path: Path, jou
 
 def test_verification_compares_at_the_place_of_the_live_state(tmp_path: Path, journal: SqliteJournal) -> None:
     record(journal, STORY)
-    place = rebuild_state(tmp_path)
+    place = rebuild(STATE, tmp_path)
     record(journal, [sample("rig_01", 60, 9.0), start("rig_02", 61, "later")])
 
-    found = verify_state(tmp_path)
+    found = verify(STATE, tmp_path)
 
     assert found.equal
     assert found.place == place
@@ -181,19 +183,19 @@ def test_a_state_of_another_journal_is_an_error_that_says_what_to_do(
     tmp_path: Path, journal: SqliteJournal
 ) -> None:
     record(journal, STORY)
-    rebuild_state(tmp_path)
+    rebuild(STATE, tmp_path)
     elsewhere = tmp_path / "elsewhere"
     with closing(SqliteJournal(elsewhere / "journal")) as other:
         record(other, STORY)
     (tmp_path / "state").rename(elsewhere / "state")
 
     with pytest.raises(ConfigurationError, match="ovr rebuild state"):
-        verify_state(elsewhere)
+        verify(STATE, elsewhere)
 
 
 def test_the_past_is_asked_by_time_with_all_that_is_known_now(tmp_path: Path, journal: SqliteJournal) -> None:
     record(journal, STORY[:-1])
-    rebuild_state(tmp_path)
+    rebuild(STATE, tmp_path)
 
     said = state_at(tmp_path, BASE_US + 25 * S)
 
@@ -212,7 +214,7 @@ def test_a_correction_changes_the_past_as_it_is_known_now_but_not_as_it_was_know
     tmp_path: Path, journal: SqliteJournal
 ) -> None:
     record(journal, STORY)
-    rebuild_state(tmp_path)
+    rebuild(STATE, tmp_path)
 
     now = state_at(tmp_path, BASE_US + 25 * S)
     then = state_at(tmp_path, BASE_US + 25 * S, as_of=8)
@@ -273,11 +275,11 @@ def test_a_rebuild_takes_over_under_a_running_projector(
     with projecting(tmp_path, Broker(port=mosquitto.port)):
         until(lambda: "ovr/state/rig_02" in watcher.said, "the first state", turn=watcher.turn)
 
-        rebuild_state(tmp_path)
+        rebuild(STATE, tmp_path)
         record(journal, [start("rig_02", 61, "later")])
 
         until(lambda: "ovr/state/_events/later" in watcher.said, "life goes on", turn=watcher.turn)
-        assert verify_state(tmp_path).equal
+        assert verify(STATE, tmp_path).equal
     assert len(list((tmp_path / "state").glob("*.sqlite"))) == 1
 
 
@@ -289,7 +291,7 @@ def test_two_projectors_of_one_state_are_a_configuration_error(
         until(lambda: "ovr/state/rig_02" in watcher.said, "the first state", turn=watcher.turn)
 
         with pytest.raises(ConfigurationError, match="another process"):
-            run_state(tmp_path, Broker(port=mosquitto.port), stopped=lambda: False)
+            run(STATE, tmp_path, Broker(port=mosquitto.port), stopped=lambda: False)
 
 
 def test_a_projector_killed_again_and_again_ends_where_a_rebuild_does(
@@ -308,7 +310,7 @@ def test_a_projector_killed_again_and_again_ends_where_a_rebuild_does(
     process.terminate()
 
     assert process.wait(10) == 0
-    assert verify_state(tmp_path).equal
+    assert verify(STATE, tmp_path).equal
 
 
 def _busy(at_s: float) -> list[Said]:

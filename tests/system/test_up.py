@@ -130,6 +130,7 @@ def test_status_tells_programs_that_all_is_ready(node: Node) -> None:
             "recorder",
             "replay",
             "projector-state",
+            "projector-counters",
             "projector-series",
             "host",
         ),
