@@ -86,8 +86,13 @@ class Stamped:
     held: Held
 
 
+_LINE = ("kind", "interval_ms", "device", "alarm", "phase")
+
+
 class Stamper:
-    """Gives the events of one process their times, and keeps each line of samples in order.
+    """Gives the events of one process their times, and keeps in order what follows on one another.
+
+    That is each line of samples, the facts about each device, and each alarm.
 
     Small steps back of the wall clock (up to 2 s, as time services make them) are absorbed: the times of a
     line stand still for a moment rather than turn round. A larger step means that the earlier times were
@@ -95,13 +100,13 @@ class Stamper:
     """
 
     def __init__(self) -> None:
-        self._last_us: dict[tuple[str, object, object], int] = {}
+        self._last_us: dict[tuple[object, ...], int] = {}
 
     def stamp(self, held: Held, clock: ClockReading, *, synced: bool) -> Stamped:
         """Turn the monotonic time of `held` into wall time by the clocks of now."""
         exact = held.boot_id == clock.boot_id
         time_us = clock.wall_us - (clock.monotonic_us - held.monotonic_us) if exact else held.wall_us
-        line = held.subject, held.data.get("kind"), held.data.get("interval_ms")
+        line = held.subject, *map(held.data.get, _LINE)
         last_us = self._last_us.get(line, time_us - 1)
         if last_us - _SMALL_STEP_US < time_us <= last_us:
             time_us = last_us + 1

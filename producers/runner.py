@@ -73,6 +73,7 @@ class Runner:
         self._devices: dict[DeviceKey, Device] = {}
         self._alarms = Alarms()
         self._alarms.load(told.alarms if told else ())
+        self._parts_changed = False
         self._left = dict(told.parts) if told else {}
         self._queue: deque[Held] = deque(spool.load() if spool else ())
         self._refused: deque[Envelope] = deque()
@@ -206,17 +207,19 @@ class Runner:
 
     async def _note(self) -> None:
         """Write down what has been told, when it is something new; all its events are on the disk."""
-        changed = self._alarms.changed or any(device.parts.changed for device in self._devices.values())
+        self._parts_changed |= any(device.parts.changed for device in self._devices.values())
+        changed = self._alarms.changed or self._parts_changed
         now_us = self._clock.monotonic_us()
         if self._remember is None or not changed or now_us < self._remember_at_us:
             return
+        self._parts_changed = False
         parts = self._left | {key: device.parts.dump() for key, device in self._devices.items()}
         told = Told(self._alarms.dump(), {key: names for key, names in parts.items() if names})
         try:
             await self._remember(told)
         except OSError as error:
             log.warning("cannot write down what was told: %s", error)
-            self._alarms.changed = True
+            self._parts_changed = True
             self._remember_at_us = now_us + _RETRY_EVERY_US
 
     async def _put(self, event: Envelope) -> None:
@@ -257,6 +260,7 @@ class Runner:
             spec = poll.spec
             if (spec.device_key, spec.address) not in kept and spec.device_key in self._devices:
                 self._devices.pop(spec.device_key).stopped(removed=for_good and spec.device_key not in named)
+                self._parts_changed = True
             if id(spec.adapter) not in used:
                 unused[id(spec.adapter)] = spec.adapter
         closing = [
