@@ -10,6 +10,7 @@ Rules that must stay true here:
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count
 
 from producers.adapter import DeviceError
 from producers.ups import protocol
@@ -75,7 +76,10 @@ class Upsd:
                 writer.write(protocol.request("LIST", *asked))
                 protocol.opened(await _line(reader), asked)
                 found: dict[str, str] = {}
-                while (item := protocol.item(await _line(reader), asked, len(found))) is not None:
+                for so_far in count():
+                    item = protocol.item(await _line(reader), asked, so_far)
+                    if item is None:
+                        break
                     found[item[0]] = item[1]
                 return found
 
