@@ -124,6 +124,9 @@ class GxBroker:
 
     def _lines(self) -> list[str]:
         lines = [
+            *(
+                ["user root"] if os.geteuid() == 0 else []
+            ),  # else it gives up its rights, and cannot read its key
             "per_listener_settings false",
             "persistence false",
             "set_tcp_nodelay true",

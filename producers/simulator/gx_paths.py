@@ -217,14 +217,14 @@ _MULTI = (
     *_phases(
         _row("/Ac/In/1/L{n}/V", "ac_in_1_l{n}_voltage_v", "ac_in_l{n}_voltage_v"),
         replace(_row("/Ac/In/1/L{n}/I", "ac_in_1_l{n}_current_a", "ac_in_l{n}_current_a"), step=0.01),
-        _row("/Ac/In/1/L{n}/F", "ac_in_1_l{n}_frequency_hz", "ac_in_frequency_hz"),
         _row("/Ac/In/1/L{n}/P", "ac_in_1_l{n}_power_w", "ac_in_l{n}_power_w"),
         _row("/Ac/Out/L{n}/V", "ac_out_l{n}_voltage_v"),
         replace(_row("/Ac/Out/L{n}/I", "ac_out_l{n}_current_a"), step=0.01),
-        _row("/Ac/Out/L{n}/F", "ac_out_l{n}_frequency_hz", "ac_out_frequency_hz"),
         _row("/Ac/Out/L{n}/P", "ac_out_l{n}_power_w"),
         _row("/Ac/Out/L{n}/S", "ac_out_l{n}_apparent_power_va"),
     ),
+    _row("/Ac/In/1/L1/F", "ac_in_1_frequency_hz", "ac_in_frequency_hz"),
+    _row("/Ac/Out/L1/F", "ac_out_frequency_hz"),
     _always(_row("/Ac/In/1/Type", "ac_in_1_type_code"), 1),
     _row("/Ac/In/2/Type", "ac_in_2_type_code"),
     replace(
@@ -244,7 +244,6 @@ _MULTI = (
     _always(_row("/ErrorCode", "error_code"), 0),
     *_alarms(
         {
-            "GridLost": "alarm_grid_lost_code",
             "HighTemperature": "alarm_high_temperature_code",
             "HighVoltage": "alarm_high_voltage_code",
             "HighVoltageAcOut": "alarm_high_ac_out_voltage_code",
@@ -253,7 +252,6 @@ _MULTI = (
             "LowVoltage": "alarm_low_voltage_code",
             "LowVoltageAcOut": "alarm_low_ac_out_voltage_code",
             "Overload": "alarm_overload_code",
-            "PhaseRotation": "alarm_phase_rotation_code",
             "Ripple": "alarm_ripple_code",
             "ShortCircuit": "alarm_short_circuit_code",
         }
