@@ -1,0 +1,380 @@
+"""Asking the counters: how many, since when, how often, how long, and how healthy a system is.
+
+Nothing here reads a clock: `now_us` is a parameter, so any answer can be had again. Without a system the
+answers are of the fleet, whose figures are sums. Only confirmed occurrences are counted.
+Source of the rules: the event counters specification, in schemas/occurrences.toml.
+"""
+
+import sqlite3
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bus.instants import SECOND_US
+from projectors.counter_periods import DAY_US, HOUR_US, count, counts
+from projectors.counters import NAME
+from projectors.counters_store import CONFIRMED
+from projectors.generations import Generations
+from schemas.errors import ConfigurationError
+from schemas.occurrences import TABLE, Occurrence
+
+_EVER_US = 2**62
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How often one type of occurrence was counted.
+
+    Attributes:
+        total: ever; no reset changes it.
+        since_reset: since the newest reset, or ever.
+        flickers: beginnings that did not last long enough to be counted.
+        last_hour, last_day: within the last hour and 24 hours.
+        first_us, last_us: of the first and the newest one.
+        open_since_us: since when it lasts, on the system where it lasts longest; None when it does not.
+    """
+
+    occurrence: Occurrence
+    total: int
+    since_reset: int
+    flickers: int
+    last_hour: int
+    last_day: int
+    first_us: int
+    last_us: int
+    open_since_us: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """One type of occurrence over some days.
+
+    Attributes:
+        days: how long the period is: as asked for, or as long as the system has been observed.
+        recent: how many in the period.
+        daily_average: per day of the period; a period below one day counts as one.
+        trend: increasing, decreasing, stable or insufficient_data: its second half against its first.
+    """
+
+    occurrence: Occurrence
+    days: float
+    total: int
+    recent: int
+    daily_average: float
+    trend: str
+    first_us: int | None
+    last_us: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Factor:
+    """What one type of occurrence takes from the score."""
+
+    occurrence: Occurrence
+    recent: int
+    points: int
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """A score from 0 to 100, its grade, and what led to it, the heaviest first.
+
+    Attributes:
+        score: of a system; of the fleet, the mean of its systems.
+        worst: the system with the lowest score, of the fleet only.
+    """
+
+    score: float
+    grade: str
+    factors: tuple[Factor, ...]
+    worst: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Durations:
+    """How long occurrences that have an end lasted, as far as they lie in a period.
+
+    Attributes:
+        number: how many lasted for some of the period.
+        total_s: all of them together.
+        longest_s: the longest, whole.
+        open_since_us: the beginning of the one that lasts longest still; None when none does.
+    """
+
+    occurrence: Occurrence
+    number: int
+    total_s: float
+    longest_s: float
+    open_since_us: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Happened:
+    """One occurrence."""
+
+    system_id: str
+    occurrence: Occurrence
+    stage: str
+    time_us: int
+    position: int
+    cause: str | None
+    device: str | None
+    measurement: str | None
+    measured: float | None
+    threshold: float | None
+    duration_s: float | None
+    detail: str | None
+
+
+class Counters:
+    """The counters that serve, read only."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+
+    @classmethod
+    def open(cls, data: Path) -> "Counters":
+        """Open the counters of a data directory.
+
+        Raises:
+            ConfigurationError: there are none.
+        """
+        path = Generations(data / NAME).current() if (data / NAME).is_dir() else None
+        if path is None:
+            raise ConfigurationError(
+                f"there are no counters in {data}: run `ovr project counters` or `ovr rebuild counters`"
+            )
+        db = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, isolation_level=None)
+        db.execute("PRAGMA busy_timeout = 5000")
+        return cls(db)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    def position(self) -> int:
+        """Return up to where the journal is counted."""
+        row = self._db.execute("SELECT position FROM checkpoint").fetchone()
+        return int(row[0]) if row else 0
+
+    def recorded_us(self) -> int:
+        """Return the newest `recordedat` that was counted: the stream's own "now"; 0 before the first."""
+        row = self._db.execute("SELECT recorded_us FROM stream").fetchone()
+        return int(row[0]) if row else 0
+
+    def systems(self) -> dict[str, int]:
+        """Return the systems, each with the earliest time at which anything was observed of it."""
+        return dict(self._db.execute("SELECT system_id, since_us FROM systems ORDER BY system_id").fetchall())
+
+    def show(self, now_us: int, system_id: str | None = None) -> list[Count]:
+        """Count every type that ever occurred."""
+        hours = counts(self._db, now_us - HOUR_US, now_us, self._some(system_id))
+        days = counts(self._db, now_us - DAY_US, now_us, self._some(system_id))
+        opened = self._open(system_id)
+        rows: dict[str, list[tuple[Any, ...]]] = defaultdict(list)
+        for row in self._rows(system_id):
+            rows[row[2]].append(row)
+        return [
+            _count(type_, of_type, hours, days, opened.get(type_)) for type_, of_type in sorted(rows.items())
+        ]
+
+    def rate(self, type_: str, now_us: int, window_us: int = HOUR_US, system_id: str | None = None) -> float:
+        """Return how many an hour there were in a window up to now."""
+        number = count(self._db, self._keys(type_, system_id), now_us - window_us, now_us)
+        return number * HOUR_US / window_us
+
+    def statistics(
+        self, type_: str, now_us: int, days: int = TABLE.trend.days, system_id: str | None = None
+    ) -> Statistics:
+        """Return the figures of one type over some days up to now."""
+        keys = self._keys(type_, system_id)
+        begin_us = max(now_us - days * DAY_US, min(self._since(system_id), now_us))
+        middle_us = (begin_us + now_us) // 2
+        first, second = (
+            count(self._db, keys, begin_us, middle_us),
+            count(self._db, keys, middle_us, now_us),
+        )
+        span = (now_us - begin_us) / DAY_US
+        total, first_us, last_us = self._ever(keys)
+        return Statistics(
+            occurrence=TABLE.get(type_),
+            days=span,
+            total=total,
+            recent=first + second,
+            daily_average=round((first + second) / max(span, 1.0), 2),
+            trend=trend(first, second),
+            first_us=first_us,
+            last_us=last_us,
+        )
+
+    def health(self, now_us: int, system_id: str | None = None) -> Health:
+        """Score a system, or the fleet, by what was confirmed in the last days."""
+        keys = {row[0]: (row[1], row[2]) for row in self._rows(system_id) if row[3] == CONFIRMED}
+        begin_us = now_us - TABLE.health.days * DAY_US
+        recent: dict[str, dict[str, int]] = defaultdict(dict)
+        for key, number in counts(self._db, begin_us, now_us, self._some(system_id)).items():
+            if key in keys:
+                system, type_ = keys[key]
+                recent[system][type_] = number
+        if system_id is not None:
+            factors = _factors(recent[system_id])
+            score = _score(factors)
+            return Health(score, TABLE.health.grade(score), factors)
+        scores = {system: _score(_factors(recent[system])) for system in self.systems()}
+        score = round(sum(scores.values()) / len(scores), 1) if scores else 100.0
+        together: dict[str, int] = defaultdict(int)
+        for of_system in recent.values():
+            for type_, number in of_system.items():
+                together[type_] += number
+        worst = min(scores, key=lambda system: (scores[system], system), default=None)
+        return Health(score, TABLE.health.grade(score), _factors(together), worst)
+
+    def durations(
+        self, type_: str, now_us: int, since_us: int | None = None, system_id: str | None = None
+    ) -> Durations:
+        """Tell how long occurrences of a type lasted between `since_us` and now."""
+        begin_us = 0 if since_us is None else since_us
+        keys = self._keys(type_, system_id)
+        rows = self._db.execute(
+            "SELECT started_us, ended_us FROM spans WHERE key IN "  # noqa: S608 - marks only
+            f"({_marks(keys)}) AND started_us < ? AND (ended_us IS NULL OR ended_us > ?)",
+            (*keys, now_us, begin_us),
+        ).fetchall()
+        parts = [(begun, min(now_us, _EVER_US if ended is None else ended)) for begun, ended in rows]
+        return Durations(
+            occurrence=TABLE.get(type_),
+            number=len(parts),
+            total_s=sum(ended - max(begun, begin_us) for begun, ended in parts) / SECOND_US,
+            longest_s=max((ended - begun for begun, ended in parts), default=0) / SECOND_US,
+            open_since_us=min((begun for begun, ended in rows if ended is None), default=None),
+        )
+
+    def history(
+        self,
+        *,
+        system_id: str | None = None,
+        types: Collection[str] | None = None,
+        since_us: int = 0,
+        until_us: int = _EVER_US,
+        stages: Collection[str] = (CONFIRMED,),
+        limit: int = 100,
+    ) -> list[Happened]:
+        """Return single occurrences with since <= time < until, the newest first."""
+        keys = {
+            row[0]: row
+            for row in self._rows(system_id)
+            if row[3] in stages and (types is None or row[2] in types)
+        }
+        everything = system_id is None and types is None
+        where = "" if everything else f"key IN ({_marks(keys)}) AND "
+        rows = self._db.execute(
+            f"SELECT * FROM history WHERE {where}time_us >= ? AND time_us < ?"  # noqa: S608 - marks only
+            " ORDER BY time_us DESC, position DESC",
+            (*(() if everything else keys), since_us, until_us),
+        )
+        found: list[Happened] = []
+        for key, time_us, position, *details in rows:
+            if key in keys:
+                _, system, type_, stage, *_ = keys[key]
+                found.append(Happened(system, TABLE.get(type_), stage, time_us, position, *details))
+            if len(found) >= limit:
+                break
+        return found
+
+    def resets(self, system_id: str | None = None) -> list[dict[str, Any]]:
+        """Return who began counting what anew, and why, the newest first."""
+        rows = self._db.execute(
+            "SELECT time_us, system_id, types, client, reason FROM resets"
+            " ORDER BY time_us DESC, position DESC"
+        )
+        names = ("time_us", "system_id", "types", "client", "reason")
+        every = (dict(zip(names, row, strict=True)) for row in rows)
+        return [row for row in every if system_id is None or row["system_id"] in {system_id, "all"}]
+
+    def _rows(self, system_id: str | None) -> list[tuple[Any, ...]]:
+        if system_id is None:
+            return self._db.execute("SELECT * FROM counters").fetchall()
+        return self._db.execute("SELECT * FROM counters WHERE system_id = ?", (system_id,)).fetchall()
+
+    def _some(self, system_id: str | None) -> list[int] | None:
+        return None if system_id is None else [row[0] for row in self._rows(system_id)]
+
+    def _keys(self, type_: str, system_id: str | None) -> list[int]:
+        return [row[0] for row in self._rows(system_id) if row[2] == type_ and row[3] == CONFIRMED]
+
+    def _since(self, system_id: str | None) -> int:
+        if system_id is None:
+            row = self._db.execute("SELECT min(since_us) FROM systems").fetchone()
+        else:
+            row = self._db.execute(
+                "SELECT since_us FROM systems WHERE system_id = ?", (system_id,)
+            ).fetchone()
+        return _EVER_US if row is None or row[0] is None else int(row[0])
+
+    def _ever(self, keys: Sequence[int]) -> tuple[int, int | None, int | None]:
+        row = self._db.execute(
+            f"SELECT sum(total), min(first_us), max(last_us) FROM counters WHERE key IN ({_marks(keys)})",  # noqa: S608 - marks only
+            keys,
+        ).fetchone()
+        return row[0] or 0, row[1], row[2]
+
+    def _open(self, system_id: str | None) -> dict[str, int]:
+        """Return, by type, since when occurrences last that have not ended."""
+        rows = self._db.execute(
+            "SELECT type, min(started_us) FROM spans JOIN counters USING (key)"
+            " WHERE ended_us IS NULL AND (? IS NULL OR system_id = ?) GROUP BY type",
+            (system_id, system_id),
+        )
+        return dict(rows.fetchall())
+
+
+def trend(first: int, second: int) -> str:
+    """Compare the second half of a period with its first."""
+    if first + second < TABLE.trend.least:
+        return "insufficient_data"
+    band = TABLE.trend.band_pct / 100
+    if second > first * (1 + band):
+        return "increasing"
+    return "decreasing" if second < first * (1 - band) else "stable"
+
+
+def _factors(recent: dict[str, int]) -> tuple[Factor, ...]:
+    weights = TABLE.health.weights
+    factors = [
+        Factor(TABLE.get(type_), number, number * weights[TABLE.get(type_).severity])
+        for type_, number in recent.items()
+    ]
+    heavy = (factor for factor in factors if factor.points)
+    return tuple(sorted(heavy, key=lambda factor: (-factor.points, factor.occurrence.type)))
+
+
+def _score(factors: Sequence[Factor]) -> float:
+    return float(max(0, 100 - sum(factor.points for factor in factors)))
+
+
+def _count(
+    type_: str,
+    rows: Sequence[tuple[Any, ...]],
+    hours: dict[int, int],
+    days: dict[int, int],
+    opened: int | None,
+) -> Count:
+    counted = [row for row in rows if row[3] == CONFIRMED]
+    total = sum(row[4] for row in counted)
+    return Count(
+        occurrence=TABLE.get(type_),
+        total=total,
+        since_reset=total - sum(row[5] for row in counted),
+        flickers=max(0, sum(row[4] for row in rows) - 2 * total),
+        last_hour=sum(hours.get(row[0], 0) for row in counted),
+        last_day=sum(days.get(row[0], 0) for row in counted),
+        first_us=min(row[6] for row in counted or rows),
+        last_us=max(row[7] for row in counted or rows),
+        open_since_us=opened,
+    )
+
+
+def _marks(keys: Collection[int]) -> str:
+    return ",".join("?" * len(keys))
