@@ -11,7 +11,13 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from producers.simulator.modbus_server import ILLEGAL_ADDRESS, ILLEGAL_FUNCTION, READ_HOLDING, Refused
+from producers.simulator.modbus_server import (
+    ILLEGAL_ADDRESS,
+    ILLEGAL_FUNCTION,
+    READ_HOLDING,
+    Refused,
+    Registers,
+)
 
 Told = Mapping[str, float | None]
 Tell = Callable[[], Told]
@@ -136,6 +142,23 @@ class Image:
             registers[at : at + len(encoded)] = _words_swapped(encoded) if self._swapped else encoded
         at = 2 * (address - area.start)
         return bytes(registers[at : at + 2 * count])
+
+
+class Several:
+    """Registers of several makes behind one unit: the first that has what is asked for answers."""
+
+    def __init__(self, *registers: Registers) -> None:
+        self._registers = registers
+
+    def read(self, function: int, address: int, count: int) -> bytes:
+        """Give registers as they are now."""
+        refused = Refused(ILLEGAL_ADDRESS)
+        for registers in self._registers:
+            try:
+                return registers.read(function, address, count)
+            except Refused as said:
+                refused = said
+        raise refused
 
 
 @dataclass(frozen=True, slots=True)

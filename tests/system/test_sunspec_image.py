@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from sunspec2.modbus.client import SunSpecModbusClientDeviceTCP  # type: ignore[import-untyped]
 
+from producers.simulator.layouts.catalogue import LAYOUTS, units
 from producers.simulator.layouts.sunspec import fronius_inverter, sunspec_meter
-from tests.modbus_servers import serving
+from tests.modbus_servers import mbpoll, serving
 
 INVERTER: dict[str, float | None] = {
     "ac_out_current_a": 13.05,
@@ -73,7 +74,7 @@ def scanned(port: int, unit: int) -> Iterator[dict[Any, Any]]:
 
 @pytest.fixture(scope="module")
 def port() -> Iterator[int]:
-    units = {
+    devices = {
         1: fronius_inverter(lambda: INVERTER),
         2: fronius_inverter(lambda: INVERTER, floats=True),
         3: fronius_inverter(dict, storage=False, phases=1),
@@ -81,7 +82,7 @@ def port() -> Iterator[int]:
         240: sunspec_meter(lambda: METER, floats=True),
         5: sunspec_meter(lambda: METER, maker="Accuenergy", model="Acuvim II", base=50_000),
     }
-    with serving(units) as served:
+    with serving(devices) as served:
         yield served.port
 
 
@@ -180,3 +181,17 @@ def test_an_inverter_without_readings_implements_nothing(port: int) -> None:
 
     assert {name for name, value in said.items() if value is not None} == {"St"}
     assert 124 not in models
+
+
+def test_an_acuvim_ii_with_a_web_module_speaks_both_its_own_registers_and_sunspec() -> None:
+    with serving(units("acuvim_ii", lambda: METER, serial="AH1")) as served:
+        with scanned(served.port, 1) as models:
+            assert models["common"][0].points["SN"].value == "AH1"
+            assert models[203][0].points["W"].cvalue == same(-90_500)
+
+        assert mbpoll(served.port, 0x4022, "4:float", 1) == [-90_500]
+
+
+def test_every_layout_answers_at_its_units() -> None:
+    for name in LAYOUTS:
+        assert units(name, lambda: METER), name

@@ -11,12 +11,12 @@ _OK = 307
 _NAN_U32, _NAN_U64, _NAN_I32 = 0xFFFFFFFF, 0xFFFFFFFFFFFFFFFF, 0x80000000
 
 
-def sunny_island(tell: Tell, *, serial: int = 1_990_123_456) -> Image:
+def sunny_island(tell: Tell, *, serial: str = "1990123456") -> Image:
     """Make the registers of a Sunny Island 8.0H."""
     return Image(
         lambda: _with_state(tell()),
         [
-            numbers(30057, serial >> 16, serial),
+            numbers(30057, *divmod(int(serial), 0x10000)),
             *cells(30201, "u32", "inverter_vendor_state_code", absent=_NAN_U32),
             *cells(30513, "u64", "ac_out_energy_import_wh", absent=_NAN_U64),
             *cells(
