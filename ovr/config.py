@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ovr.config_reading import Reading, unknown_key
+from producers.pace import pace
 from schemas.errors import ConfigurationError
 
 PREFIX = "OVR_"
@@ -98,6 +99,21 @@ class SeriesSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class ClockSettings:
+    """How time runs for the producers, in simulations only.
+
+    Attributes:
+        speed: how many times as fast as the true time.
+        real_zero: a true time.
+        zero: what time it was in the simulation then.
+    """
+
+    speed: float = 1.0
+    real_zero: str | None = None
+    zero: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ProducerSettings:
     """One producer: its name at the broker, its kind, and what else its table says."""
 
@@ -127,6 +143,7 @@ class Site:
     recorder: RecorderSettings = RecorderSettings()
     victoria: VictoriaSettings = VictoriaSettings()
     series: SeriesSettings = SeriesSettings()
+    clock: ClockSettings = ClockSettings()
     aliases: Mapping[str, str] = field(default_factory=dict)
     producers: tuple[ProducerSettings, ...] = ()
 
@@ -187,6 +204,7 @@ def _check(site: Site, where: str) -> None:
         )
     if not re.fullmatch(r"[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*", site.prefix):
         raise ConfigurationError(f"{where}: prefix must be topic levels of letters, digits, - and _")
+    _pace(site.clock, where)
     listen = site.listen
     if listen.port_base is not None and not 1 <= listen.port_base <= _LAST_PORT - 3:
         raise ConfigurationError(f"{where}: listen.port_base must leave room for four ports below 65536")
@@ -204,6 +222,13 @@ def _check(site: Site, where: str) -> None:
         raise ConfigurationError(f"{where}: victoria.retention is a number with h, d, w or y, such as 10y")
 
 
+def _pace(said: ClockSettings, where: str) -> None:
+    try:
+        pace(said.speed, said.real_zero, said.zero)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{where}: {error}") from error
+
+
 def is_loopback(address: str) -> bool:
     """Tell whether only this machine can reach an address."""
     return address in _LOOPBACK
@@ -212,6 +237,7 @@ def is_loopback(address: str) -> bool:
 __all__ = [
     "CONFIG_VARIABLE",
     "BrokerSettings",
+    "ClockSettings",
     "Listen",
     "ProducerSettings",
     "RecorderSettings",

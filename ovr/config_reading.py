@@ -85,10 +85,11 @@ class Reading:
         if hint is Path:
             self._must(isinstance(value, str) and value != "", at, "a path", value)
             return self.base / Path(value).expanduser()
-        words = {str: "text", int: "a whole number", bool: "true or false"}
-        fits = isinstance(value, hint) and (hint is bool or not isinstance(value, bool))
+        words = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
+        wanted = (int, float) if hint is float else hint
+        fits = isinstance(value, wanted) and (hint is bool or not isinstance(value, bool))
         self._must(fits, at, words[hint], value)
-        return value
+        return float(value) if hint is float else value
 
     def _must(self, condition: bool, at: str, form: str, value: Any) -> None:
         if not condition:
@@ -116,11 +117,12 @@ def _typed(hint: Any, text: str, variable: str) -> Any:
         if text.lower() not in _WORDS:
             raise ConfigurationError(f"the environment: {variable} must be true or false, got {text!r}")
         return _WORDS[text.lower()]
-    if int in wanted:
-        try:
-            return int(text)
-        except ValueError as error:
-            raise ConfigurationError(
-                f"the environment: {variable} must be a whole number, got {text!r}"
-            ) from error
+    for kind, words in ((int, "a whole number"), (float, "a number")):
+        if kind in wanted:
+            try:
+                return kind(text)
+            except ValueError as error:
+                raise ConfigurationError(
+                    f"the environment: {variable} must be {words}, got {text!r}"
+                ) from error
     return text

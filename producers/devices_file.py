@@ -44,26 +44,30 @@ class Options:
         Raises:
             ConfigurationError: a file cannot be read, or says what cannot be.
         """
-        self._seen = {path: _state(path) for path in self._seen}
+        self._seen = {path: _state(path) for path in self._seen}  # before reading: a later change is one
         if self._site is not None:
             self._seen[self._site] = _state(self._site)
         options = dict(self._read())
-        named = options.pop(OPTION, None)
-        if named is None:
-            self._seen = {path: state for path, state in self._seen.items() if path == self._site}
+        path = self._named(options.pop(OPTION, None))
+        self._seen = {self._site: self._seen[self._site]} if self._site is not None else {}
+        if path is None:
             return options
-        if not isinstance(named, str) or not named:
-            raise ConfigurationError(f"{OPTION} must be the path of a file, got {named!r:.60}")
-        base = self._site.absolute().parent if self._site else Path.cwd()
-        path = base / Path(named).expanduser()
-        self._seen = {path: _state(path)} | (
-            {self._site: self._seen[self._site]} if self._site is not None else {}
-        )
+        self._seen[path] = _state(path)
         return merged(options, arrays(path), self._kind)
 
     def changed(self) -> bool:
         """Tell whether a file differs from what was read."""
         return any(_state(path) != state for path, state in self._seen.items())
+
+    def _named(self, said: Any) -> Path | None:
+        if said is None:
+            return None
+        if not isinstance(said, str) or not said:
+            raise ConfigurationError(f"{OPTION} must be the path of a file, got {said!r:.60}")
+        if self._kind not in ARRAYS.values():
+            raise ConfigurationError(f"a producer of kind {self._kind} takes no {OPTION}")
+        base = self._site.absolute().parent if self._site else Path.cwd()
+        return base / Path(said).expanduser()
 
 
 def arrays(path: Path) -> dict[str, list[Any]]:

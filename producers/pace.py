@@ -5,26 +5,21 @@ Rules that must stay true here:
 - the pace counts from a true moment that all processes of a simulation share, so that they agree, and a
   restarted one goes on in time;
 - what paces the machine and not the site (files, health) is given in true seconds and stretched by `stretch`.
+
+The event loop that runs at a pace is in `producers/paced_loop.py`.
 """
 
-import asyncio
-import selectors
-from collections.abc import Coroutine
 from dataclasses import dataclass, replace
 from math import isfinite
-from typing import Any, TypeVar
 
 from bus import instants
 from producers.clock import Clock
 from producers.holding import ClockReading
 from schemas.errors import ConfigurationError
 
-T = TypeVar("T")
-
 SLOWEST, FASTEST = 0.01, 1_000.0
 _AHEAD_US = 300_000_000
 _FIRST_US = 946_684_800_000_000  # 2000-01-01: the recorder believes nothing older
-_LEFT_BEHIND_AFTER_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +45,6 @@ class Pace:
     def clock(self, clock: Clock) -> Clock:
         """Return a clock that runs at this pace."""
         return clock if self == REAL else PacedClock(clock, self)
-
-    def loop(self) -> asyncio.AbstractEventLoop:
-        """Return an event loop that runs at this pace."""
-        return asyncio.SelectorEventLoop() if self.speed == 1.0 else PacedLoop(self.speed)
 
 
 REAL = Pace()
@@ -92,21 +83,6 @@ def check(paced: Pace, now_us: int) -> None:
         )
 
 
-def run(main: Coroutine[Any, Any, T], paced: Pace = REAL) -> T:
-    """Run to the end at a pace, and close the loop, whatever still hangs in it."""
-    loop = paced.loop()
-    try:
-        return loop.run_until_complete(main)
-    finally:
-        left = asyncio.all_tasks(loop)
-        for task in left:
-            task.cancel()
-        if left:
-            loop.run_until_complete(asyncio.wait(left, timeout=paced.stretch(_LEFT_BEHIND_AFTER_S)))
-        loop.run_until_complete(loop.shutdown_asyncgens())
-        loop.close()
-
-
 class PacedClock:
     """The clocks of a machine at another pace.
 
@@ -131,30 +107,6 @@ class PacedClock:
             monotonic_us=round(true.monotonic_us * self._pace.speed),
             boot_id=true.boot_id + self._boot,
         )
-
-
-class _PacedSelector(selectors.DefaultSelector):
-    """Waits for simulated seconds."""
-
-    def __init__(self, speed: float) -> None:
-        super().__init__()
-        self._speed = speed
-
-    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        """Wait for IO for some simulated seconds."""
-        return super().select(timeout / self._speed if timeout else timeout)
-
-
-class PacedLoop(asyncio.SelectorEventLoop):
-    """An event loop whose sleeps and time limits run `speed` times as fast."""
-
-    def __init__(self, speed: float) -> None:
-        super().__init__(_PacedSelector(speed))
-        self._speed = speed
-
-    def time(self) -> float:
-        """Return simulated seconds of an arbitrary zero."""
-        return super().time() * self._speed
 
 
 def _instant(name: str, text: str) -> int:

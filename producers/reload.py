@@ -18,6 +18,8 @@ from schemas.errors import ConfigurationError, OvrError
 
 log = logging.getLogger(__name__)
 
+_WORKED_S = 60.0
+
 
 class Reload:
     """Brings new specs to a runner.
@@ -65,6 +67,8 @@ class Reload:
     async def _run_source(self) -> None:
         failures = 0
         while True:
+            self._note("source", "")
+            began_s = self._loop.time()
             try:
                 await self._source.run(self.changed)
             except OvrError as error:
@@ -73,9 +77,8 @@ class Reload:
                 log.exception("the source of devices failed")
                 self._note("source", f"it failed: {error!r}")
             else:
-                self._note("source", "")
                 return
-            failures += 1
+            failures = 1 if self._loop.time() - began_s > _WORKED_S else failures + 1
             await asyncio.sleep(backoff_us(failures, random.random()) / 1e6)
 
     async def _load_specs(self) -> None:

@@ -19,7 +19,7 @@ from typing import Any
 from bus.connection import Broker
 from bus.envelope import Envelope
 from bus.sender import Sender
-from producers import pace
+from producers import pace, paced_loop
 from producers.clock import SystemClock
 from producers.devices_file import Options
 from producers.memory import Memory, Told
@@ -119,7 +119,7 @@ def run_producer(
     figures = _Figures()
     pulse = Pulse(broker, client, lambda: figures.now() | {"outbox": sender.status()})
     try:
-        pace.run(_main(runner, source, read, taken, sender, figures, paced), paced)
+        paced_loop.run(_main(runner, source, read, taken, sender, figures, paced), paced)
         sender.flush(_LAST_WORDS_S)
     finally:
         sender.close()

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from ovr.config import ProducerSettings
 from ovr.kinds import KINDS, kind_of
 from ovr.node import Node, open_node
 from ovr.options import Config, Data
@@ -74,18 +75,21 @@ def produce(
 
     Example: `ovr produce simulator --data data -o scenario=festival`
     """
+    from producers.pace import pace
     from producers.run import run_producer
 
     node = open_node(data, config)
-    said = next((one for one in node.site.producers if one.name == name), None)
-    options = {**(said.options if said else {}), **dict(_pair(text) for text in option or ())}
+    given = dict(_pair(text) for text in option or ())
+    clock = node.site.clock
     run_producer(
-        said.kind if said else name,
+        _producer(node, name).kind,
         node.broker(name),
         client=name,
         node_id=node.site.node_id,
         data=made(node),
-        options=options,
+        reread=lambda: {**_producer(open_node(data, config), name).options, **given},
+        site=node.source,
+        paced=pace(clock.speed, clock.real_zero, clock.zero),
     )
 
 
@@ -117,6 +121,11 @@ def made(node: Node) -> Path:
     """Return the data directory, made when it is missing."""
     node.layout.data.mkdir(parents=True, exist_ok=True)
     return node.layout.data
+
+
+def _producer(node: Node, name: str) -> ProducerSettings:
+    found = (one for one in node.site.producers if one.name == name)
+    return next(found, ProducerSettings(name, name))
 
 
 def _pair(text: str) -> tuple[str, str | int | float | bool]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ovr import config
-from ovr.config import Site
+from ovr.config import ClockSettings, Site
 from ovr.node import open_node
 from schemas.errors import ConfigurationError
 
@@ -32,7 +32,7 @@ def test_without_a_file_everything_has_a_default() -> None:
 def test_the_example_says_the_defaults() -> None:
     site = config.load(EXAMPLE, {})
     assert [(one.name, one.kind) for one in site.producers] == [("host", "host")]
-    for name in ("node_id", "prefix", "listen", "broker", "recorder", "victoria", "series"):
+    for name in ("node_id", "prefix", "listen", "broker", "recorder", "victoria", "series", "clock"):
         assert getattr(site, name) == getattr(Site(), name), name
 
 
@@ -159,3 +159,34 @@ def test_another_broker_needs_no_supervisor(tmp_path: Path) -> None:
     said = {"OVR_BROKER_HOST": "mosquitto", "OVR_BROKER_USERNAME": "edge", "OVR_BROKER_PASSWORD": "secret"}
     broker = open_node(tmp_path, None, said).broker("recorder")
     assert (broker.host, broker.username, broker.password) == ("mosquitto", "edge", "secret")
+
+
+def test_time_that_runs_faster_is_a_table_of_its_own(tmp_path: Path) -> None:
+    text = '[clock]\nspeed = 60\nreal_zero = "2026-11-21T05:00:00Z"\nzero = "2026-11-18T05:00:00Z"\n'
+
+    site = load(tmp_path, text)
+
+    assert site.clock == ClockSettings(60.0, "2026-11-21T05:00:00Z", "2026-11-18T05:00:00Z")
+    assert load(tmp_path, text, OVR_CLOCK_SPEED="0.5").clock.speed == 0.5
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("[clock]\nspeed = 60\n", "go together"),
+        ("[clock]\nspeed = true\n", "a number"),
+        (
+            '[clock]\nspeed = 0\nreal_zero = "2026-11-21T05:00:00Z"\nzero = "2026-11-18T05:00:00Z"\n',
+            "between",
+        ),
+    ],
+)
+def test_time_that_makes_no_sense_is_refused(tmp_path: Path, text: str, says: str) -> None:
+    said = refused(tmp_path, text)
+
+    assert "site.toml" in said
+    assert says in said
+
+
+def test_a_speed_in_the_environment_must_be_a_number(tmp_path: Path) -> None:
+    assert "a number" in refused(tmp_path, "", OVR_CLOCK_SPEED="fast")
