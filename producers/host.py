@@ -1,65 +1,71 @@
-"""The machine that a node runs on, read with psutil.
+"""The machine that a node runs on.
 
 Rules that must stay true here:
-- what the machine does not have (a temperature sensor, a swap, a fan) is absent, not zero;
-- psutil blocks when a disk hangs, so it runs in a thread of its own, and no second read is begun meanwhile.
+- what the machine does not have (a sensor, a swap, a fan) or does not let us read is absent, not zero;
+- reading may block when a disk hangs: it runs in a thread of its own, and no second one is begun meanwhile.
 """
 
 import asyncio
-import os
 import platform
-import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import psutil
 
-from producers.adapter import Description, DeviceError, DeviceSpec, Read
-from producers.clock import kernel_synchronised
+from producers import host_clock, host_readings, host_throttling
+from producers.adapter import AlarmSeen, Description, DeviceError, DeviceSpec, Read
+from producers.host_processes import OwnProcesses
+from producers.host_readings import Readings
+from producers.host_wear import Wear
 from producers.source import Setting, Source
+from schemas.errors import ConfigurationError
 
 KIND = "host"
 INTERVAL_MS = 5_000
-_CPU_SENSORS = ("coretemp", "k10temp", "zenpower", "cpu_thermal", "cpu-thermal", "soc_thermal")
-_DISK_SENSORS = ("nvme", "drivetemp")
-_MOST_CORES = 32
 _MODEL_FILES = ("/sys/devices/virtual/dmi/id/product_name", "/proc/device-tree/model")
-Readings = dict[str, float | None]
 
 
 class HostSource(Source):
     """Gives this machine as one system, `host_<node_id>`."""
 
     def __init__(self, setting: Setting) -> None:
-        self._setting = setting
+        self._system_id = f"host_{setting.node_id}"
+        self._adapter = HostAdapter(setting.data)
+        self._interval_ms = _interval_ms(setting.options)
+
+    def configure(self, options: Mapping[str, Any]) -> None:
+        """Take new options."""
+        self._interval_ms = _interval_ms(options)
 
     def specs(self) -> Iterable[DeviceSpec]:
         """Give the one poll there is."""
-        interval_ms = int(self._setting.options.get("interval_ms", INTERVAL_MS))
-        adapter = HostAdapter(self._setting.data)
-        return [DeviceSpec(f"host_{self._setting.node_id}", KIND, interval_ms, adapter)]
+        return [DeviceSpec(self._system_id, KIND, self._interval_ms, self._adapter)]
 
 
 class HostAdapter:
     """Reads this machine.
 
     Args:
-        data: a path on the disk that matters, the data directory's.
+        data: the data directory: its disk, and its processes, are the ones that matter.
     """
 
     def __init__(self, data: Path) -> None:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="host")
         self._reading: Future[Read] | None = None
+        wear, own = Wear(data), OwnProcesses(data)
         self._groups: Mapping[str, Callable[[], Readings]] = {
-            "processor": processor,
-            "memory": memory,
-            "disk": lambda: disk(data),
-            "network": network,
-            "load": load,
-            "temperatures": temperatures,
-            "clock": lambda: {"clock_synchronised_code": float(kernel_synchronised())},
+            "processor": host_readings.processor,
+            "memory": host_readings.memory,
+            "disk": lambda: host_readings.disk(data),
+            "wear": wear.read,
+            "network": host_readings.network,
+            "load": host_readings.load,
+            "temperatures": host_readings.temperatures,
+            "throttling": host_throttling.read,
+            "clock": host_clock.read,
+            "processes": own.read,
         }
         psutil.cpu_percent(percpu=True)  # use is counted between two calls: this is the first
 
@@ -90,127 +96,27 @@ class HostAdapter:
                 values |= group()
             except (OSError, psutil.Error, RuntimeError) as error:
                 failed.append(f"{name}: {error}")
-        return Read(values, missing="; ".join(failed))
+        return Read(values, tuple(_alarms(values)), missing="; ".join(failed))
 
 
-def processor() -> Readings:
-    """Read the use of the processor since the last call, of all cores and of each."""
-    cores = psutil.cpu_percent(percpu=True)
-    values: Readings = {"cpu_pct": round(sum(cores) / len(cores), 1)}
-    values |= {f"cpu_{number}_pct": use for number, use in enumerate(cores[:_MOST_CORES], start=1)}
-    frequency = psutil.cpu_freq()
-    if frequency is not None and frequency.current:
-        values["cpu_frequency_hz"] = round(frequency.current * 1e6)
-    return values
+def _alarms(values: Readings) -> Iterator[AlarmSeen]:
+    """Tell the states that the hardware itself calls bad."""
+    bits = values.get("host_throttled_code")
+    if bits is not None:
+        for alarm, level, mask in host_throttling.ALARMS:
+            yield AlarmSeen(alarm, level if int(bits) & mask else None, code=bits)
+    end = values.get("disk_end_of_life_code")
+    if end is not None:
+        yield AlarmSeen("disk_end_of_life", {2.0: "warning", 3.0: "alarm"}.get(end), code=end)
 
 
-def memory() -> Readings:
-    """Read memory, and swap where there is one."""
-    main, swap = psutil.virtual_memory(), psutil.swap_memory()
-    values: Readings = {
-        "memory_used_pct": main.percent,
-        "memory_total_bytes": main.total,
-        "memory_used_bytes": main.used,
-        "memory_available_bytes": main.available,
-    }
-    if swap.total:
-        values |= {
-            "swap_used_pct": swap.percent,
-            "swap_total_bytes": swap.total,
-            "swap_used_bytes": swap.used,
-        }
-    return values
-
-
-def disk(data: Path) -> Readings:
-    """Read the disk that `data` is on: its space, and its traffic where the system counts it."""
-    usage = psutil.disk_usage(str(data))
-    values: Readings = {
-        "disk_used_pct": usage.percent,
-        "disk_total_bytes": usage.total,
-        "disk_used_bytes": usage.used,
-        "disk_free_bytes": usage.free,
-    }
-    counters = psutil.disk_io_counters(perdisk=True) or {}
-    found = counters.get(_device_of(data))
-    if found is not None:
-        values |= {
-            "disk_read_bytes": found.read_bytes,
-            "disk_written_bytes": found.write_bytes,
-            "disk_reads_count": found.read_count,
-            "disk_writes_count": found.write_count,
-        }
-        if hasattr(found, "busy_time"):
-            values["disk_busy_s"] = found.busy_time / 1000
-    return values
-
-
-def network() -> Readings:
-    """Read the traffic of all interfaces but loopback."""
-    counters = [
-        count for name, count in psutil.net_io_counters(pernic=True).items() if not name.startswith("lo")
-    ]
-    if not counters:
-        return {}
-
-    def total(field: str) -> int:
-        return sum(getattr(count, field) for count in counters)
-
-    return {
-        "net_received_bytes": total("bytes_recv"),
-        "net_sent_bytes": total("bytes_sent"),
-        "net_received_count": total("packets_recv"),
-        "net_sent_count": total("packets_sent"),
-        "net_receive_errors_count": total("errin"),
-        "net_send_errors_count": total("errout"),
-        "net_receive_drops_count": total("dropin"),
-        "net_send_drops_count": total("dropout"),
-    }
-
-
-def load() -> Readings:
-    """Read how busy the machine is and how long it has been up."""
-    one, five, fifteen = psutil.getloadavg()
-    return {
-        "host_load_1m_count": round(one, 2),
-        "host_load_5m_count": round(five, 2),
-        "host_load_15m_count": round(fifteen, 2),
-        "host_processes_count": len(psutil.pids()),
-        "host_uptime_s": round(time.clock_gettime(time.CLOCK_BOOTTIME), 1),
-    }
-
-
-def temperatures() -> Readings:
-    """Read the sensors that there are."""
-    sensors: Mapping[str, Any] = getattr(psutil, "sensors_temperatures", dict)()
-    fans: Mapping[str, Any] = getattr(psutil, "sensors_fans", dict)()
-    values = {
-        "host_temperature_c": _highest(sensors, sensors),
-        "cpu_temperature_c": _highest(sensors, _CPU_SENSORS),
-        "disk_temperature_c": _highest(sensors, _DISK_SENSORS),
-        "host_fan_rpm": _highest(fans, fans),
-    }
-    return {name: value for name, value in values.items() if value is not None}
-
-
-def _highest(sensors: Mapping[str, Any], wanted: Iterable[str]) -> float | None:
-    """Give the highest value of some sensors; None when there is none of them."""
-    return max(
-        (
-            float(item.current)
-            for name in wanted
-            for item in sensors.get(name, ())
-            if item.current is not None
-        ),
-        default=None,
-    )
-
-
-def _device_of(path: Path) -> str:
-    """Name the block device that a path is on, as the kernel does; empty when it is on none."""
-    number = path.stat().st_dev
-    node = Path(f"/sys/dev/block/{os.major(number)}:{os.minor(number)}")
-    return node.resolve().name if node.exists() else ""
+def _interval_ms(options: Mapping[str, Any]) -> int:
+    if strange := options.keys() - {"interval_ms"}:
+        raise ConfigurationError(f"the host producer has no option {min(strange)}: it knows interval_ms")
+    said = options.get("interval_ms", INTERVAL_MS)
+    if type(said) is not int or said < 1:
+        raise ConfigurationError(f"interval_ms of the host producer is a whole number above 0, not {said!r}")
+    return said
 
 
 def _model() -> str:

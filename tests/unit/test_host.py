@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
-from producers import host
+from producers import host_readings
 from producers.adapter import DeviceError, Read
 from producers.clock import SystemClock
 from producers.host import HostAdapter, HostSource
@@ -40,7 +40,7 @@ def test_what_the_machine_does_not_have_is_absent(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(psutil, "sensors_temperatures", dict)
     monkeypatch.setattr(psutil, "sensors_fans", dict)
 
-    assert host.temperatures() == {}
+    assert host_readings.temperatures() == {}
 
 
 def test_sensors_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -51,7 +51,7 @@ def test_sensors_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(psutil, "sensors_temperatures", lambda: sensors)
     monkeypatch.setattr(psutil, "sensors_fans", dict)
 
-    assert host.temperatures() == {
+    assert host_readings.temperatures() == {
         "host_temperature_c": 63.5,
         "cpu_temperature_c": 63.5,
         "disk_temperature_c": 38.9,
@@ -85,7 +85,7 @@ def test_a_read_that_hangs_is_not_begun_again(tmp_path: Path, monkeypatch: pytes
         hangs.set()
         await adapter.close()
 
-    monkeypatch.setattr(host, "disk", hang)
+    monkeypatch.setattr(host_readings, "disk", hang)
     asyncio.run(twice())
 
     assert len(begun) <= 1
