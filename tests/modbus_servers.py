@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from producers.simulator.modbus_server import Fault, ModbusServer, Registers
+from producers.simulator.modbus_pdu import Registers
+from producers.simulator.modbus_server import Fault, ModbusServer
 
 
 @dataclass(frozen=True)

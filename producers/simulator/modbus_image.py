@@ -11,7 +11,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from producers.simulator.modbus_server import (
+from producers.simulator.modbus_pdu import (
     ILLEGAL_ADDRESS,
     ILLEGAL_FUNCTION,
     READ_HOLDING,

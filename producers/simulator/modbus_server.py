@@ -1,8 +1,7 @@
 """A Modbus TCP server for simulated devices: many units behind one port, and the ways real ones fail.
 
 Rules that must stay true here:
-- units tell registers and nothing can be written: every other function is refused as unknown;
-- a unit that nobody has put there is refused as a gateway refuses one that does not answer;
+- every whole request gets one answer, or what the fault of the moment makes of it;
 - the port stays the same from `start` to `close`, also while the device is unplugged.
 """
 
@@ -12,35 +11,13 @@ import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
 
-READ_HOLDING, READ_INPUT = 3, 4
-ILLEGAL_FUNCTION, ILLEGAL_ADDRESS, ILLEGAL_VALUE, DEVICE_FAILURE, NO_ANSWER_BEHIND_GATEWAY = 1, 2, 3, 4, 11
+from producers.simulator import modbus_pdu
+from producers.simulator.modbus_pdu import DEVICE_FAILURE, Registers
+
 _HEADER = struct.Struct(">HHHB")
-_READ = struct.Struct(">BHH")
-_MOST_REGISTERS = 125
 _SHORTEST, _LONGEST = 2, 254
 _LINGER_NOT = struct.pack("ii", 1, 0)
-
-
-class Refused(Exception):  # noqa: N818 - an answer of the protocol, not an error of ours
-    """The unit answers with an exception code."""
-
-    def __init__(self, code: int) -> None:
-        super().__init__(f"exception {code}")
-        self.code = code
-
-
-class Registers(Protocol):
-    """The registers of one unit."""
-
-    def read(self, function: int, address: int, count: int) -> bytes:
-        """Give the bytes of `count` registers.
-
-        Raises:
-            Refused: it has no such registers.
-        """
-        ...
 
 
 class Failure(StrEnum):
@@ -125,28 +102,10 @@ class ModbusServer:
 
     def answer(self, unit: int, request: bytes) -> bytes:
         """Answer a request of a unit, without its header."""
-        function = request[0]
-        try:
-            return self._told(unit, function, request)
-        except Refused as refused:
-            return bytes((function | 0x80, refused.code))
-
-    def _told(self, unit: int, function: int, request: bytes) -> bytes:
         fault = self.fault(unit)
         if fault and fault.failure is Failure.REFUSING:
-            raise Refused(fault.code)
-        registers = self.units.get(unit)
-        if registers is None:
-            raise Refused(NO_ANSWER_BEHIND_GATEWAY)
-        if function not in {READ_HOLDING, READ_INPUT}:
-            raise Refused(ILLEGAL_FUNCTION)
-        if len(request) != _READ.size:
-            raise Refused(ILLEGAL_VALUE)
-        _, address, count = _READ.unpack(request)
-        if not 1 <= count <= _MOST_REGISTERS:
-            raise Refused(ILLEGAL_VALUE)
-        told = registers.read(function, address, count)
-        return bytes((function, len(told))) + told
+            return modbus_pdu.refusal(request, fault.code)
+        return modbus_pdu.answer(self.units.get(unit), request)
 
     async def _listen(self) -> None:
         loop = asyncio.get_running_loop()

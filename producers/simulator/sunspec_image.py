@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from producers.simulator.modbus_image import Tell, Told
-from producers.simulator.modbus_server import ILLEGAL_ADDRESS, ILLEGAL_FUNCTION, READ_HOLDING, Refused
+from producers.simulator.modbus_pdu import ILLEGAL_ADDRESS, ILLEGAL_FUNCTION, READ_HOLDING, Refused
 
 MARKER = b"SunS"
 _END = struct.pack(">HH", 0xFFFF, 0)

@@ -14,7 +14,7 @@ from producers.simulator.layouts.sungrow import sungrow
 from producers.simulator.layouts.sunspec import ACUVIM_BASE, fronius_inverter, sunspec_meter
 from producers.simulator.layouts.victron_gx import victron_gx
 from producers.simulator.modbus_image import Several, Tell
-from producers.simulator.modbus_server import Registers
+from producers.simulator.modbus_pdu import Registers
 
 Units = Mapping[int, Registers]
 FRONIUS_METER, DATAMANAGER_METER = 200, 240

@@ -4,7 +4,7 @@ Power counts what leaves the device (discharging) as positive.
 """
 
 from producers.simulator.modbus_image import Image, Tell, Told, cells, numbers
-from producers.simulator.modbus_server import READ_HOLDING, READ_INPUT
+from producers.simulator.modbus_pdu import READ_HOLDING, READ_INPUT
 
 UNIT = 3
 _OK = 307

@@ -4,7 +4,7 @@ Battery power and current count discharging as positive, the grid counts export.
 """
 
 from producers.simulator.modbus_image import Image, Part, Tell, Told, cells, filled, numbers, text
-from producers.simulator.modbus_server import READ_INPUT
+from producers.simulator.modbus_pdu import READ_INPUT
 
 _FLOWING_W = 10.0
 _RUNNING = 0x0040

@@ -6,7 +6,7 @@ What has no value reads 0, not a sentinel; reserved registers read 0xFFFF; both 
 from collections.abc import Mapping
 
 from producers.simulator.modbus_image import Image, Part, Tell, cells, filled, text
-from producers.simulator.modbus_server import READ_HOLDING, READ_INPUT, Registers
+from producers.simulator.modbus_pdu import READ_HOLDING, READ_INPUT, Registers
 
 SYSTEM, BATTERY, VEBUS = 100, 225, 227
 _RESERVED = 0xFFFF
