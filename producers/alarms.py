@@ -1,8 +1,9 @@
 """Which alarms are active, folded from what devices tell of them.
 
 Pure. Rules that must stay true here:
-- a change is told once: another level or another code of the device is one, the same state told again is
-  not, and neither is the first sight of an alarm that is not active;
+- a change is told once: another level is one, the same level told again is not, and neither is the first
+  sight of an alarm that is not active;
+- a code or a text alone is no change: some devices tell a whole register of bits as the code;
 - silence clears nothing: an alarm is active until its device says otherwise, or nobody asks it any more;
 - it has lasted since it was first raised, whatever its level since; when the clocks cannot tell how long
   that is (another boot, and nobody vouches for the wall clock), nobody invents it.
@@ -41,11 +42,10 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class _Active:
-    """An active alarm: which polled device told it, how it stands, and the clocks when it was raised."""
+    """An active alarm: which polled device told it, how bad it is, and the clocks when it was raised."""
 
     polled: str
     level: str
-    code: float | None
     since: ClockReading
 
 
@@ -79,12 +79,12 @@ class Alarms:
         known = self._active.get(key)
         if seen.level not in LEVELS:
             return self._clear(key, _at(clocks(), at_us)) if known else None
-        code = seen.code if seen.code is not None and isfinite(seen.code) else None
-        if known and (known.level, known.code) == (seen.level, code):
+        if known and known.level == seen.level:
             return None
         since = known.since if known else _at(clocks(), at_us)
-        self._active[key] = _Active(own, seen.level, code, since)
+        self._active[key] = _Active(own, seen.level, since)
         self.changed = True
+        code = seen.code if seen.code is not None and isfinite(seen.code) else None
         return Change("alarm.raised", seen.alarm, key[1], seen.phase, seen.level, code, seen.text)
 
     def drop(self, polled: DeviceKey, at: ClockReading) -> Iterator[Change]:
@@ -96,8 +96,7 @@ class Alarms:
         """Write all that is active."""
         self.changed = False
         return [
-            [*key, known.polled, known.level, known.code, *astuple(known.since)]
-            for key, known in self._active.items()
+            [*key, known.polled, known.level, *astuple(known.since)] for key, known in self._active.items()
         ]
 
     def load(self, rows: Iterable[Any]) -> None:
@@ -107,14 +106,13 @@ class Alarms:
             ValueError: it is something else; what stood before it is loaded.
         """
         for row in rows:
-            system_id, device, alarm, phase, polled, level, code, wall_us, monotonic_us, boot_id, synced = row
+            system_id, device, alarm, phase, polled, level, wall_us, monotonic_us, boot_id, synced = row
             names = (system_id, device, alarm, phase, polled, boot_id)
-            numbers = (wall_us, monotonic_us, 0.0 if code is None else code)
             fits = all(isinstance(name, str) for name in names) and level in LEVELS
-            if not fits or not all(isinstance(number, int | float) for number in numbers):
+            if not fits or not isinstance(wall_us, int) or not isinstance(monotonic_us, int):
                 raise ValueError(f"{row!r:.200} is no active alarm")
             since = ClockReading(wall_us, monotonic_us, boot_id, bool(synced))
-            self._active[system_id, device, alarm, phase] = _Active(polled, level, code, since)
+            self._active[system_id, device, alarm, phase] = _Active(polled, level, since)
 
     def _clear(self, key: _Key, at: ClockReading) -> Change:
         since = self._active.pop(key).since
