@@ -3,10 +3,12 @@
 from collections.abc import Callable, Mapping
 
 from producers.host import HostSource
+from producers.modbus.source import ModbusSource
 from producers.simulator.source import SimulatorSource
 from producers.source import Setting, Source
 
 PRODUCERS: Mapping[str, Callable[[Setting], Source]] = {
     "host": HostSource,
+    "modbus": ModbusSource,
     "simulator": SimulatorSource,
 }

@@ -14,8 +14,6 @@ from producers.modbus.device_file import DeviceFile, Transformers
 from producers.modbus.plan import plan, plan_poll
 from producers.modbus.points import Layout, Parameter, Point, Poll
 from producers.modbus.registers import RefusedError, Registers, read_all
-from schemas.errors import ConfigurationError
-from schemas.measurements import unknown
 
 _RATIOS = {
     "pt_ratio": Parameter("pt_ratio", 1, "primary to secondary voltage, when the meter does not tell"),
@@ -38,8 +36,11 @@ class FileMap:
         )
         self.unit = file.unit
         self.port = file.port
-        blocks: set[Poll] = {"fast"} if file.unverified else set()
-        self.polls: Collection[Poll] = {point.poll for point in file.points if point.poll != "once"} | blocks
+        self.blocks = {block.id: len(block.points) for block in file.unverified}
+        confirmable: set[Poll] = {"fast"} if self.blocks else set()
+        self.polls: Collection[Poll] = {
+            each.poll for each in file.points if each.poll != "once"
+        } | confirmable
 
     async def find(
         self,
@@ -87,23 +88,13 @@ class FileMap:
 
 
 def confirmed(file: DeviceFile, confirm: Mapping[str, Sequence[str]]) -> tuple[Point, ...]:
-    """Make the points of the unverified blocks that a site has confirmed.
-
-    Raises:
-        ConfigurationError: there is no such block, or a name is none.
-    """
-    blocks = {block.id: block for block in file.unverified}
-    points: list[Point] = []
-    for id_, names in confirm.items():
-        if id_ not in blocks:
-            raise ConfigurationError(f"{file.name} has no block {id_} to confirm")
-        if wrong := unknown(dict.fromkeys(filter(None, names), 0)):
-            raise ConfigurationError(f"confirm.{id_}: {wrong[0]} is not in schemas/measurements.toml")
-        if len(names) > len(blocks[id_].points):
-            raise ConfigurationError(f"confirm.{id_}: there are only {len(blocks[id_].points)} values")
-        pairs = zip(blocks[id_].points, names, strict=False)
-        points += [replace(point, name=name, id="") for point, name in pairs if name]
-    return tuple(points)
+    """Make the points of those of the file's unverified blocks that a site has confirmed."""
+    return tuple(
+        replace(point, name=name, id="")
+        for block in file.unverified
+        for point, name in zip(block.points, confirm.get(block.id, ()), strict=False)
+        if name
+    )
 
 
 def _ratios(

@@ -20,6 +20,7 @@ class Map(Protocol):
         priority: maps with a lower one are looked for first.
         automatic: it can tell its devices from others, so it may be looked for unasked.
         parameters: what a site may say.
+        blocks: unverified blocks that a site may confirm, and how many values each has.
         polls: which of fast and slow it has.
         unit: the unit that such devices have as delivered.
         port: the port that they have as delivered.
@@ -35,6 +36,8 @@ class Map(Protocol):
     def automatic(self) -> bool: ...  # noqa: D102
     @property
     def parameters(self) -> Mapping[str, Parameter]: ...  # noqa: D102
+    @property
+    def blocks(self) -> Mapping[str, int]: ...  # noqa: D102
     @property
     def polls(self) -> Collection[Poll]: ...  # noqa: D102
     @property
@@ -53,7 +56,7 @@ class Map(Protocol):
         Args:
             registers: of the unit.
             parameters: those of ours that the site sets.
-            confirm: unverified blocks that the site has confirmed, and what they hold.
+            confirm: unverified blocks that the site has confirmed, and what they hold; others' are ignored.
 
         Raises:
             DeviceError: there is no answer.
