@@ -1,0 +1,1 @@
+"""Victron GX devices over MQTT."""
