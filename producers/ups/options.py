@@ -45,12 +45,14 @@ class Entry:
 
 
 def entries(options: Mapping[str, Any]) -> list[Entry]:
-    """Read the options; when they name no upsd, it is the one of this machine.
+    """Read the options.
 
     Raises:
         ConfigurationError: they say what cannot be.
     """
-    given = options.get("upsd", [] if "devices_file" in options else [{}])
+    if strange := options.keys() - {"upsd", "interval_ms"}:
+        raise ConfigurationError(f"a UPS producer has no {min(strange)}: it knows upsd and interval_ms")
+    given = options.get("upsd", [])
     if not isinstance(given, list) or not all(isinstance(one, dict) for one in given):
         raise ConfigurationError(f"{_TABLE} takes double brackets: one table for each upsd or UPS")
     every = {"interval_ms": options["interval_ms"]} if "interval_ms" in options else {}

@@ -2,18 +2,23 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bus.envelope import Envelope
 from producers.adapter import AlarmSeen, DeviceError, Read
 from producers.clock import SystemClock
+from producers.holding import ClockReading
+from producers.runner import Runner
 from producers.source import Setting
 from producers.ups.adapter import UpsAdapter
 from producers.ups.client import Upsd
 from producers.ups.source import UpsSource
 from schemas.errors import ConfigurationError
+from schemas.registry import Registry
 from tests.nut import ON_LINE, Nut, start_nut
 
 WITHIN_S = 20.0
@@ -339,11 +344,74 @@ def test_new_options_leave_what_has_not_changed(tmp_path: Path) -> None:
     asyncio.run(through())
 
 
-def test_without_options_it_is_the_upsd_of_this_machine(tmp_path: Path) -> None:
-    assert [(entry.host, entry.port) for entry in UpsSource(setting(tmp_path, {}))._entries] == [
-        ("127.0.0.1", 3493)
-    ]
-    assert not UpsSource(setting(tmp_path, {"devices_file": "devices.toml"}))._entries
+def test_an_empty_table_is_the_upsd_of_this_machine(tmp_path: Path) -> None:
+    source = UpsSource(setting(tmp_path, {"upsd": [{}]}))
+    assert [(entry.host, entry.port) for entry in source._entries] == [("127.0.0.1", 3493)]
+    assert not UpsSource(setting(tmp_path, {}))._entries
+
+
+class Collected:
+    """A runner's outbox that is a list."""
+
+    def __init__(self) -> None:
+        self.events: list[Envelope] = []
+
+    async def publish(self, event: Envelope) -> None:
+        self.events.append(event)
+
+    def types(self, *, after: int = 0) -> list[str]:
+        return [event.type for event in self.events[after:] if event.type != "sample.taken"]
+
+
+def test_what_a_ups_goes_through_becomes_events(nut: Nut, tmp_path: Path) -> None:
+    outbox = Collected()
+    upsd = [{"port": nut.port, "ups": "cut", "system_id": "ups_foh", "interval_ms": 100}]
+
+    async def through() -> None:
+        source, stop = UpsSource(setting(tmp_path, {"upsd": upsd})), asyncio.Event()
+        runner = Runner(source="/edge-01/ups", publish=outbox.publish, clock=FakeSynchronised())
+        await runner.load(source.specs())
+        running = asyncio.create_task(runner.run(stop))
+        beside = asyncio.create_task(source.run(lambda: None))
+        steps: list[tuple[Callable[[], object], str, str]] = [
+            (lambda: None, "device.described", "it is described"),
+            (lambda: nut.set("cut", {"ups.status": "OB DISCHRG"}), "alarm.raised", "on battery"),
+            (lambda: nut.set("cut", {"ups.status": "OL CHRG"}), "alarm.cleared", "on line"),
+            (lambda: nut.unplug("cut"), "device.disconnected", "lost"),
+            (lambda: nut.plug("cut"), "device.connected", "back"),
+        ]
+        for act, type_, what in steps:
+            before = len(outbox.events)
+            act()
+            await until(lambda: _true(type_ in outbox.types(after=before)), what)  # noqa: B023 - awaited here
+        stop.set()
+        await running
+        beside.cancel()
+        await asyncio.gather(beside, return_exceptions=True)
+
+    asyncio.run(through())
+    types = outbox.types()
+    facts = {event.type: event.data for event in outbox.events}
+
+    assert types[:2] == ["device.connected", "device.described"]
+    assert types.index("alarm.raised") < types.index("alarm.cleared") < types.index("device.disconnected")
+    assert facts["alarm.raised"]["alarm"] == facts["alarm.cleared"]["alarm"] == "on_battery"
+    assert {event.subject for event in outbox.events} == {"ups_foh"}
+    assert any(
+        event.data["values"].get("ups_on_battery_code") == 1.0
+        for event in outbox.events
+        if event.type == "sample.taken"
+    )
+    registry = Registry.load()
+    for event in outbox.events:
+        registry.check(event.type, 1, event.data)
+
+
+class FakeSynchronised(SystemClock):
+    """The clocks of this machine, which are taken for right: nothing waits for a time service."""
+
+    def read(self) -> ClockReading:
+        return replace(super().read(), synchronised=True)
 
 
 @pytest.mark.parametrize(
