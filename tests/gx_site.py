@@ -4,19 +4,17 @@ import asyncio
 import json
 import ssl
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from paho.mqtt import client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
-from producers.pace import REAL, Pace
 from producers.simulator.gx_server import GxOptions, GxServer, Service
 from producers.simulator.gx_service import Values
 
-T = TypeVar("T")
 PORTAL = "c0619ab00001"
 _WITHIN_S = 15.0
 
@@ -158,12 +156,6 @@ def _value(payload: bytes) -> Any:
         return "<left>"
     said = json.loads(payload)
     return said["value"] if isinstance(said, dict) else said
-
-
-def run(work: Coroutine[Any, Any, T], pace: Pace = REAL) -> T:
-    """Run to the end at a pace."""
-    with asyncio.Runner(loop_factory=pace.loop) as runner:
-        return runner.run(work)
 
 
 async def until(condition: Callable[[], object], what: str) -> None:

@@ -8,28 +8,24 @@ Rules that must stay true here:
 
 import asyncio
 import contextlib
-import ctypes
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import psutil
 
+from producers.simulator.program import Program
 from schemas.errors import ConfigurationError, TransientError
 
 HOST = "127.0.0.1"
 DEVICE_USER = "venus-device"
 _READY_S = 10.0
-_GRACE_S = 5.0
 _ASK_AGAIN_S = 0.01
 _OTHER_PORTS = 3
-_PR_SET_PDEATHSIG = 1
-_libc = ctypes.CDLL(None, use_errno=True)
 
 
 class GxBroker:
@@ -60,7 +56,7 @@ class GxBroker:
         self._password = password
         self._usernames = usernames
         self._device_password = device_password
-        self._process: asyncio.subprocess.Process | None = None
+        self._program = Program((), directory / "mosquitto.log", {})
 
     async def start(self) -> None:
         """Start it, and wait until it listens.
@@ -92,45 +88,27 @@ class GxBroker:
         self.inner_port = taken[1] if self._tls else self.port
         configuration = self._directory / "mosquitto.conf"
         configuration.write_text("\n".join(self._lines()) + "\n", encoding="utf-8")
-        with (self._directory / "mosquitto.log").open("ab") as log:
-            self._process = await asyncio.create_subprocess_exec(
-                binary("mosquitto"),
-                "-c",
-                str(configuration),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                process_group=0,
-                preexec_fn=_leash(os.getpid()),
-            )
-        await self._wait_until_ready(self._process)
+        self._program = Program(
+            (binary("mosquitto"), "-c", str(configuration)), self._directory / "mosquitto.log", {}
+        )
+        await self._program.start()
+        await self._wait_until_ready()
 
     async def stop(self) -> None:
         """Stop it; connected clients see their connection end."""
-        process, self._process = self._process, None
-        if process is None or process.returncode is not None:
-            return
-        process.terminate()
-        waiting = asyncio.ensure_future(process.wait())
-        done, _ = await asyncio.wait({waiting}, timeout=_GRACE_S)
-        if not done:
-            process.kill()
-            await waiting
+        await self._program.stop()
 
     def kill(self) -> None:
         """End it at once, as when the GX loses its power."""
-        if self._process is not None and self._process.returncode is None:
-            self._process.kill()
+        self._program.kill()
 
     def _lines(self) -> list[str]:
-        lines = [
-            *(
-                ["user root"] if os.geteuid() == 0 else []
-            ),  # else it gives up its rights, and cannot read its key
+        lines = ["user root"] if os.geteuid() == 0 else []  # else it gives up its rights to read its key
+        lines += [
             "per_listener_settings false",
             "persistence false",
             "set_tcp_nodelay true",
-            "max_queued_messages 0",
+            "max_queued_messages 100000",
             "max_packet_size 16777216",
             "log_type error",
             "log_type warning",
@@ -164,14 +142,14 @@ class GxBroker:
         )
         await _run([binary("mosquitto_passwd"), "-U", str(path)])
 
-    async def _wait_until_ready(self, process: asyncio.subprocess.Process) -> None:
+    async def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + _READY_S  # of this machine: the loop's time may run faster
         ports = {self.port, self.inner_port}
-        while not ports <= _listening(process.pid):
-            if process.returncode is not None or time.monotonic() > deadline:
-                log = (self._directory / "mosquitto.log").read_text(errors="replace")[-500:]
+        while not ports <= _listening(self._program.pid):
+            if not self._program.running or time.monotonic() > deadline:
                 await self.stop()
-                raise TransientError(f"the broker of the simulated GX did not start on {ports}: {log}")
+                said = self._program.said()
+                raise TransientError(f"the broker of the simulated GX did not start on {ports}: {said}")
             await asyncio.sleep(_ASK_AGAIN_S)
 
 
@@ -187,15 +165,6 @@ def binary(name: str) -> str:
     return found
 
 
-def _leash(parent: int) -> Callable[[], None]:
-    def tie() -> None:
-        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() != parent:
-            os._exit(1)
-
-    return tie
-
-
 async def _run(command: Sequence[str]) -> None:
     process = await asyncio.create_subprocess_exec(
         *command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
@@ -205,8 +174,10 @@ async def _run(command: Sequence[str]) -> None:
         raise ConfigurationError(f"{command[0]} failed: {said.decode(errors='replace')[-300:]}")
 
 
-def _listening(pid: int) -> set[int]:
+def _listening(pid: int | None) -> set[int]:
     """Return the ports on which a process listens: another's broker on our port is not ours."""
+    if pid is None:
+        return set()
     try:
         return {item.laddr.port for item in psutil.Process(pid).net_connections("tcp4") if not item.raddr}
     except psutil.Error:

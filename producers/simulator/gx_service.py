@@ -10,8 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from producers.simulator.gx_paths import PATHS, PLACES, Pace, Row
+from producers.simulator.gx_paths import PATHS, PLACES
 from producers.simulator.gx_products import PRODUCTS, SETTINGS, WRITABLE, Product
+from producers.simulator.gx_rows import Pace, Row
 from producers.simulator.gx_values import Scalar, dbus_number
 
 Values = Mapping[str, float | None]

@@ -27,6 +27,11 @@ class Program:
         """Say whether it was started and has not ended."""
         return self._process is not None and self._process.returncode is None
 
+    @property
+    def pid(self) -> int | None:
+        """Give its process id while it runs."""
+        return None if self._process is None else self._process.pid
+
     def said(self) -> str:
         """Give the last of what it said."""
         return self._log.read_text(errors="replace")[-500:].strip() if self._log.exists() else ""
@@ -51,6 +56,10 @@ class Program:
     def resume(self) -> None:
         """Let it go on."""
         self._signal(signal.SIGCONT)
+
+    def kill(self) -> None:
+        """End it at once, as a power cut does."""
+        self._signal(signal.SIGKILL)
 
     async def stop(self) -> None:
         """End it, also when it hangs."""

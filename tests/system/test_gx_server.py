@@ -14,9 +14,10 @@ from typing import Any
 import pytest
 
 from producers.pace import Pace
+from producers.paced_loop import run
 from producers.simulator.gx_server import GxOptions, GxServer, Rates, Service
 from producers.simulator.gx_service import BUSY, Values
-from tests.gx_site import PORTAL, Listener, Rig, run, running, until
+from tests.gx_site import PORTAL, Listener, Rig, running, until
 
 FAST = Pace(speed=30.0)
 QUICK = GxOptions(rates=Rates(0.04, 0.08, 0.16))

@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from producers.simulator import gx_systemcalc
-from producers.simulator.gx_paths import PATHS, PLACES, Row
+from producers.simulator.gx_paths import PATHS, PLACES
 from producers.simulator.gx_products import PRODUCTS, WRITABLE
+from producers.simulator.gx_rows import Row
 from producers.simulator.gx_service import CALM, Gauge, Service, described, renamed
 from producers.simulator.gx_values import dbus_number, value_json
 from schemas.measurements import MEASUREMENTS
