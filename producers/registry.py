@@ -6,9 +6,11 @@ from producers.host import HostSource
 from producers.modbus.source import ModbusSource
 from producers.simulator.source import SimulatorSource
 from producers.source import Setting, Source
+from producers.ups.source import UpsSource
 
 PRODUCERS: Mapping[str, Callable[[Setting], Source]] = {
     "host": HostSource,
     "modbus": ModbusSource,
     "simulator": SimulatorSource,
+    "ups": UpsSource,
 }
