@@ -124,6 +124,11 @@ class Image:
         self._swapped = swapped
         self._areas = _areas(sorted(parts, key=lambda part: part.address))
 
+    @property
+    def cells(self) -> list[Cell]:
+        """Give all cells, by address."""
+        return [cell for area in self._areas for cell in area.cells]
+
     def read(self, function: int, address: int, count: int) -> bytes:
         """Give registers as they are now."""
         if function not in self._functions:

@@ -1,0 +1,238 @@
+"""Every Modbus map read by the real producer from a simulated device gives back the readings told.
+
+The simulated registers and the maps were written apart from each other, from the tables of the makers: what is
+wrong in one of them shows here.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from zlib import crc32
+
+import pytest
+
+from producers.adapter import DeviceError
+from producers.clock import SystemClock
+from producers.modbus.maps import all_maps
+from producers.modbus.source import ModbusSource
+from producers.simulator.layouts.catalogue import units
+from producers.simulator.modbus_image import Image, Several
+from producers.simulator.modbus_pdu import Registers
+from producers.simulator.modbus_server import Failure, Fault, ModbusServer
+from producers.simulator.sunspec_image import SunSpecImage
+from producers.source import Setting
+
+Readings = dict[str, float | None]
+USUAL = {
+    "hz": 50.0, "v": 230.0, "a": 10.0, "w": 2_300.0, "var": 200.0, "va": 2_310.0, "ratio": 0.9,
+    "wh": 2_000_000.0, "varh": 300_000.0, "vah": 2_100_000.0, "ah": 100.0,
+    "pct": 50.0, "c": 25.0, "s": 7_200.0, "ohm": 900.0,
+}  # fmt: skip
+CODES: dict[str, float] = {"ac_load_type_code": 76, "ac_in_source_code": 1, "state_code": 9, "mode_code": 3}
+SIGNED = ("ac_", "grid_", "battery_", "genset_", "invertercharger_", "vebus_", "dc_system_", "load_")
+ASKED_FOR = ("ac_frequency_hz", "ac_l1_voltage_v", "ac_l1_current_a", "ac_l1_power_w")
+
+
+@dataclass(frozen=True)
+class Device:
+    """A simulated device and how the site names it.
+
+    Attributes:
+        map: of the producer.
+        layout: of the simulator.
+        given: more readings, or others than the usual ones.
+        more: readings that the map works out, beside those told.
+        unread: readings that the device has and the map leaves out.
+        face: which of several makes the map reads, of a device that speaks as several.
+    """
+
+    map: str
+    layout: str
+    unit: int = 1
+    options: Mapping[str, Any] = field(default_factory=dict)
+    parameters: Mapping[str, float] = field(default_factory=dict)
+    given: Mapping[str, float] = field(default_factory=dict)
+    more: Sequence[str] = ()
+    unread: Sequence[str] = ()
+    face: int = 0
+
+
+DEVICES = [
+    Device("acuvim_ii", "acuvim_ii"),
+    Device("acuvim_ii", "acuvim_ii", options={"secondary": True}),
+]
+
+
+def names_in(registers: Registers, face: int) -> Iterator[tuple[str, float]]:
+    """Give all readings that registers tell, and how finely."""
+    if isinstance(registers, Several):
+        yield from names_in(registers._registers[face], 0)
+    elif isinstance(registers, Image):
+        for cell in registers.cells:
+            yield cell.name, 0.0 if cell.type[0] == "f" else abs(cell.per) / 2
+    elif isinstance(registers, SunSpecImage):
+        for model in registers.places.values():
+            yield from ((point.reading, 0.0) for point in model.points if point.reading)
+
+
+def readings(names: Iterable[str], given: Mapping[str, float], *, exporting: bool) -> Readings:
+    """Make readings that differ from each other, with powers that fit voltages and currents."""
+    told: Readings = {}
+    for name in names:
+        unit = name.rpartition("_")[2]
+        value = USUAL.get(unit, 1.0) * (1.0 + crc32(name.encode()) % 1000 / 10_000)
+        if unit == "code":
+            value = CODES.get(name, crc32(name.encode()) % 3)
+        if exporting and unit in {"w", "var"} and "_power_" in name and name.startswith(SIGNED):
+            value = -value
+        told[name] = value
+    return told | dict(given)
+
+
+def source(device: Device, port: int, tmp_path: Path, *, named: bool = True) -> ModbusSource:
+    entry: dict[str, Any] = {"host": "127.0.0.1", "port": port, "unit": device.unit, "system_id": "device"}
+    if named:
+        entry |= {"map": device.map, "parameters": dict(device.parameters)}
+    state = tmp_path / "modbus.json"
+    return ModbusSource(Setting("site", tmp_path, state, SystemClock(), {"devices": [entry]}), all_maps())
+
+
+@asynccontextmanager
+async def served(made: Mapping[int, Registers]) -> AsyncIterator[ModbusServer]:
+    server = ModbusServer(made)
+    await server.start()
+    try:
+        yield server
+    finally:
+        await server.close()
+
+
+async def poll(made: ModbusSource) -> Readings:
+    """Read everything once, fast and slow."""
+    values: Readings = {}
+    for spec in made.specs():
+        read = await spec.adapter.read()
+        assert not read.missing
+        values |= read.values
+    return values
+
+
+async def close(made: ModbusSource) -> None:
+    for spec in made.specs():
+        await spec.adapter.close()
+
+
+def told_and_read(
+    device: Device, tmp_path: Path, *, exporting: bool = False
+) -> tuple[Readings, Readings, Mapping[str, float]]:
+    told: Readings = {}
+    made = units(device.layout, lambda: told, **device.options)
+    finest = dict(names_in(made[device.unit], device.face))
+    told |= readings(finest, device.given, exporting=exporting)
+
+    async def read() -> Readings:
+        async with served(made) as server:
+            producer = source(device, server.port, tmp_path)
+            values = await poll(producer)
+            await close(producer)
+            return values
+
+    return told, asyncio.run(read()), finest
+
+
+def name_of(device: Device) -> str:
+    return f"{device.map}-{device.layout}{'-'.join(['', *device.options])}"
+
+
+@pytest.mark.parametrize("exporting", [False, True], ids=["import", "export"])
+@pytest.mark.parametrize("device", DEVICES, ids=name_of)
+def test_what_is_read_is_what_was_told(device: Device, tmp_path: Path, *, exporting: bool) -> None:
+    told, read, finest = told_and_read(device, tmp_path, exporting=exporting)
+
+    wrong = {
+        name: (value, told[name])
+        for name, value in read.items()
+        if name in told and value != pytest.approx(told[name], rel=2e-6, abs=finest[name] * 1.001)
+    }
+    assert not wrong, "name: (read, told)"
+    assert set(read) - set(told) <= set(device.more), "readings that nobody told"
+
+
+@pytest.mark.parametrize("device", DEVICES, ids=name_of)
+def test_all_that_the_device_tells_is_read(device: Device, tmp_path: Path) -> None:
+    told, read, _ = told_and_read(device, tmp_path)
+
+    unread = {name for name in told if name not in read and not name.startswith("at the meter")}
+    assert unread <= set(device.unread)
+
+
+@pytest.mark.parametrize(
+    "device", [device for device in DEVICES if all_maps()[device.map].automatic], ids=name_of
+)
+def test_a_device_is_known_by_its_answers(device: Device, tmp_path: Path) -> None:
+    made = units(device.layout, lambda: dict(readings(ASKED_FOR, {}, exporting=False)), **device.options)
+
+    async def look() -> str:
+        async with served(made) as server:
+            producer = source(device, server.port, tmp_path, named=False)
+            news = asyncio.Event()
+            running = asyncio.create_task(producer.run(news.set))
+            async with asyncio.timeout(10):
+                if not list(producer.specs()):
+                    await news.wait()
+            await poll(producer)
+            (unit,) = producer._units
+            await close(producer)
+            running.cancel()
+            assert unit.device.layout is not None
+            return unit.device.layout.map
+
+    assert asyncio.run(look()) == device.map
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault(Failure.SILENT),
+        Fault(Failure.RESET),
+        Fault(Failure.SLOW, delay_s=60),
+        Fault(Failure.REFUSING, code=4),
+        Fault(Failure.REFUSING, code=11),
+        Fault(Failure.HALF),
+        Fault(Failure.STALE),
+        Fault(Failure.UNPLUGGED),
+    ],
+    ids=lambda fault: f"{fault.failure}-{fault.code}",
+)
+def test_what_fails_is_said_in_time_and_ends_with_the_failure(fault: Fault, tmp_path: Path) -> None:
+    device = Device("acuvim_ii", "acuvim_ii")
+    told = readings(ASKED_FOR, {}, exporting=False)
+
+    async def through() -> None:
+        async with served(units(device.layout, lambda: told)) as server:
+            producer = source(device, server.port, tmp_path)
+            assert (await poll(producer))["ac_l1_voltage_v"] == pytest.approx(told["ac_l1_voltage_v"])
+            (fast, *_) = producer.specs()
+            await server.fail(fault)
+            with pytest.raises(DeviceError):
+                async with asyncio.timeout(fast.timeout_ms / 1000):
+                    await fast.adapter.read()
+            await server.fail(None)
+            async with asyncio.timeout(30):
+                while True:
+                    try:
+                        read = await fast.adapter.read()
+                        break
+                    except DeviceError:
+                        await asyncio.sleep(0.1)
+            assert read.values["ac_l1_voltage_v"] == pytest.approx(told["ac_l1_voltage_v"])
+            await close(producer)
+
+    asyncio.run(through())
+
+
+def test_every_map_has_a_simulated_device() -> None:
+    assert set(all_maps()) <= {device.map for device in DEVICES}
