@@ -1,7 +1,7 @@
 """Every Modbus map read by the real producer from a simulated device gives back the readings told.
 
-The simulated registers and the maps were written apart from each other, from the tables of the makers: what is
-wrong in one of them shows here.
+The simulated registers and the maps were written apart from each other, from the tables of the makers: what
+is wrong in one of them shows here.
 """
 
 import asyncio
