@@ -102,6 +102,14 @@ class GxBroker:
         """End it at once, as when the GX loses its power."""
         self._program.kill()
 
+    def pause(self) -> None:
+        """Let it hang."""
+        self._program.pause()
+
+    def resume(self) -> None:
+        """Let it go on."""
+        self._program.resume()
+
     def _lines(self) -> list[str]:
         lines = ["user root"] if os.geteuid() == 0 else []  # else it gives up its rights to read its key
         lines += [

@@ -24,8 +24,8 @@ class GxOptions:
         firmware: releases before 3.20 speak the old protocol, in which everything is retained.
         ac_inputs: what is at AC input 1 and 2: 0 nothing, 1 grid, 2 generator, 3 shore.
         unix_s: its wall clock, which may be wrong.
-        on_write: is told what clients write: service type, instance, path, value; True when the site sees to it,
-            else the value is kept as written.
+        on_write: is told what clients write as service type, instance, path, value; it returns True when the
+            site sees to it, else the value is kept as written.
     """
 
     port: int = 0

@@ -18,8 +18,11 @@ from producers.simulator.gx_device import GxDevice
 from producers.simulator.gx_link import GxLink
 from producers.simulator.gx_options import GxOptions
 from producers.simulator.gx_service import Rates, Service
+from schemas.errors import TransientError
 
 __all__ = ["GxOptions", "GxServer", "Rates", "Service"]
+
+_TRY_AGAIN_S = 0.5
 
 
 class GxServer:
@@ -40,6 +43,7 @@ class GxServer:
             device_password=self._device_password,
         )
         self._device = GxDevice(portal_id, services, options)
+        self._away = False
         self._link: GxLink | None = None
         self._listening: asyncio.Task[None] | None = None
 
@@ -85,19 +89,36 @@ class GxServer:
         while True:
             await asyncio.sleep(due - loop.time())
             due = max(due + tick_s, loop.time())
-            if self._listening is not None and self._listening.done():
-                await self.reboot(0.0)
-            elif self._link is not None:
+            if self._link is not None and self._listening is not None and not self._listening.done():
                 self._link.publish(self._device.look(loop.time(), self._options.unix_s()))
+            elif not self._away:
+                with suppress(TransientError):  # another has its port: try again
+                    await self.reboot(_TRY_AGAIN_S)
 
     async def reboot(self, away_s: float) -> None:
-        """Restart the device: its broker goes away at once and comes back after a while."""
-        self._broker.kill()
-        await self._leave()
-        await self._broker.stop()
-        await asyncio.sleep(away_s)
-        await self._broker.start()
-        await self._boot()
+        """Restart the device: its broker goes away at once and comes back after a while.
+
+        Raises:
+            TransientError: the broker does not start again; `run` tries further.
+        """
+        self._away = True
+        try:
+            self._broker.kill()
+            await self._leave()
+            await self._broker.stop()
+            await asyncio.sleep(away_s)
+            await self._broker.start()
+            await self._boot()
+        finally:
+            self._away = False
+
+    def hang(self) -> None:
+        """Let it hang, as when its network is gone: connections stay, and nothing comes."""
+        self._broker.pause()
+
+    def wake(self) -> None:
+        """Let it go on after it hung."""
+        self._broker.resume()
 
     async def stop(self) -> None:
         """Switch it off."""

@@ -18,6 +18,7 @@ from producers.simulator.gx_values import Scalar, dbus_number
 Values = Mapping[str, float | None]
 Tell = Callable[[], Values | None]
 _NOTHING = object()
+_BRISK = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,11 @@ class Rates:
     def tick_s(self) -> float:
         """The time between two looks: sums come half a period after their phases."""
         return self.fast_s / 2
+
+    def at_speed(self, speed: float) -> "Rates":
+        """Slow down in fast simulations, so that clients have to hear ten times as much and no more."""
+        factor = max(1.0, speed / _BRISK)
+        return Rates(self.fast_s * factor, self.medium_s * factor, self.slow_s * factor)
 
 
 CALM = Rates()

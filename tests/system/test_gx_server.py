@@ -233,6 +233,23 @@ def test_a_broker_that_dies_is_started_again(tmp_path: Path) -> None:
     run(see())
 
 
+def test_a_gx_that_hangs_says_nothing_and_goes_on(tmp_path: Path) -> None:
+    async def see() -> None:
+        async with watched(tmp_path, Rig()) as (server, client):
+            client.keep_alive(suppress=True)
+            await until(lambda: client.told("vebus/276/Ac/Out/L1/P"), "it tells")
+            server.hang()
+            await asyncio.sleep(0.2)
+            heard = len(client.messages)
+            await asyncio.sleep(0.3)
+            assert len(client.messages) == heard
+            server.wake()
+            await until(lambda: len(client.messages) > heard + 50, "it goes on")
+            assert client.connects == 1
+
+    run(see())
+
+
 def test_what_clients_write_is_told_back_and_offered_to_the_site(tmp_path: Path) -> None:
     offered: list[object] = []
 
@@ -320,6 +337,11 @@ def test_an_old_release_retains_all_and_clears_it_when_the_keep_alive_runs_out(t
             assert sorted(found.split()) == [f"N/{PORTAL}/keepalive", f"N/{PORTAL}/system/0/Serial"]
 
     run(see())
+
+
+def test_a_fast_simulation_is_no_flood() -> None:
+    assert Rates().at_speed(1.0) == Rates().at_speed(10.0) == Rates()
+    assert Rates().at_speed(60.0) == Rates(3.0, 12.0, 60.0)
 
 
 @pytest.mark.parametrize(("rates", "low", "high"), [(Rates(), 80, 150), (BUSY, 230, 400)])
