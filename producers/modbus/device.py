@@ -169,10 +169,11 @@ class Device:
 
     async def _look_for_maps(self) -> Layout:
         silent: DeviceError | None = None
+        named = len(self.wish.maps) == 1
         for each in self._maps:
             own = {name: value for name, value in self.wish.parameters.items() if name in each.parameters}
             try:
-                layout = await each.find(self._registers, own, self.wish.confirm)
+                layout = await each.find(self._registers, own, self.wish.confirm, named=named)
             except DeviceError as error:
                 self._silent[each.name] += 1
                 if self._silent[each.name] < _SILENT_MAPS:

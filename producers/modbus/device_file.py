@@ -13,17 +13,22 @@ from producers.modbus.points import MOST_REGISTERS, Hole, Parameter, Point, Powe
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """What a device of this map reads at one place: `equals`, one of `among`, or `within` two limits.
+    """What a device of this map reads at one place; without any values it must only answer.
 
-    Without any of them it must answer.
+    Attributes:
+        equals: values that hold.
+        within: limits between which every value holds.
+        named: values that hold too when the site says that it is such a device: nothing measured, say.
+        text: how a text must begin.
     """
 
     point: Point
     equals: tuple[float, ...] = ()
     within: tuple[float, float] | None = None
+    named: tuple[float, ...] = ()
     text: str = ""
 
-    def holds(self, value: float | str | None) -> bool:
+    def holds(self, value: float | str | None, *, named: bool = False) -> bool:
         """Tell whether a device with this value can be one of these."""
         if self.text:
             return isinstance(value, str) and value.startswith(self.text)
@@ -31,6 +36,8 @@ class Probe:
             return True
         if value is None or isinstance(value, str):
             return False
+        if named and value in self.named:
+            return True
         return value in self.equals or (self.within is not None and self.within[0] <= value <= self.within[1])
 
 

@@ -226,6 +226,7 @@ def _probe(table: Table, defaults: Defaults) -> Probe:
         point,
         table.numbers("equals") + table.numbers("in"),
         (within[0], within[1]) if within else None,
+        table.numbers("named"),
         table.text("begins", ""),
     )
     table.done()

@@ -47,9 +47,11 @@ class FileMap:
         registers: Registers,
         parameters: Mapping[str, float],
         confirm: Mapping[str, Sequence[str]],
+        *,
+        named: bool = False,
     ) -> Layout | None:
         """Look whether the unit is one of these; None when it is not."""
-        if not await self._is_one(registers):
+        if not await self._is_one(registers, named=named):
             return None
         file = self.file
         points = (*file.points, *confirmed(file, confirm))
@@ -74,7 +76,7 @@ class FileMap:
             warnings=(*warnings, *_unexpected(points, once.held)),
         )
 
-    async def _is_one(self, registers: Registers) -> bool:
+    async def _is_one(self, registers: Registers, *, named: bool) -> bool:
         """Ask the probes one after the other: a device that is something else is soon known."""
         for probe in self.file.probes:
             (block,) = plan([probe.point])
@@ -82,7 +84,7 @@ class FileMap:
                 words = await registers.read(block.function, block.address, block.count, block.unit)
             except RefusedError:
                 return False
-            if not probe.holds(Decoder([block], {})([words]).held["probe"]):
+            if not probe.holds(Decoder([block], {})([words]).held["probe"], named=named):
                 return False
         return True
 

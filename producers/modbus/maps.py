@@ -50,6 +50,8 @@ class Map(Protocol):
         registers: Registers,
         parameters: Mapping[str, float],
         confirm: Mapping[str, Sequence[str]],
+        *,
+        named: bool = False,
     ) -> Layout | None:
         """Look whether the unit is one of these; None when it is not.
 
@@ -57,6 +59,7 @@ class Map(Protocol):
             registers: of the unit.
             parameters: those of ours that the site sets.
             confirm: unverified blocks that the site has confirmed, and what they hold; others' are ignored.
+            named: the site says that it is one, so that less is enough to believe it.
 
         Raises:
             DeviceError: there is no answer.
