@@ -54,15 +54,32 @@ class Device:
     unit: int = 1
     options: Mapping[str, Any] = field(default_factory=dict)
     parameters: Mapping[str, float] = field(default_factory=dict)
+    confirm: Mapping[str, Sequence[str]] = field(default_factory=dict)
     given: Mapping[str, float] = field(default_factory=dict)
     more: Sequence[str] = ()
     unread: Sequence[str] = ()
     face: int = 0
 
 
+AT_3400 = [
+    *(f"ac_{position}_voltage_v" for position in ("l1", "l2", "l3", "l12", "l23", "l31")),
+    *(f"ac_{position}_current_a" for position in ("l1", "l2", "l3")),
+    *("ac_power_w", "ac_reactive_power_var", "ac_frequency_hz"),
+]
+NOT_AT_3400 = (
+    "ac_l1_power_w",
+    "ac_l2_power_w",
+    "ac_l3_power_w",
+    "ac_apparent_power_va",
+    "ac_power_factor_ratio",
+)
 DEVICES = [
     Device("acuvim_ii", "acuvim_ii"),
     Device("acuvim_ii", "acuvim_ii", options={"secondary": True}),
+    Device("acuvim_l", "acuvim_l"),
+    Device("acuvim_l_fast", "acuvim_l_fast"),
+    Device("acuvim_3", "acuvim_3"),
+    Device("acuvim_3400", "acuvim_l_fast", confirm={"block_3400": AT_3400}, unread=NOT_AT_3400),
 ]
 
 
@@ -95,7 +112,7 @@ def readings(names: Iterable[str], given: Mapping[str, float], *, exporting: boo
 def source(device: Device, port: int, tmp_path: Path, *, named: bool = True) -> ModbusSource:
     entry: dict[str, Any] = {"host": "127.0.0.1", "port": port, "unit": device.unit, "system_id": "device"}
     if named:
-        entry |= {"map": device.map, "parameters": dict(device.parameters)}
+        entry |= {"map": device.map, "parameters": dict(device.parameters), "confirm": dict(device.confirm)}
     state = tmp_path / "modbus.json"
     return ModbusSource(Setting("site", tmp_path, state, SystemClock(), {"devices": [entry]}), all_maps())
 
