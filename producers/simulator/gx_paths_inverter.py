@@ -115,8 +115,8 @@ MULTI = (
         row("/Ac/Out/L{n}/P", "ac_out_l{n}_power_w"),
         row("/Ac/Out/L{n}/S", "ac_out_l{n}_apparent_power_va"),
     ),
-    row("/Ac/In/1/L1/F", "ac_in_1_frequency_hz", "ac_in_frequency_hz"),
-    row("/Ac/Out/L1/F", "ac_out_frequency_hz"),
+    row("/Ac/In/1/L1/F", "ac_in_1_l1_frequency_hz", "ac_in_1_frequency_hz", "ac_in_frequency_hz"),
+    row("/Ac/Out/L1/F", "ac_out_l1_frequency_hz", "ac_out_frequency_hz"),
     always(row("/Ac/In/1/Type", "ac_in_1_type_code"), 1),
     row("/Ac/In/2/Type", "ac_in_2_type_code"),
     replace(
