@@ -50,14 +50,9 @@ class _Active:
 
 
 class Alarms:
-    """The active alarms of all devices of one process.
-
-    Attributes:
-        changed: since the last `dump`.
-    """
+    """The active alarms of all devices of one process."""
 
     def __init__(self) -> None:
-        self.changed = False
         self._active: dict[_Key, _Active] = {}
 
     def __len__(self) -> int:
@@ -83,7 +78,6 @@ class Alarms:
             return None
         since = known.since if known else _at(clocks(), at_us)
         self._active[key] = _Active(own, seen.level, since)
-        self.changed = True
         code = seen.code if seen.code is not None and isfinite(seen.code) else None
         return Change("alarm.raised", seen.alarm, key[1], seen.phase, seen.level, code, seen.text)
 
@@ -94,7 +88,6 @@ class Alarms:
 
     def dump(self) -> list[list[Any]]:
         """Write all that is active."""
-        self.changed = False
         return [
             [*key, known.polled, known.level, *astuple(known.since)] for key, known in self._active.items()
         ]
@@ -116,7 +109,6 @@ class Alarms:
 
     def _clear(self, key: _Key, at: ClockReading) -> Change:
         since = self._active.pop(key).since
-        self.changed = True
         return Change("alarm.cleared", key[2], key[1], key[3], duration_s=_lasted_s(since, at))
 
 

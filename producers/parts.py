@@ -45,14 +45,9 @@ class _Part:
 
 
 class Parts:
-    """The parts of one polled device.
-
-    Attributes:
-        changed: since the last `dump`.
-    """
+    """The parts of one polled device."""
 
     def __init__(self, system_id: str) -> None:
-        self.changed = False
         self._system_id = system_id
         self._parts: dict[str, _Part] = {}
 
@@ -94,12 +89,10 @@ class Parts:
         """Let all parts go: nobody asks the device any more."""
         for part in self._parts.values():
             if part.link.stopped():
-                self.changed = True
                 yield PartChange("device.disconnected", part.link.device, "stopped", seen_us=answered_us)
 
     def dump(self) -> list[str]:
         """Name the parts that are told as connected: what a next life must know."""
-        self.changed = False
         return [name for name, part in self._parts.items() if part.link.connected]
 
     def load(self, devices: Iterable[str]) -> None:
@@ -110,10 +103,8 @@ class Parts:
 
     def _came(self, part: _Part, at_us: int) -> Iterator[PartChange]:
         if part.link.succeeded(_PACE, at_us):
-            self.changed = True
             yield PartChange("device.connected", part.link.device)
 
     def _went(self, part: _Part, reason: str, detail: str, seen_us: int | None) -> Iterator[PartChange]:
         if part.link.connected is not None and part.link.failed(_PACE, detail, patience=1):
-            self.changed = True
             yield PartChange("device.disconnected", part.link.device, reason, detail, seen_us)

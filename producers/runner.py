@@ -73,8 +73,9 @@ class Runner:
         self._devices: dict[DeviceKey, Device] = {}
         self._alarms = Alarms()
         self._alarms.load(told.alarms if told else ())
-        self._parts_changed = False
         self._left = dict(told.parts) if told else {}
+        self._told = told or Told()
+        self._news = False
         self._queue: deque[Held] = deque(spool.load() if spool else ())
         self._refused: deque[Envelope] = deque()
         self._retry_at_us = 0
@@ -163,6 +164,7 @@ class Runner:
             self._arrived.set()
 
     def _emit(self, monotonic_us: int, type_: str, subject: str, data: Mapping[str, Any]) -> None:
+        self._news |= type_ != "sample.taken"
         clock = self._clock.read()
         wall_us = clock.wall_us - (clock.monotonic_us - monotonic_us)
         self._queue.append(
@@ -207,19 +209,20 @@ class Runner:
 
     async def _note(self) -> None:
         """Write down what has been told, when it is something new; all its events are on the disk."""
-        self._parts_changed |= any(device.parts.changed for device in self._devices.values())
-        changed = self._alarms.changed or self._parts_changed
         now_us = self._clock.monotonic_us()
-        if self._remember is None or not changed or now_us < self._remember_at_us:
+        if self._remember is None or not self._news or now_us < self._remember_at_us:
             return
-        self._parts_changed = False
+        self._news = False
         parts = self._left | {key: device.parts.dump() for key, device in self._devices.items()}
         told = Told(self._alarms.dump(), {key: names for key, names in parts.items() if names})
+        if told == self._told:
+            return
         try:
             await self._remember(told)
+            self._told = told
         except OSError as error:
             log.warning("cannot write down what was told: %s", error)
-            self._parts_changed = True
+            self._news = True
             self._remember_at_us = now_us + _RETRY_EVERY_US
 
     async def _put(self, event: Envelope) -> None:
@@ -260,7 +263,6 @@ class Runner:
             spec = poll.spec
             if (spec.device_key, spec.address) not in kept and spec.device_key in self._devices:
                 self._devices.pop(spec.device_key).stopped(removed=for_good and spec.device_key not in named)
-                self._parts_changed = True
             if id(spec.adapter) not in used:
                 unused[id(spec.adapter)] = spec.adapter
         closing = [
