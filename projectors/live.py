@@ -29,11 +29,13 @@ _MOST_UNANSWERED = 1000
 class Live:
     """Runs one projector beside the recorder until it is stopped."""
 
-    def __init__(self, runner: Runner, projector: Projector, broker: Broker) -> None:
+    def __init__(
+        self, runner: Runner, projector: Projector, broker: Broker, *, process: str | None = None
+    ) -> None:
         self._runner = runner
         self._projector = projector
         topics = Topics(broker.prefix)
-        process = f"projector-{projector.name}"
+        process = process or f"projector-{projector.name}"
         self._connection = Connection(broker, process)
         self._health = Health(self._connection, topics, process)
         self._connection.subscribe(topics.head, lambda _: None)

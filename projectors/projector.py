@@ -22,14 +22,17 @@ class Projector(Protocol):
         version: rises when the same events would give another model; then it is rebuilt.
         types: wanted types of events, `sample.taken` left out.
         samples: which samples count: `newest` lets a rebuild read one per stream and skip the rest.
-        linger_s: how long samples may wait to be saved; all else is saved at once.
     """
 
     name: str
     version: int
     types: Collection[str]
     samples: Samples
-    linger_s: float
+
+    @property
+    def linger_s(self) -> float:
+        """How long samples may wait to be saved; all else is saved at once."""
+        ...
 
     def open(self) -> Head | None:
         """Forget everything unsaved, load what is saved, and return how far that is; None when it is new."""

@@ -12,9 +12,13 @@ MAY_IMPORT = {
     "bus": {"schemas"},
     "producers": {"schemas", "bus"},
     "projectors": {"schemas", "bus"},
-    "ovr": {"schemas", "bus", "producers", "projectors"},
+    "detection": {"schemas", "bus", "projectors"},
+    "ovr": {"schemas", "bus", "producers", "projectors", "detection"},
 }
 PURE = [
+    "detection/machine.py",
+    "detection/occurrences.py",
+    "detection/watched.py",
     "bus/envelope.py",
     "bus/epochs.py",
     "bus/journal_verify.py",

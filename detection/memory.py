@@ -1,0 +1,91 @@
+"""What a follower that publishes keeps: its state, how far it is, and what is not handed over, in one file.
+
+Rules that must stay true here:
+- state, place and what is to be sent are one transaction, so nothing is sent for a state that is forgotten,
+  and nothing that the state tells is forgotten to be sent;
+- a row leaves `pending` when the outbox has it: it may be handed over twice, with the same id.
+"""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from bus import envelope
+from bus.envelope import Envelope
+from bus.journal import Head
+from projectors.sqlite_model import DeadLetter, SqliteModel
+from schemas.errors import TransientError
+
+_TABLES = """
+CREATE TABLE IF NOT EXISTS state (
+    key TEXT PRIMARY KEY,
+    value TEXT NOT NULL             -- JSON
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS pending (
+    n INTEGER PRIMARY KEY AUTOINCREMENT,
+    event BLOB NOT NULL
+) STRICT;
+"""
+
+
+class Memory:
+    """One open file."""
+
+    def __init__(self, path: Path, name: str, version: int) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._model = SqliteModel(path, name, version, _TABLES)
+        self.waiting = self._model.db["pending"].count
+
+    def place(self) -> Head | None:
+        """Return how far the stream was taken in; None when the file is new."""
+        return self._model.place()
+
+    def state(self) -> dict[str, Any]:
+        """Read what is remembered."""
+        rows = self._model.db.execute("SELECT key, value FROM state").fetchall()
+        return {key: orjson.loads(value) for key, value in rows}
+
+    def save(
+        self,
+        place: Head,
+        state: Iterable[tuple[str, Any]],
+        gone: Iterable[str],
+        events: Iterable[Envelope],
+        letters: Iterable[DeadLetter],
+    ) -> None:
+        """Keep what changed, what is to be sent, and the place, all or nothing."""
+        bodies = [(envelope.encode(event),) for event in events]
+        rows = [(key, orjson.dumps(value).decode()) for key, value in state]
+        with self._model.transaction() as db:
+            db.conn.executemany("DELETE FROM state WHERE key = ?", [(key,) for key in gone])
+            db.conn.executemany("INSERT OR REPLACE INTO state VALUES (?, ?)", rows)
+            db.conn.executemany("INSERT INTO pending (event) VALUES (?)", bodies)
+            for letter in letters:
+                self._model.bury(letter)
+            self._model.save_place(place)
+        self.waiting += len(bodies)
+
+    def hand_over(self, publish: Callable[[Envelope], None]) -> None:
+        """Give everything pending to the outbox, in order, as far as it takes it."""
+        while self.waiting:
+            rows = self._model.db.execute("SELECT n, event FROM pending ORDER BY n LIMIT 100").fetchall()
+            for number, body in rows:
+                try:
+                    publish(envelope.decode(body))
+                except TransientError:
+                    return
+                with self._model.transaction() as db:
+                    db.execute("DELETE FROM pending WHERE n = ?", (number,))
+                self.waiting -= 1
+            if not rows:
+                self.waiting = 0
+
+    def letters(self) -> int:
+        """Count what could not be applied."""
+        return self._model.db["dead_letters"].count
+
+    def close(self) -> None:
+        """Close the file."""
+        self._model.close()

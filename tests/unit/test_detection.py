@@ -1,0 +1,458 @@
+"""Each type of occurrence: what must raise it, what must not, and how it ends."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import pytest
+
+from bus.instants import text
+from schemas.occurrences import TABLE
+from tests.detecting import Stream, brief, confirmed, detected, registered
+from tests.streams import BASE_US, S, Said
+
+GX, SLOW = Stream(), Stream(interval_ms=5000)
+METER, UPS, HOST = Stream("acuvim"), Stream("ups"), Stream("host")
+
+
+def gone(at_s: float, reason: str = "silent", kind: str = "victron", device: str = "gx") -> Said:
+    return Said("device.disconnected", "rig_01", at_s, {"device": device, "kind": kind, "reason": reason})
+
+
+def back(at_s: float, kind: str = "victron", device: str = "gx") -> Said:
+    return Said("device.connected", "rig_01", at_s, {"device": device, "kind": kind})
+
+
+def alarm(at_s: float, name: str, level: str = "alarm", device: str = "vebus/276") -> Said:
+    return Said("alarm.raised", "rig_01", at_s, {"alarm": name, "level": level, "device": device})
+
+
+def cleared(at_s: float, name: str, device: str = "vebus/276") -> Said:
+    return Said("alarm.cleared", "rig_01", at_s, {"alarm": name, "device": device})
+
+
+@dataclass
+class Case:
+    """A stream, and what of it counts."""
+
+    name: str
+    said: Sequence[Said]
+    counted: list[tuple[str, float]] = field(default_factory=list)
+
+
+def on_grid(from_s: int, to_s: int, **more: float | None) -> list[Said]:
+    return GX.steady(from_s, to_s, ac_in_active_code=0, mode_code=3, **more)
+
+
+def on_battery(from_s: int, to_s: int, **more: float | None) -> list[Said]:
+    return GX.steady(from_s, to_s, ac_in_active_code=240, mode_code=3, **more)
+
+
+AC = [
+    Case(
+        "an outage is counted when it has held for six seconds, and so is its end",
+        [*on_grid(0, 10), *on_battery(10, 40), *on_grid(40, 60)],
+        [("ac_power_loss", 16), ("ac_power_restored", 46)],
+    ),
+    Case("a flicker is not an outage", [*on_grid(0, 10), *on_battery(10, 14), *on_grid(14, 40)]),
+    Case("a system that never had an input has not lost it", on_battery(0, 60)),
+    Case(
+        "a system first seen on battery has not lost its input, and has not got it back",
+        [*on_battery(0, 30), *on_grid(30, 60)],
+    ),
+    Case(
+        "an operator who switches to inverter only makes no outage, nor when switching back takes a while",
+        [
+            *on_grid(0, 10),
+            *GX.steady(10, 40, ac_in_active_code=240, mode_code=2),
+            *on_battery(40, 100),
+            *on_grid(100, 120),
+        ],
+    ),
+    Case(
+        "an input that does not come back after the operator switched on is lost",
+        [*on_grid(0, 10), *GX.steady(10, 20, ac_in_active_code=240, mode_code=2), *on_battery(20, 160)],
+        [("ac_power_loss", 146)],
+    ),
+    Case(
+        "switching to inverter only during an outage does not end it",
+        [
+            *on_grid(0, 10),
+            *on_battery(10, 30),
+            *GX.steady(30, 60, ac_in_active_code=240, mode_code=2),
+            *on_grid(60, 80),
+        ],
+        [("ac_power_loss", 16), ("ac_power_restored", 66)],
+    ),
+    Case(
+        "nulls and missing readings say nothing",
+        [*on_grid(0, 10), *GX.steady(10, 60, ac_in_active_code=None), *GX.steady(60, 90, soc_pct=50)],
+    ),
+    Case(
+        "repeating a value is no transition",
+        [*on_grid(0, 10), *on_battery(10, 200)],
+        [("ac_power_loss", 16)],
+    ),
+    Case(
+        "samples that come late and out of order move no edge",
+        [*on_grid(0, 10), GX.at(3, ac_in_active_code=240), GX.at(4, ac_in_active_code=240), *on_grid(10, 30)],
+    ),
+    Case(
+        "silence confirms what was seen last, once the stream has gone on",
+        [*on_grid(0, 10), GX.at(10, ac_in_active_code=240, mode_code=3), *HOST.steady(11, 30, cpu_pct=1)][
+            :40
+        ],
+        [("ac_power_loss", 16)],
+    ),
+    Case(
+        "the device's own alarm counts as well, and once",
+        [
+            *on_grid(0, 10),
+            cleared(1, "grid_lost"),
+            alarm(10.5, "grid_lost"),
+            *on_battery(11, 30),
+            cleared(30.5, "grid_lost"),
+            *on_grid(31, 50),
+        ],
+        [("ac_power_loss", 16.5), ("ac_power_restored", 37)],
+    ),
+    Case(
+        "any UPS on battery",
+        [*UPS.steady(0, 5, ups_on_battery_code=0), *UPS.steady(5, 20, ups_on_battery_code=1)],
+        [("ac_power_loss", 11)],
+    ),
+    Case(
+        "a test of the battery is no outage",
+        [
+            *UPS.steady(0, 5, ups_on_battery_code=0, ups_calibrating_code=0),
+            *UPS.steady(5, 20, ups_on_battery_code=1, ups_calibrating_code=1),
+            *UPS.steady(20, 40, ups_on_battery_code=0, ups_calibrating_code=0),
+        ],
+        [("calibration_performed", 25)],
+    ),
+    Case(
+        "a metered feed without voltage",
+        [
+            *METER.steady(0, 5, ac_l1_voltage_v=230, ac_l2_voltage_v=231, ac_l3_voltage_v=229),
+            *METER.steady(5, 20, ac_l1_voltage_v=0.4, ac_l2_voltage_v=0.2, ac_l3_voltage_v=0),
+            *METER.steady(20, 40, ac_l1_voltage_v=230, ac_l2_voltage_v=231, ac_l3_voltage_v=229),
+        ],
+        [("ac_power_loss", 11), ("ac_power_restored", 26)],
+    ),
+    Case(
+        "one missing phase is no lost supply",
+        [
+            *METER.steady(0, 5, ac_l1_voltage_v=230, ac_l2_voltage_v=231, ac_l3_voltage_v=229),
+            *METER.steady(5, 20, ac_l1_voltage_v=0.4, ac_l2_voltage_v=231, ac_l3_voltage_v=229),
+        ],
+    ),
+]
+
+DC = [
+    Case(
+        "a DC output that falls to nothing",
+        [
+            *GX.steady(0, 5, battery_voltage_v=52, dc_out_voltage_v=51.8),
+            *GX.steady(5, 20, battery_voltage_v=53, dc_out_voltage_v=0.3),
+            *GX.steady(20, 40, battery_voltage_v=52, dc_out_voltage_v=51.8),
+        ],
+        [("dc_output_loss", 7), ("dc_output_restored", 25)],
+    ),
+    Case(
+        "a battery that blocks discharge",
+        [
+            *SLOW.steady(0, 5, battery_discharge_allowed_code=1),
+            *SLOW.steady(5, 20, battery_discharge_allowed_code=0),
+        ],
+        [("dc_output_loss", 7)],
+    ),
+]
+
+LEVELS = [
+    Case(
+        "a low, then critical, then recovered battery by the voltage of LiFePO4 cells",
+        [
+            registered(),
+            *GX.steady(1, 10, battery_voltage_v=52.0),
+            *GX.steady(10, 60, battery_voltage_v=47.5),
+            *GX.steady(60, 90, battery_voltage_v=44.0),
+            *GX.steady(90, 200, battery_voltage_v=52.8),
+        ],
+        [("battery_low", 40), ("battery_critical", 70), ("battery_recovered", 150)],
+    ),
+    Case(
+        "the specification's 3.6 V is for lithium-ion cells only",
+        [
+            registered(battery={"chemistry": "li_ion", "cells": 14}),
+            *GX.steady(1, 10, battery_voltage_v=54.0),
+            *GX.steady(10, 60, battery_voltage_v=50.0),
+        ],
+        [("battery_low", 40)],
+    ),
+    Case("a full LiFePO4 cell is not low", [registered(), *GX.steady(1, 90, battery_voltage_v=56.8)]),
+    Case(
+        "noise at the threshold within the hysteresis is one low battery",
+        [
+            registered(),
+            *GX.steady(1, 5, battery_voltage_v=49.0),
+            *(GX.at(n, battery_voltage_v=47.9 if n % 2 else 48.9) for n in range(5, 120)),
+        ],
+        [("battery_low", 35)],
+    ),
+    Case(
+        "a load that sags the voltage for a moment is no low battery",
+        [
+            registered(),
+            *GX.steady(1, 10, battery_voltage_v=52),
+            *GX.steady(10, 30, battery_voltage_v=47),
+            *GX.steady(30, 90, battery_voltage_v=52),
+        ],
+    ),
+    Case(
+        "without a known number of cells the state of charge decides",
+        [
+            *GX.steady(0, 10, battery_voltage_v=40, soc_pct=60),
+            *GX.steady(10, 60, battery_voltage_v=40, soc_pct=19),
+            *GX.steady(60, 80, battery_voltage_v=40, soc_pct=7),
+        ],
+        [("battery_low", 40), ("battery_critical", 70)],
+    ),
+    Case(
+        "what the maker's sheet says wins",
+        [
+            registered(battery={"chemistry": "lifepo4", "cells": 16, "low_cell_v": 3.1}),
+            *GX.steady(1, 50, battery_voltage_v=49.0),
+        ],
+        [("battery_low", 31)],
+    ),
+    Case(
+        "sixty degrees",
+        [*SLOW.steady(0, 5, battery_temperature_c=59), *SLOW.steady(5, 40, battery_temperature_c=60.5)],
+        [("temperature_high", 15)],
+    ),
+    Case(
+        "noise around sixty degrees",
+        [*(SLOW.at(n, battery_temperature_c=60.2 if n % 3 else 56.0) for n in range(200))],
+        [("temperature_high", 10 + 1)],
+    ),
+    Case("a processor at seventy degrees is well", HOST.steady(0, 60, host_temperature_c=70)),
+    Case(
+        "a hot inverter that switches off",
+        [
+            *SLOW.steady(0, 20, inverter_temperature_c=80, state_code=9),
+            *SLOW.steady(20, 30, inverter_temperature_c=80, state_code=2),
+        ],
+        [("temperature_high", 10), ("thermal_shutdown", 22)],
+    ),
+    Case(
+        "over-voltage against the registered nominal voltage",
+        [registered(), *GX.steady(1, 5, ac_out_l1_voltage_v=240), *GX.steady(5, 20, ac_out_l1_voltage_v=254)],
+        [("overvoltage_detected", 10)],
+    ),
+    Case(
+        "over-voltage against the voltage it was first seen with",
+        [*METER.steady(0, 5, ac_l1_voltage_v=119), *METER.steady(5, 20, ac_l1_voltage_v=133)],
+        [("overvoltage_detected", 10)],
+    ),
+    Case(
+        "under-voltage, which is not the same as none",
+        [
+            *METER.steady(0, 5, ac_l1_voltage_v=228),
+            *METER.steady(5, 20, ac_l1_voltage_v=200),
+            *METER.steady(20, 40, ac_l1_voltage_v=230),
+        ],
+        [("undervoltage_detected", 10)],
+    ),
+    Case(
+        "over-current against the rating",
+        [
+            registered(),
+            *GX.steady(1, 5, ac_out_l2_current_a=49),
+            *GX.steady(5, 20, ac_out_l2_current_a=51),
+        ],
+        [("overcurrent_detected", 10)],
+    ),
+    Case("a current is nothing without a rating", GX.steady(0, 30, ac_out_l2_current_a=500)),
+    Case(
+        "a warning of overload is not yet over-current, an alarm is",
+        [alarm(1, "overload", "warning"), alarm(20, "overload"), *GX.steady(21, 30, soc_pct=50)],
+        [("overcurrent_detected", 25)],
+    ),
+]
+
+CHARGE = [
+    Case(
+        "charging started, and completed when it is full and stays so",
+        [
+            *GX.steady(0, 10, battery_direction_code=2, soc_pct=98),
+            *GX.steady(10, 60, battery_direction_code=1, soc_pct=99),
+            *GX.steady(60, 200, battery_direction_code=1, soc_pct=100),
+        ],
+        [("charging_started", 40), ("charging_completed", 180)],
+    ),
+    Case(
+        "a battery that floats at full is not completed again and again",
+        [
+            *GX.steady(0, 10, soc_pct=98),
+            *GX.steady(10, 140, soc_pct=100),
+            *GX.steady(140, 150, soc_pct=98.5),
+            *GX.steady(150, 400, soc_pct=100),
+        ],
+        [("charging_completed", 130)],
+    ),
+    Case(
+        "one cycle each time the usable capacity was delivered",
+        [
+            registered(),
+            *(GX.at(1 + n, battery_energy_discharged_wh=50_000 + n * 1000, soc_pct=50) for n in range(18)),
+        ],
+        [("charge_cycle_count", 9), ("charge_cycle_count", 17)],
+    ),
+    Case(
+        "a counter that begins anew delivers nothing",
+        [
+            registered(),
+            GX.at(1, battery_energy_discharged_wh=90_000),
+            GX.at(2, battery_energy_discharged_wh=0),
+            GX.at(3, battery_energy_discharged_wh=7_000),
+        ],
+    ),
+    Case(
+        "without a counter the state of charge counts cycles, above its noise",
+        [
+            *(GX.at(n, soc_pct=90 - n + (0.4 if n % 2 else 0)) for n in range(80)),
+            *(GX.at(80 + n, soc_pct=10 + n) for n in range(80)),
+            *(GX.at(160 + n, soc_pct=90 - n) for n in range(30)),
+        ],
+        [("charge_cycle_count", 180)],
+    ),
+]
+
+SYSTEM = [
+    Case(
+        "an inverter that is switched off and on",
+        [
+            *SLOW.steady(0, 5, state_code=9),
+            *SLOW.steady(5, 20, state_code=0),
+            *SLOW.steady(20, 30, state_code=9),
+        ],
+        [("system_shutdown", 10), ("system_startup", 25)],
+    ),
+    Case(
+        "a machine that booted again",
+        [HOST.at(0, host_uptime_s=5000), HOST.at(5, host_uptime_s=5005), HOST.at(65, host_uptime_s=12)],
+        [("system_startup", 65)],
+    ),
+    Case(
+        "a forced shutdown of a UPS",
+        [
+            *UPS.steady(0, 5, ups_shutdown_code=0, ups_on_battery_code=1, ups_low_battery_code=1),
+            *UPS.steady(5, 20, ups_shutdown_code=1, ups_on_battery_code=1, ups_low_battery_code=1),
+        ],
+        [("system_shutdown", 10), ("battery_critical", 15)],
+    ),
+    Case(
+        "the battery monitor synchronised",
+        [SLOW.at(0, battery_automatic_syncs_count=7), SLOW.at(5, battery_automatic_syncs_count=8)],
+        [("calibration_performed", 5)],
+    ),
+    Case(
+        "a device that does not answer, and only that one",
+        [
+            back(0),
+            back(0, device="acuvim", kind="acuvim"),
+            gone(10),
+            *HOST.steady(11, 40, cpu_pct=1),
+            back(40),
+        ],
+        [("communication_error", 20)],
+    ),
+    Case(
+        "a device that was stopped, or sleeps at night, is no error",
+        [back(0), gone(10, "stopped"), *HOST.steady(11, 40, cpu_pct=1)],
+    ),
+    Case(
+        "an I2C board that does not answer hides no other bus",
+        [back(0, "ina219", "hat"), gone(10, "silent", "ina219", "hat"), *HOST.steady(11, 40, cpu_pct=1)],
+        [("i2c_error", 10)],
+    ),
+    Case(
+        "a system last seen on battery that stops answering is critical",
+        [back(0), *on_grid(1, 10), *on_battery(10, 30), gone(31), *HOST.steady(32, 70, cpu_pct=1)],
+        [("ac_power_loss", 16), ("communication_error", 41), ("battery_critical", 46)],
+    ),
+    Case(
+        "a system on the grid that stops answering is only unreachable",
+        [back(0), *on_grid(1, 30), gone(31), *HOST.steady(32, 70, cpu_pct=1)],
+        [("communication_error", 41)],
+    ),
+]
+
+CASES = [*AC, *DC, *LEVELS, *CHARGE, *SYSTEM]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_what_counts(case: Case) -> None:
+    assert confirmed(detected(case.said)) == case.counted
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_restarts_at_every_event_change_nothing(case: Case) -> None:
+    ids = [event.id for event in detected(case.said)]
+
+    assert [event.id for event in detected(case.said, batch=1)] == ids
+    assert len(set(ids)) == len(ids)
+
+
+def test_every_type_is_shown_to_be_raised() -> None:
+    raised = {f"ups.{type_}" for case in CASES for type_, _ in case.counted}
+
+    assert raised == TABLE.occurrences.keys()
+
+
+def test_both_edges_are_told_at_once_and_a_flicker_can_be_seen() -> None:
+    told = detected([*on_grid(0, 10), *on_battery(10, 14), *on_grid(14, 20)])
+
+    assert brief(told) == [("ac_power_loss", "edge", 10), ("ac_power_restored", "edge", 14)]
+    assert told[1].data["duration_s"] == 4
+
+
+def test_a_confirmation_names_its_edge_and_an_end_how_long_it_lasted() -> None:
+    edge, sure, end_edge, end = detected([*on_grid(0, 10), *on_battery(10, 40), *on_grid(40, 60)])
+
+    assert sure.data["edge"] == edge.id
+    assert sure.data["since"] == text(BASE_US + 10 * S)
+    assert (edge.data["cause"], edge.data["measurement"], edge.data["measured"]) == (
+        "transfer",
+        "ac_in_active_code",
+        240,
+    )
+    assert end.data["edge"] == end_edge.id
+    assert end.data["duration_s"] == 30
+    assert edge.data["trigger"] == sure.data["trigger"]
+
+
+def test_what_crossed_and_the_limit_are_told() -> None:
+    edge, *_ = detected([registered(), *GX.steady(1, 50, battery_voltage_v=47.5)])
+
+    assert (edge.data["measured"], edge.data["threshold"]) == (47.5, 48.0)
+    assert edge.data["rule"] == "battery_low"
+
+
+def test_a_site_changes_limits_and_facts_of_single_systems() -> None:
+    systems = {
+        "rig_01": {
+            "cells": 15,
+            "chemistry": "lifepo4",
+            "rules": {"temperature_high": {"above": 50, "hold_s": 2}},
+        }
+    }
+    said = [*GX.steady(0, 5, battery_temperature_c=51, battery_voltage_v=44.0)]
+
+    assert confirmed(detected(said, systems=systems)) == [("temperature_high", 2)]
+    assert confirmed(detected(said)) == []
+
+
+def test_a_rule_can_be_switched_off_for_a_system() -> None:
+    said = [*on_grid(0, 10), *on_battery(10, 40)]
+
+    assert confirmed(detected(said, systems={"rig_01": {"rules": {"ac_in_lost": {"enabled": False}}}})) == []
