@@ -11,9 +11,10 @@ Rules that must stay true here:
 
 import asyncio
 import logging
+import struct
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 from pymodbus.client import AsyncModbusTcpClient
 from pymodbus.exceptions import ConnectionException, ModbusException
@@ -112,7 +113,9 @@ class Connection:
                 answer = await call(address, count=count, device_id=unit)
             except ConnectionException as error:
                 self._drop()
-                raise DeviceError(f"{self.address} cut the connection", reason="link_lost") from error
+                raise DeviceError(
+                    f"{self.address} cut the connection, or talked nonsense", reason="link_lost"
+                ) from error
             except ModbusException as error:
                 raise self._silence(unit) from error
             finally:
@@ -144,6 +147,7 @@ class Connection:
             reconnect_delay=0,
             trace_connect=self._heard_of_connection,
         )
+        _guard(client)
         self._client = client
         made, began = False, _now()
         try:
@@ -160,12 +164,8 @@ class Connection:
         return client
 
     def _heard_of_connection(self, made: bool) -> None:
-        """End a request whose connection is gone at once; pymodbus would wait for its time limit."""
         if not made and self._client is not None:
-            waiting = self._client.ctx.response_future
-            if not waiting.done():
-                waiting.set_exception(ConnectionException("the connection is lost"))
-                waiting.exception()  # nobody may be waiting, and that is no error
+            _end_request(self._client)
 
     def _silence(self, unit: int) -> DeviceError:
         self._silent += 1
@@ -238,6 +238,28 @@ class UnitRegisters:
         """Read registers; as `Registers` says it."""
         asked = self.unit if unit is None else unit
         return await self.connection.read(asked, function, address, count, gap_s=self.gap_s)
+
+
+def _guard(client: AsyncModbusTcpClient) -> None:
+    """Let an answer that cannot be decoded end the request; pymodbus lets it fail in the event loop."""
+    decode = client.ctx.callback_data
+
+    def guarded(data: bytes, addr: tuple[Any, ...] | None = None) -> int:
+        try:
+            return decode(data, addr)
+        except (ModbusException, ValueError, IndexError, struct.error):
+            _end_request(client)
+            return len(data)
+
+    client.ctx.callback_data = guarded  # type: ignore[method-assign]  # there is no hook for it
+
+
+def _end_request(client: AsyncModbusTcpClient) -> None:
+    """End a request that will have no answer at once; pymodbus would wait for its time limit."""
+    waiting = client.ctx.response_future
+    if not waiting.done():
+        waiting.set_exception(ConnectionException("the connection is lost"))
+        waiting.exception()  # nobody may be waiting, and that is no error
 
 
 def _now() -> float:
