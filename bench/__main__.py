@@ -1,5 +1,9 @@
-"""Run the benchmarks, print figures and budgets with the machine's name: `python -m bench [NAME ...]`."""
+"""Run the benchmarks, print figures and budgets with the machine's name.
 
+`python -m bench [NAME ...] [--seconds N]`: N is for how long `node` and `producers` are looked at.
+"""
+
+import argparse
 import platform
 import sys
 import tempfile
@@ -10,7 +14,7 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
-from bench import node, projectors, recorder
+from bench import node, producers, projectors, recorder
 from bench.figures import Figure
 
 BENCHMARKS: dict[str, Callable[[Path], Iterator[Figure]]] = {
@@ -20,6 +24,7 @@ BENCHMARKS: dict[str, Callable[[Path], Iterator[Figure]]] = {
     "state": projectors.state,
     "series": projectors.series,
     "node": node.under_load,
+    "producers": producers.producers,
 }
 LONG: dict[str, Callable[[Path], Iterator[Figure]]] = {"memory": node.memory}
 
@@ -43,8 +48,13 @@ def machine() -> str:
 
 def main() -> int:
     """Run what is named, or everything that does not take minutes."""
-    names = sys.argv[1:] or list(BENCHMARKS)
     known = BENCHMARKS | LONG
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(known))
+    parser.add_argument("--seconds", type=float, default=30.0)
+    said = parser.parse_args()
+    node.SECONDS = producers.SECONDS = said.seconds
+    names = said.names or list(BENCHMARKS)
     unknown = set(names) - set(known)
     if unknown:
         print(f"no benchmark {', '.join(sorted(unknown))}: choose from {', '.join(known)}")

@@ -1,18 +1,18 @@
-"""Producers at work on real TCP and a real Mosquitto: how punctual a hundred devices are read, at what cost.
+"""Producers at work on real TCP and real Mosquittos: how punctual devices are read, and at what cost.
 
-And what changes for ninety of them when ten hang: accept connections and never answer.
+A hundred meters, and ninety of them while ten hang: accept connections and never answer; and GX devices.
 """
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import orjson
 
-from bench import meters
+from bench import gx, meters
 from bench.figures import Figure
 from bench.processes import Usage, mosquitto, ours, recording, usage, wait
 from bus.connection import Broker, Connection, Message
@@ -20,6 +20,7 @@ from bus.topics import Topics
 from producers.run import run_producer
 
 METERS, HANGING = 100, 10
+GX = 5
 FAST_MS, SLOW_MS = 1_000, 10_000
 WARM_S = 15.0
 SECONDS = 30.0
@@ -45,6 +46,14 @@ class Stretch:
         return sum(counts[what] for name, counts in self.devices.items() if name not in but)
 
 
+def producers(tmp: Path) -> Iterator[Figure]:
+    """Measure all producers that have many devices."""
+    for number, measure in enumerate((modbus,)):
+        directory = tmp / str(number)
+        directory.mkdir()
+        yield from measure(directory)
+
+
 def modbus(tmp: Path) -> Iterator[Figure]:
     """Read a hundred meters, and then ninety while ten hang."""
     with mosquitto(tmp) as port, recording(tmp, port), ours(meters.serve, METERS, tmp):
@@ -60,6 +69,22 @@ def modbus(tmp: Path) -> Iterator[Figure]:
             away = frozenset(figures.away("modbus"))
     yield from _told(f"{METERS} meters, each once a second", fine, frozenset())
     yield from _told(f"the other {METERS - HANGING} while {HANGING} hang", hung, away)
+
+
+def victron(tmp: Path) -> Iterator[Figure]:
+    """Listen to some GX devices."""
+    with (
+        mosquitto(tmp) as port,
+        recording(tmp, port),
+        _brokers(tmp, GX) as brokers,
+        ours(gx.serve, brokers),
+        ours(produce, "victron", port, tmp, _gx(brokers)) as pid,
+        _health(port) as figures,
+    ):
+        wait(lambda: figures.now("victron").get("connected", 0) >= GX)
+        settled(figures, WARM_S)
+        told = stretch(figures, "victron", pid, SECONDS)
+    yield from _told(f"{GX} GX devices, each 300 messages/s", told, frozenset())
 
 
 def produce(kind: str, port: int, data: Path, options: dict[str, Any]) -> None:
@@ -117,6 +142,17 @@ def stretch(figures: Health, process: str, pid: int, seconds: float) -> Stretch:
 
 
 @contextmanager
+def _brokers(tmp: Path, count: int) -> Iterator[list[int]]:
+    with ExitStack() as stack:
+        ports = []
+        for number in range(count):
+            directory = tmp / f"gx_{number}"
+            directory.mkdir()
+            ports.append(stack.enter_context(mosquitto(directory)))
+        yield ports
+
+
+@contextmanager
 def _health(port: int) -> Iterator[Health]:
     figures = Health(port)
     try:
@@ -151,6 +187,15 @@ def _meters(ports: list[int]) -> dict[str, Any]:
         ],
         "fast_ms": FAST_MS,
         "slow_ms": SLOW_MS,
+    }
+
+
+def _gx(ports: list[int]) -> dict[str, Any]:
+    return {
+        "gx": [
+            {"host": "127.0.0.1", "port": port, "system_id": f"rig_{number:02d}"}
+            for number, port in enumerate(ports)
+        ]
     }
 
 

@@ -154,3 +154,32 @@ def test_a_simulation_that_runs_faster_fills_its_hours_and_goes_on_in_time_after
     assert times[-1] < zero_us + (ended_us - now_us) * 60
     gaps = sorted(later - earlier for earlier, later in pairwise(times))
     assert gaps[len(gaps) // 2] == pytest.approx(5_000_000, rel=0.1)
+
+
+def test_a_producer_of_a_node_follows_its_site_toml(broker: Service, tmp_path: Path) -> None:
+    def site(interval_ms: object) -> str:
+        head = f'node_id = "edge-01"\n[broker]\nhost = "127.0.0.1"\nport = {broker.port}\n'
+        return f"{head}[producers.machine]\nkind = 'host'\ninterval_ms = {interval_ms}\n"
+
+    def intervals() -> set[object]:
+        return {event["data"]["interval_ms"] for event in samples(tmp_path, "host_edge_01")}
+
+    say(tmp_path, site(1_000))
+    command = (sys.executable, "-m", "ovr", "produce", "machine", "--data", str(tmp_path))
+    log = tmp_path / "producer.log"
+    with recording(tmp_path, broker), log.open("wb") as file:
+        process = subprocess.Popen(command, stderr=file)
+        try:
+            until(lambda: intervals() == {1_000}, "it reads once a second")
+            say(tmp_path, site("'often'"))
+            until(lambda: b"interval_ms" in log.read_bytes(), "it says what is wrong")
+            say(tmp_path, site(250))
+            until(lambda: 250 in intervals(), "it reads four times a second")
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(15) == 0
+        finally:
+            process.kill()
+            process.wait()
+
+    own = ("device.connected", "host_edge_01", "host")
+    assert told(tmp_path, "device.connected").count(own) == 1
