@@ -137,7 +137,7 @@ def _device_file(table: Table, stem: str) -> DeviceFile:
 
 def _parameter(table: Table, key: str) -> Parameter:
     said = table.map("parameters")[key]
-    inner = Table(said if isinstance(said, Mapping) else {}, f"{table.where}: parameters.{key}:")
+    inner = Table(said if isinstance(said, Mapping) else {}, f"{table.where}: parameters.{key}")
     choices = inner.numbers("choices")
     parameter = Parameter(key, inner.number("default"), inner.text("meaning"), choices)
     if choices and parameter.default not in choices:
@@ -275,7 +275,9 @@ def _transformers(table: Table) -> Transformers | None:
 def _power_check(table: Table, parameters: Mapping[str, Parameter]) -> PowerCheck | None:
     if (inner := table.table("power_check")) is None:
         return None
-    found = PowerCheck(inner.text("parameter", among=parameters), inner.text("place"))
+    found = PowerCheck(inner.text("parameter"), inner.text("place"))
+    if found.parameter not in parameters:
+        raise inner.fault("parameter", f"must be one of the parameters, got {found.parameter!r}")
     inner.done()
     return found
 
