@@ -114,6 +114,19 @@ class ClockSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class DetectionSettings:
+    """How occurrences are detected.
+
+    Attributes:
+        rules: files of more rules, which add to those of the program or replace them by id.
+        systems: what single systems are (cells, chemistry, rated_a …), and limits changed for them.
+    """
+
+    rules: tuple[Path, ...] = ()
+    systems: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class ProducerSettings:
     """One producer: its name at the broker, its kind, and what else its table says."""
 
@@ -144,6 +157,7 @@ class Site:
     victoria: VictoriaSettings = VictoriaSettings()
     series: SeriesSettings = SeriesSettings()
     clock: ClockSettings = ClockSettings()
+    detection: DetectionSettings = DetectionSettings()
     aliases: Mapping[str, str] = field(default_factory=dict)
     producers: tuple[ProducerSettings, ...] = ()
 
@@ -166,8 +180,10 @@ def load(path: Path | None, environment: Mapping[str, str]) -> Site:
             raise ConfigurationError(f"{path} cannot be read: {error}") from error
     reading = Reading(str(path or "site.toml"), path.parent.absolute() if path else Path())
     producers = _producers(said.pop("producers", {}), reading.where)
-    site = reading.table(Site, said, skip=("producers",))
-    site = reading.override(replace(site, producers=producers), _variables(environment), PREFIX)
+    detection = _detection(said.pop("detection", {}), reading)
+    site = reading.table(Site, said, skip=("producers", "detection"))
+    site = replace(site, producers=producers, detection=detection)
+    site = reading.override(site, _variables(environment), PREFIX)
     _check(site, reading.where)
     return site
 
@@ -195,6 +211,13 @@ def _producers(said: Any, where: str) -> tuple[ProducerSettings, ...]:
             raise ConfigurationError(f"{where}: producers.{name}.kind must be text, got {kind!r}")
         found.append(ProducerSettings(name, kind, options))
     return tuple(found)
+
+
+def _detection(said: Any, reading: Reading) -> DetectionSettings:
+    if not isinstance(said, dict) or not isinstance(systems := said.pop("systems", {}), dict):
+        raise ConfigurationError(f"{reading.where}: write detection as a table, and [detection.systems.<id>]")
+    settings = reading.table(DetectionSettings, said, "detection.", skip=("systems",))
+    return replace(settings, systems=systems)
 
 
 def _check(site: Site, where: str) -> None:
@@ -238,6 +261,7 @@ __all__ = [
     "CONFIG_VARIABLE",
     "BrokerSettings",
     "ClockSettings",
+    "DetectionSettings",
     "Listen",
     "ProducerSettings",
     "RecorderSettings",

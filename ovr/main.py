@@ -33,15 +33,17 @@ COMMANDS: Mapping[str, str] = {
     "state": "ovr.commands.models:state",
     "rebuild": "ovr.commands.models:rebuild",
     "verify": "ovr.commands.models:verify",
+    "devices": "ovr.commands.devices:app",
     "journal": "ovr.commands.journal:app",
     "user": "ovr.commands.user:app",
     "config": "ovr.commands.config:app",
     "record": "ovr.commands.process:record",
     "project": "ovr.commands.process:project",
     "produce": "ovr.commands.process:produce",
+    "detect": "ovr.commands.process:detect",
     "replay-service": "ovr.commands.process:replay_service",
 }
-_RUN_BY_UP = frozenset({"record", "project", "produce", "replay-service"})
+_RUN_BY_UP = frozenset({"record", "project", "produce", "detect", "replay-service"})
 
 
 class _Ovr(TyperGroup):

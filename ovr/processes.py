@@ -20,6 +20,7 @@ MOSQUITTO = "mosquitto"
 VICTORIA = "victoria-metrics"
 RECORDER = "recorder"
 REPLAY = "replay"
+DETECTOR = "detector"
 PROJECTORS = ("state", "counters", "series")
 SERIES = "projector-series"
 _SYSTEM_PATH = "/usr/local/sbin:/usr/sbin:/sbin"
@@ -93,6 +94,7 @@ def plan(site: Site, layout: Layout, ports: Ports, options: Sequence[str] = ()) 
     specs.append(ours(RECORDER, RECORD, "record"))
     specs.append(ours(REPLAY, FOLLOW, "replay-service"))
     specs += [ours(f"projector-{name}", FOLLOW, "project", name) for name in PROJECTORS]
+    specs.append(ours(DETECTOR, FOLLOW, "detect"))
     specs += [ours(one.name, PRODUCE, "produce", one.name) for one in site.producers]
     names = [spec.name for spec in specs]
     twice = {name for name in names if names.count(name) > 1}

@@ -93,6 +93,24 @@ def produce(
     )
 
 
+def detect(data: Data = None, config: Config = None) -> None:
+    """Run the detector: tells what the readings mean, as UPS-style occurrences by rules.
+
+    Example: `ovr detect --data data`
+    """
+    from detection.run import run_detector
+
+    node = open_node(data, config)
+    said = node.site.detection
+    run_detector(
+        made(node),
+        node.broker("detector"),
+        node_id=node.site.node_id,
+        rules=said.rules,
+        systems=said.systems,
+    )
+
+
 def replay_service(data: Data = None, config: Config = None) -> None:
     """Run the replay service: answers requests for the past on the bus.
 

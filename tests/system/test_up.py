@@ -131,6 +131,7 @@ def test_status_tells_programs_that_all_is_ready(node: Node) -> None:
             "replay",
             "projector-state",
             "projector-counters",
+            "detector",
             "projector-series",
             "host",
         ),
