@@ -32,7 +32,7 @@ class UpsAdapter:
         self._ups = ups
         self._meaning = meaning_file.packaged()
         self._variables: Mapping[str, str] = {}
-        self._names: set[str] = set()
+        self._names: dict[str, None] = {}  # in the order of the table
         self._strange: frozenset[str] = frozenset()
 
     async def read(self) -> Read:
@@ -42,8 +42,8 @@ class UpsAdapter:
         if said.strange - self._strange:
             self._strange |= said.strange
             log.info("%s says %s in its status: not known", self._ups, ", ".join(sorted(said.strange)))
-        self._names |= said.values.keys()
-        return Read(dict.fromkeys(self._names) | said.values, said.alarms)
+        self._names |= dict.fromkeys(said.values)
+        return Read(self._names | said.values, said.alarms)
 
     async def describe(self) -> Description | None:
         """Tell what the last read said of the device."""

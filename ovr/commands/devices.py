@@ -1,0 +1,189 @@
+"""`ovr devices`: what is supported, what is out there, and what site.toml should say about it."""
+
+import asyncio
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import orjson
+import typer
+
+from ovr.options import Json
+
+if TYPE_CHECKING:
+    from ovr.probing import Found
+
+app = typer.Typer(no_args_is_help=True, help="Find devices, look what they tell, list what is supported.")
+_ASK_ABOVE = 256
+_INTERRUPTED = 130
+
+Units = Annotated[
+    list[int] | None,
+    typer.Option(
+        "--unit",
+        min=0,
+        max=255,
+        help="Ask this Modbus unit only; may be repeated.",
+        show_default="the usual ones",
+    ),
+]
+Maps = Annotated[
+    list[str] | None,
+    typer.Option("--map", help="Look for this Modbus map only; may be repeated. See `ovr devices list`."),
+]
+Speaks = Annotated[
+    str | None,
+    typer.Option("--protocol", help="modbus, ups or victron.", show_default="what the port says, or all"),
+]
+
+
+@app.command("list")
+def list_(
+    notes: Annotated[bool, typer.Option("--notes", help="With wiring, settings and ambiguities.")] = False,
+    json: Json = False,
+) -> None:
+    """List the devices that are supported, and what they are called in site.toml.
+
+    Example: `ovr devices list --notes`
+    """
+    from dataclasses import asdict
+
+    from producers.supported import supported
+
+    devices = supported()
+    if json:
+        _say([asdict(one) for one in devices])
+        return
+    width = max(len(one.name) for one in devices)
+    for one in devices:
+        typer.echo(f"{one.name:<{width}}  {one.device} ({one.reached}), {one.readings or 'its own'} readings")
+        if notes:
+            lines = [
+                *one.notes.strip().splitlines(),
+                *(f"{name}: {text}" for name, text in one.settings.items()),
+            ]
+            typer.echo(
+                "\n".join(f"{'':<{width}}    {line.strip()}" for line in [*lines, f"from {one.source}"])
+            )
+
+
+@app.command()
+def probe(
+    address: Annotated[str, typer.Argument(metavar="HOST[:PORT]", help="Where the device is.")],
+    unit: Units = None,
+    map_: Maps = None,
+    protocol: Speaks = None,
+    json: Json = False,
+) -> None:
+    """Ask an address what it is; print what it reads now, and an entry for site.toml.
+
+    Without a port, Modbus TCP (502), NUT (3493) and Victron MQTT (1883) are tried. Nothing is written to
+    the device. Exit status 1 when nothing is recognised.
+
+    Example: `ovr devices probe 192.168.1.13` or `ovr devices probe 192.168.1.13:1502 --unit 2`
+    """
+    from ovr.probing import Found, Wanted, probe_all
+    from ovr.scanning import targets
+
+    wanted, found = Wanted.of(protocol, unit, map_), Found()
+    asyncio.run(probe_all(targets([address], wanted.ports), wanted, found))
+    _finish(found, values=True, json=json)
+
+
+@app.command()
+def discover(
+    targets_file: Annotated[
+        list[Path] | None,
+        typer.Option("--targets", help="A file with HOST, HOST:PORT or a range on each line; - is stdin."),
+    ] = None,
+    ranges: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--range", help="Addresses, such as 192.168.1.0/24 or 192.168.1.10-40; may be repeated."
+        ),
+    ] = None,
+    unit: Units = None,
+    map_: Maps = None,
+    protocol: Speaks = None,
+    at_once: Annotated[
+        int, typer.Option("--at-once", min=1, max=512, help="Addresses asked at the same time.")
+    ] = 64,
+    timeout: Annotated[float, typer.Option("--timeout", min=0.05, help="Seconds to wait for each.")] = 1.0,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before a large search.")] = False,
+    json: Json = False,
+) -> None:
+    """Search addresses for devices; print them, and entries for site.toml.
+
+    Only ports that accept a connection are asked further. Searching more than 256 addresses has to be
+    confirmed: do it only in networks that you may search. Exit status 1 when nothing is found.
+
+    Example: `ovr devices discover --range 192.168.1.0/24 > devices.txt`
+    """
+    from ovr.probing import Found, Wanted, probe_all
+    from ovr.progress import counting
+    from ovr.scanning import Target, knock
+    from ovr.scanning import targets as spelled_out
+
+    if not targets_file and not ranges:
+        raise typer.BadParameter("give --range or --targets", param_hint="--range")
+    wanted, found = Wanted.of(protocol, unit, map_), Found()
+    there = spelled_out([*(ranges or []), *_lines(targets_file or [])], wanted.ports)
+    _confirm(len({one.host for one in there}), yes=yes)
+
+    async def search() -> None:
+        answering: list[Target] = []
+        with counting("knocking", len(there)) as progress:
+            await knock(there, answering.append, timeout_s=timeout, at_once=at_once, progress=progress)
+        with counting("asking", len(answering)) as progress:
+            await probe_all(sorted(answering, key=there.index), wanted, found, progress)
+
+    try:
+        asyncio.run(search())
+    except KeyboardInterrupt:
+        found.interrupted = True
+    _finish(found, values=False, json=json)
+
+
+def _confirm(count: int, *, yes: bool) -> None:
+    if count <= _ASK_ABOVE or yes:
+        return
+    if not sys.stdin.isatty():
+        raise typer.BadParameter(f"that is {count:,} addresses: add --yes", param_hint="--range")
+    typer.confirm(f"search {count:,} addresses?", abort=True, err=True)
+
+
+def _lines(files: Iterable[Path]) -> list[str]:
+    from schemas.errors import ConfigurationError
+
+    lines: list[str] = []
+    for path in files:
+        try:
+            text = sys.stdin.read() if str(path) == "-" else path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigurationError(f"cannot read {path}: {error}") from error
+        lines += text.splitlines()
+    return lines
+
+
+def _finish(found: "Found", *, values: bool, json: bool) -> None:
+    if json:
+        _say({"devices": [one.json() for one in found.devices], "problems": found.problems})
+    else:
+        for one in found.devices:
+            brief = [one.title, *(f"  note: {note}" for note in one.notes)]
+            typer.echo("\n".join(one.lines() if values else brief))
+        entries = [one.toml() for one in found.devices if one.entry]
+        if entries:
+            typer.echo("\nfor site.toml:\n\n" + "\n".join(entries), nl=False)
+        for where, problem in found.problems.items():
+            typer.echo(f"{where}: {problem}", err=True)
+    if found.interrupted:
+        typer.echo("interrupted: this is what was found so far", err=True)
+        raise typer.Exit(_INTERRUPTED)
+    if not found.devices:
+        raise typer.Exit(1)
+
+
+def _say(document: Any) -> None:
+    typer.echo(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode())
