@@ -46,12 +46,12 @@ class Unverified:
     """A block whose order nobody has confirmed: printed by a probe, polled only when a site confirms it.
 
     Attributes:
-        names: the likely measurements in order of address; empty where not even a guess is known.
+        orders: measurements in order of address, the likeliest order first; empty where there is no guess.
     """
 
     id: str
     points: tuple[Point, ...]
-    names: tuple[str, ...]
+    orders: tuple[tuple[str, ...], ...]
     meaning: str
 
 

@@ -242,9 +242,12 @@ def _hole(table: Table, function: int) -> Hole:
 
 def _unverified(table: Table, defaults: Defaults) -> Unverified:
     address, type_ = table.whole("address"), _type(table)
-    count, names = table.whole("count", low=1, high=MOST_REGISTERS), table.texts("names")
-    if unknown(dict.fromkeys(filter(None, names), 0)) or len(names) > count:
-        raise table.fault("names", f"must be at most {count} measurements")
+    count, orders = table.whole("count", low=1, high=MOST_REGISTERS), table.lists("orders")
+    for names in orders:
+        if unknown(dict.fromkeys(filter(None, names), 0)) or len(names) > count:
+            raise table.fault("orders", f"must each be at most {count} measurements")
+    if not orders:
+        raise table.fault("orders", "is missing: give the likely order, at least")
     points = tuple(
         Point(
             address=address + index * width(type_),
@@ -255,7 +258,7 @@ def _unverified(table: Table, defaults: Defaults) -> Unverified:
         )
         for index in range(count)
     )
-    block = Unverified(table.text("id"), points, names, table.text("meaning"))
+    block = Unverified(table.text("id"), points, orders, table.text("meaning"))
     table.done()
     return block
 

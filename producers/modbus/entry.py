@@ -82,7 +82,9 @@ def _entry(table: Table, maps: Mapping[str, Map], intervals: tuple[int, int]) ->
     _check_parameters(table, wish, possible)
     _check_confirm(table, wish, possible)
     fast_ms, slow_ms = _intervals(table, *intervals)
-    entry = Entry(wish, _system_id(table), fast_ms, slow_ms, _suffix(wish, usual))
+    entry = Entry(
+        wish, _system_id(table), fast_ms, slow_ms, suffix(wish.host, wish.unit, usual.unit if usual else 1)
+    )
     table.done()
     return entry
 
@@ -105,10 +107,11 @@ def _system_id(table: Table) -> str:
         raise table.fault("system_id", error.hint) from error
 
 
-def _suffix(wish: Wish, usual: Map | None) -> str:
-    last = wish.host.rpartition(".")[2] if wish.host.replace(".", "").isdigit() else wish.host
-    host = "".join(letter if letter.isascii() and letter.isalnum() else "_" for letter in last.lower())
-    return host if wish.unit == (usual.unit if usual else 1) else f"{host}_{wish.unit}"
+def suffix(host: str, unit: int, usual: int) -> str:
+    """Tell a device from others in its name: the host, and the unit when it is not the usual one."""
+    last = host.rpartition(".")[2] if host.replace(".", "").isdigit() else host
+    name = "".join(letter if letter.isascii() and letter.isalnum() else "_" for letter in last.lower())
+    return name if unit == usual else f"{name}_{unit}"
 
 
 def _check_parameters(table: Table, wish: Wish, possible: Sequence[Map]) -> None:

@@ -73,6 +73,13 @@ class Table:
             raise self.fault(key, f"must hold texts, got {wrong[0]!r}")
         return tuple(said)
 
+    def lists(self, key: str) -> tuple[tuple[str, ...], ...]:
+        """Read a list of lists of texts; empty when left out."""
+        found = self._list(key)
+        if not all(isinstance(each, list) and all(isinstance(text, str) for text in each) for each in found):
+            raise self.fault(key, "must be a list of lists of texts")
+        return tuple(tuple(each) for each in found)
+
     def mixed(self, key: str) -> tuple[float | str, ...]:
         """Read a number or a text, or a list of both; empty when left out."""
         return tuple(each if isinstance(each, str) else self._number(key, each) for each in self._list(key))

@@ -39,7 +39,7 @@ UNITS = {
 def read_example(map_: DeviceFile, example: Example) -> Decoded:
     """Decode the points that lie wholly in the example's registers."""
     end = example.address + len(example.words)
-    confirm = {block.id: block.names for block in map_.unverified if block.id == example.confirm}
+    confirm = {block.id: block.orders[0] for block in map_.unverified if block.id == example.confirm}
     points = tuple(
         point
         for point in (*map_.points, *confirmed(map_, confirm))
