@@ -210,6 +210,19 @@ def test_a_device_is_known_by_its_answers(device: Device, tmp_path: Path) -> Non
     assert asyncio.run(look()) == device.map
 
 
+@pytest.mark.parametrize("device", DEVICES, ids=name_of)
+def test_a_device_that_measures_nothing_is_still_read(device: Device, tmp_path: Path) -> None:
+    """On a line that is dead, or at night."""
+
+    async def read() -> None:
+        async with served(units(device.layout, dict, **device.options)) as server:
+            producer = source(device, server.port, tmp_path)
+            await poll(producer)
+            await close(producer)
+
+    asyncio.run(read())
+
+
 @pytest.mark.parametrize(
     "fault",
     [
