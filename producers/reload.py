@@ -55,7 +55,11 @@ class Reload:
 
     def status(self) -> dict[str, Any]:
         """Say what is wrong, in words, and what the source says of itself."""
-        said: dict[str, Any] = {"source": self._source.status()}
+        try:
+            said: dict[str, Any] = {"source": self._source.status()}
+        except Exception as error:
+            log.exception("the source of devices cannot tell how it is")
+            said = {"source": {"fault": repr(error)}}
         if self._problems:
             said["problem"] = "; ".join(self._problems.values())
         return said

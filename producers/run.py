@@ -12,7 +12,7 @@ import logging
 import signal
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +36,6 @@ log = logging.getLogger(__name__)
 
 _SAVE_EVERY_S = 5.0
 _LOOK_EVERY_S = 2.0
-_FIGURES_EVERY_S = 2.0
-_STUCK_AFTER_S = 10.0
 _LAST_WORDS_S = 2.0
 
 
@@ -116,7 +114,7 @@ def run_producer(
         told=memory.load(),
         remember=remember,
     )
-    figures = _Figures()
+    figures = Figures()
     pulse = Pulse(broker, client, lambda: figures.now() | {"outbox": sender.status()})
     try:
         paced_loop.run(_main(runner, source, read, taken, sender, figures, paced), paced)
@@ -126,20 +124,37 @@ def run_producer(
         pulse.close()
 
 
-@dataclass(slots=True)
-class _Figures:
-    """What the event loop last said of itself, for another thread."""
+class Figures:
+    """Asks the event loop for its figures, from another thread, and notices when it is stuck."""
 
-    said: dict[str, Any] = field(default_factory=dict)
-    said_at_s: float = field(default_factory=time.monotonic)
+    def __init__(self, answer_within_s: float = 1.0) -> None:
+        self._answer_within_s = answer_within_s
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._figures: Callable[[], dict[str, Any]] = dict
+        self._said: dict[str, Any] = {}
+        self._said_at_s = time.monotonic()
 
-    def say(self, said: dict[str, Any]) -> None:
-        self.said, self.said_at_s = said, time.monotonic()
+    def begin(self, figures: Callable[[], dict[str, Any]]) -> None:
+        """Answer from the running loop from now on."""
+        self._figures = figures
+        self._loop = asyncio.get_running_loop()
 
     def now(self) -> dict[str, Any]:
-        """Return it, and for how long the loop has been stuck when it is."""
-        silent_s = time.monotonic() - self.said_at_s
-        return self.said | ({"stuck_s": round(silent_s)} if silent_s > _STUCK_AFTER_S else {})
+        """Return the figures of now, or the last ones and for how long the loop has not answered."""
+        answer: Future[dict[str, Any]] = Future()
+        if self._loop is not None:
+            try:
+                self._loop.call_soon_threadsafe(self._answer, answer)
+                self._said = answer.result(self._answer_within_s)
+                self._said_at_s = time.monotonic()
+            except TimeoutError:
+                return self._said | {"stuck_s": round(time.monotonic() - self._said_at_s)}
+            except RuntimeError:
+                self._loop = None  # it is closed: we are about to stop
+        return self._said
+
+    def _answer(self, answer: Future[dict[str, Any]]) -> None:
+        answer.set_result(self._figures())
 
 
 async def _main(
@@ -148,7 +163,7 @@ async def _main(
     read: Options,
     taken: dict[str, Any],
     sender: Sender,
-    figures: _Figures,
+    figures: Figures,
     paced: Pace,
 ) -> None:
     stop = asyncio.Event()
@@ -158,25 +173,16 @@ async def _main(
         loop.add_signal_handler(number, stop.set)
     loop.add_signal_handler(signal.SIGHUP, reload.reread)
     await runner.load(source.specs())
-    beside = (
-        asyncio.create_task(reload.run(), name="reload"),
-        asyncio.create_task(_tell(runner, reload, figures, paced), name="figures"),
-    )
+    figures.begin(lambda: runner.status() | reload.status())
+    reloading = asyncio.create_task(reload.run(), name="reload")
     watching = asyncio.create_task(_watch(source, sender, stop, paced))
     try:
         await runner.run(stop)
     finally:
         stop.set()
-        for task in beside:
-            task.cancel()
+        reloading.cancel()
         _save(source)
         await watching
-
-
-async def _tell(runner: Runner, reload: Reload, figures: _Figures, paced: Pace) -> None:
-    while True:
-        figures.say(runner.status() | reload.status())
-        await asyncio.sleep(paced.stretch(_FIGURES_EVERY_S))
 
 
 async def _watch(source: Source, sender: Sender, stop: asyncio.Event, paced: Pace) -> None:

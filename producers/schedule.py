@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 _FIRST_WITHIN_US = 1_000_000
 _FIRST_BACKOFF_US = 1_000_000
 _LONGEST_BACKOFF_US = 60_000_000
-_REMEMBERED = 128
+_REMEMBERED = 64
 
 
 @dataclass(frozen=True, slots=True)

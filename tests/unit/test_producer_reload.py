@@ -218,3 +218,14 @@ def test_a_source_without_configure_says_that_it_needs_a_restart() -> None:
         source.configure({})
     assert source.status() == {}
     assert asyncio.run(source.run(lambda: None)) is None
+
+
+def test_a_source_that_cannot_tell_how_it_is_shows_that(tmp_path: Path) -> None:
+    async def play() -> None:
+        running = Running({"names": ["kept"]}, tmp_path / "site.toml")
+        await running.start()
+        running.source.names = None  # type: ignore[assignment]
+        assert "TypeError" in running.reload.status()["source"]["fault"]
+        await running.end()
+
+    asyncio.run(play())
