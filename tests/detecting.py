@@ -44,12 +44,17 @@ def registered(at_s: float = 0, **more: Any) -> Said:
     return Said("system.registered", "rig_01", at_s, {**REGISTERED, **more})
 
 
-def detector(path: Path, told: list[Envelope], systems: Mapping[str, Any] | None = None) -> Detector:
+def detector(
+    path: Path,
+    told: list[Envelope],
+    systems: Mapping[str, Any] | None = None,
+    source: str = "/edge-01/detector",
+) -> Detector:
     """Make a detector that publishes into a list."""
     return Detector(
         path,
         REGISTRY,
-        source="/edge-01/detector",
+        source=source,
         rules_of=rules_of(RULES, systems or {}),
         publish=told.append,
         told_upto=lambda: 0,

@@ -229,6 +229,6 @@ def check_read_models(node: Node) -> None:
     """
     loaded = node.head()
     until(lambda: series_checkpoint(node) >= loaded, "the series' checkpoint passes the load", within_s=90)
-    for projector in ("state", "series"):
+    for projector in ("state", "counters", "series"):
         done = node.ovr("verify", projector, "--json")
         assert done.returncode == 0, f"{projector}: {done.stdout.decode()}{done.stderr.decode()}"

@@ -7,7 +7,7 @@ import pytest
 
 from tests.node import Node, check_journal, check_read_models, running
 
-OURS = ("recorder", "projector-state", "projector-counters", "projector-series")
+OURS = ("recorder", "projector-state", "projector-counters", "projector-series", "detector")
 ALL = ("mosquitto", "victoria-metrics", *OURS, "replay")
 
 
