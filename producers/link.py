@@ -53,6 +53,10 @@ class Link:
         self.connected, self.detail = False, detail
         return True
 
+    def forget(self, interval_ms: int) -> None:
+        """Note that the device is not read at this pace any more: how it went there says nothing now."""
+        self.failures.pop(interval_ms, None)
+
     def stopped(self) -> bool:
         """Note that nobody asks any more; True when the device was connected until now."""
         was_connected, self.connected = self.connected, False

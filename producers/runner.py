@@ -261,6 +261,7 @@ class Runner:
         unused: dict[int, Adapter] = {}
         for poll, _ in ended:
             spec = poll.spec
+            poll.device.link.forget(spec.interval_ms)
             if (spec.device_key, spec.address) not in kept and spec.device_key in self._devices:
                 self._devices.pop(spec.device_key).stopped(removed=for_good and spec.device_key not in named)
             if id(spec.adapter) not in used:

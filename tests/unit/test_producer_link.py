@@ -37,6 +37,16 @@ def test_a_device_of_which_one_pace_still_works_stays_connected() -> None:
     assert link.failed(5_000, "silent", patience=3)
 
 
+def test_a_pace_that_is_not_read_any_more_does_not_keep_a_device_connected() -> None:
+    link = Link("rig_01", "vebus/276")
+    link.succeeded(500, 1)
+    link.succeeded(5_000, 2)
+
+    link.forget(500)
+
+    assert [link.failed(5_000, "silent", patience=2) for _ in range(2)] == [False, True]
+
+
 def test_a_device_is_asked_what_it_is_once_a_connection_and_every_minute_until_it_says() -> None:
     link = Link("rig_01", "vebus/276")
     link.succeeded(500, 0)

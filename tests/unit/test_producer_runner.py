@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -246,6 +246,23 @@ def test_devices_can_be_added_and_removed_while_the_others_go_on() -> None:
     assert bench.of("sample.taken", "added")[0].time_us > NOW_US + 10 * SECOND_US
     assert isinstance(removed.adapter, Script)
     assert removed.adapter.closed == 1
+
+
+def test_a_device_that_is_read_at_another_pace_from_now_on_stays_one_and_is_missed_when_it_dies() -> None:
+    bench = Bench()
+
+    def dying(now_s: float) -> Values:
+        if now_s > 20:
+            raise DeviceError("gone")
+        return FINE
+
+    spec = bench.device(answer=dying)
+    bench.play(40, spec, then=lambda b: b.runner.load([replace(spec, interval_ms=250)]))
+    assert isinstance(spec.adapter, Script)
+
+    told = [event.type for event in bench.events if event.type != "sample.taken"]
+    assert told == ["device.connected", "device.described", "device.disconnected"]
+    assert spec.adapter.closed == 1
 
 
 def test_while_the_clock_is_wrong_after_boot_samples_wait_and_then_get_their_true_times() -> None:
