@@ -21,7 +21,7 @@ def serve(count: int, directory: Path) -> None:
 
 
 def hang(directory: Path, count: int) -> None:
-    """Let the first `count` meters accept connections and never answer from now on."""
+    """Let the first `count` meters accept connections and never answer from now on, and the others answer."""
     _write(directory / "hang.json", count)
 
 
@@ -42,9 +42,10 @@ async def _serve(count: int, directory: Path) -> None:
     while True:
         await asyncio.sleep(_LOOK_EVERY_S)
         wanted = _wanted(directory)
-        for server in fleet[hanging:wanted]:
-            await server.fail(Fault(Failure.SILENT))
-        hanging = max(hanging, wanted)
+        if wanted != hanging:
+            hanging = wanted
+            for number, server in enumerate(fleet):
+                await server.fail(Fault(Failure.SILENT) if number < hanging else None)
 
 
 def _line(number: int) -> Tell:

@@ -58,7 +58,10 @@ def modbus(tmp: Path) -> Iterator[Figure]:
     """Read a hundred meters, and then ninety while ten hang."""
     with mosquitto(tmp) as port, recording(tmp, port), ours(meters.serve, METERS, tmp):
         wait(lambda: meters.ports(tmp))
-        with ours(produce, "modbus", port, tmp, _meters(meters.ports(tmp))) as pid, _health(port) as figures:
+        with (
+            ours(produce, "modbus", port, tmp, meter_options(meters.ports(tmp))) as pid,
+            hearing(port) as figures,
+        ):
             wait(lambda: figures.now("modbus").get("connected") == METERS)
             settled(figures, WARM_S)
             fine = stretch(figures, "modbus", pid, SECONDS)
@@ -76,10 +79,10 @@ def victron(tmp: Path) -> Iterator[Figure]:
     with (
         mosquitto(tmp) as port,
         recording(tmp, port),
-        _brokers(tmp, GX) as brokers,
+        brokers_of(tmp, GX) as brokers,
         ours(gx.serve, brokers),
-        ours(produce, "victron", port, tmp, _gx(brokers)) as pid,
-        _health(port) as figures,
+        ours(produce, "victron", port, tmp, gx_options(brokers)) as pid,
+        hearing(port) as figures,
     ):
         wait(lambda: figures.now("victron").get("connected", 0) >= GX)
         settled(figures, WARM_S)
@@ -142,7 +145,8 @@ def stretch(figures: Health, process: str, pid: int, seconds: float) -> Stretch:
 
 
 @contextmanager
-def _brokers(tmp: Path, count: int) -> Iterator[list[int]]:
+def brokers_of(tmp: Path, count: int) -> Iterator[list[int]]:
+    """Run the brokers of some GX devices; yield their ports."""
     with ExitStack() as stack:
         ports = []
         for number in range(count):
@@ -153,7 +157,8 @@ def _brokers(tmp: Path, count: int) -> Iterator[list[int]]:
 
 
 @contextmanager
-def _health(port: int) -> Iterator[Health]:
+def hearing(port: int) -> Iterator[Health]:
+    """Hear what producers say of themselves."""
     figures = Health(port)
     try:
         yield figures
@@ -179,7 +184,8 @@ def _counters(said: dict[str, Any]) -> dict[str, dict[str, int]]:
     }
 
 
-def _meters(ports: list[int]) -> dict[str, Any]:
+def meter_options(ports: list[int]) -> dict[str, Any]:
+    """Write the options of a producer of these meters."""
     return {
         "devices": [
             {"host": "127.0.0.1", "port": port, "map": "acuvim_ii", "system_id": f"acuvim_{number:03d}"}
@@ -190,7 +196,8 @@ def _meters(ports: list[int]) -> dict[str, Any]:
     }
 
 
-def _gx(ports: list[int]) -> dict[str, Any]:
+def gx_options(ports: list[int]) -> dict[str, Any]:
+    """Write the options of a producer of these GX devices."""
     return {
         "gx": [
             {"host": "127.0.0.1", "port": port, "system_id": f"rig_{number:02d}"}
