@@ -8,8 +8,6 @@ from typing import Any
 from producers.adapter import AlarmSeen, Description
 from schemas.measurements import MEASUREMENTS
 
-_ARRAYS = {"modbus": "devices", "ups": "upsd", "victron": "gx"}
-
 
 @dataclass(frozen=True, slots=True)
 class Discovered:
@@ -22,7 +20,8 @@ class Discovered:
         values: what it reads now, by measurement.
         texts: what else it reads, that has no place among the measurements, in words.
         notes: what a person should look at.
-        entry: what site.toml should say; empty when that cannot be proposed.
+        entry: what site.toml should say, as a table of it; empty when that cannot be proposed.
+        alternative: the same device in other words, and less likely: take one of the two.
     """
 
     producer: str
@@ -33,7 +32,8 @@ class Discovered:
     alarms: Sequence[AlarmSeen] = ()
     texts: Sequence[str] = ()
     notes: Sequence[str] = ()
-    entry: Mapping[str, Any] = field(default_factory=dict)
+    entry: str = ""
+    alternative: bool = False
 
     @property
     def title(self) -> str:
@@ -60,8 +60,8 @@ class Discovered:
             ],
             "texts": list(self.texts),
             "notes": list(self.notes),
-            "entry": dict(self.entry),
-            "toml": self.toml(),
+            "entry": self.entry,
+            "alternative": self.alternative,
         }
 
     def lines(self) -> Iterator[str]:
@@ -77,9 +77,17 @@ class Discovered:
         yield from (f"  {text}" for text in self.texts)
         yield from (f"  note: {note}" for note in self.notes)
 
-    def toml(self) -> str:
-        """Write the entry."""
-        return toml(f"producers.{self.producer}.{_ARRAYS[self.producer]}", self.entry) if self.entry else ""
+
+def for_site(devices: Sequence[Discovered]) -> str:
+    """Write all entries, what is less likely as remarks."""
+    parts = []
+    for one in devices:
+        lines = one.entry.strip().splitlines()
+        if one.alternative and lines:
+            lines = ["# or, instead of the one before:", *(f"# {line}" for line in lines)]
+        if lines:
+            parts.append("\n".join(lines) + "\n")
+    return "\n".join(parts)
 
 
 def toml(table: str, entry: Mapping[str, Any]) -> str:

@@ -11,16 +11,19 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
-from ovr.discovered import Discovered
+from ovr.discovered import Discovered, toml
 from ovr.scanning import Target
 from producers.adapter import AlarmSeen, DeviceError
+from producers.modbus import maps as modbus_maps
+from producers.modbus import probe
 from producers.ups.adapter import UpsAdapter
-from producers.ups.client import Upsd
+from producers.ups.client import PORT, Upsd
 from producers.ups.options import system_id_of
 from schemas.errors import ConfigurationError
 
 _AT_ONCE: Final = 16
 _UPSD_WITHIN_S: Final = 5.0
+_MODBUS_WITHIN_S: Final = 90.0
 
 
 class Protocol(StrEnum):
@@ -57,6 +60,9 @@ class Wanted:
         if protocol is not None and protocol not in set(Protocol):
             raise ConfigurationError(f"there is no protocol {protocol}: choose {', '.join(Protocol)}")
         named = tuple(maps or ())
+        if strange := [name for name in named if name not in modbus_maps.all_maps()]:
+            known = ", ".join(modbus_maps.all_maps())
+            raise ConfigurationError(f"there is no map {strange[0]}: choose one of {known}")
         asked = Protocol(protocol) if protocol else (Protocol.MODBUS if named or units else None)
         return cls(asked, tuple(units or ()), named)
 
@@ -107,12 +113,55 @@ async def _probe(target: Target, wanted: Wanted, problems: dict[str, str]) -> li
     faults = []
     for protocol in wanted.of_port(target.port):
         try:
-            if protocol is Protocol.UPS:
-                return await probe_ups(target)
+            if found := await (
+                probe_ups(target) if protocol is Protocol.UPS else probe_modbus(target, wanted)
+            ):
+                return found
+            faults.append("nothing that we know answers")
         except DeviceError as error:
             faults.append(str(error))
     problems[str(target)] = "; ".join(faults)
     return []
+
+
+async def probe_modbus(target: Target, wanted: Wanted) -> list[Discovered]:
+    """Ask a Modbus address for all its units.
+
+    Raises:
+        DeviceError: nobody is there.
+    """
+    try:
+        async with asyncio.timeout(_MODBUS_WITHIN_S):
+            answers = await probe.probe(target.host, target.port, wanted.units, wanted.maps)
+    except TimeoutError as error:
+        raise DeviceError(f"{target} does not answer Modbus requests", reason="timeout") from error
+    first = {found.unit: found for found in reversed(answers)}  # in order of the maps' priority
+    return [_of_modbus(target, one, alternative=first[one.unit] is not one) for one in answers]
+
+
+def _of_modbus(target: Target, found: probe.Found, *, alternative: bool) -> Discovered:
+    texts: list[str] = []
+    if found.block is not None:
+        texts.append(
+            f"{found.block.id}: {found.block.meaning}; nothing of it is polled until it is confirmed"
+        )
+        for address, value, name in found.block.rows:
+            likely = f"  {name}?" if name else ""
+            texts.append(f"  0x{address:04X}  {'no value' if value is None else f'{value:.7g}'}{likely}")
+        if not found.block.confirmed:
+            texts.append("its values do not tell which order is right: compare them with the display")
+    return Discovered(
+        "modbus",
+        f"{target} unit {found.unit}",
+        found.map,
+        found.description,
+        found.values,
+        found.alarms,
+        texts=texts,
+        notes=found.warnings,
+        entry=found.entry,
+        alternative=alternative,
+    )
 
 
 async def probe_ups(target: Target) -> list[Discovered]:
@@ -133,10 +182,11 @@ async def probe_ups(target: Target) -> list[Discovered]:
 
 
 async def _probe_one_ups(upsd: Upsd, target: Target, name: str) -> Discovered:
-    entry: dict[str, Any] = {"host": target.host, "port": target.port, "ups": name}
-    entry["system_id"] = system_id_of(name)
+    said: dict[str, Any] = {"host": target.host}
+    said |= {"port": target.port} if target.port != PORT else {}
+    said |= {"ups": name, "system_id": system_id_of(name)}
+    address, entry = f"{name}@{target}", toml("producers.ups.upsd", said)
     adapter = UpsAdapter(upsd, name)
-    address = f"{name}@{target}"
     try:
         async with asyncio.timeout(_UPSD_WITHIN_S):
             read = await adapter.read()

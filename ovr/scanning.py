@@ -48,7 +48,7 @@ def targets(said: Iterable[str], ports: Sequence[int]) -> list[Target]:
         text = line.partition("#")[0].strip()
         for target in _spelled_out(text, ports) if text else ():
             found[target] = None
-            if len(found) > MOST:
+            if len(found) > MOST * len(ports):
                 raise ConfigurationError(f"more than {MOST:,} addresses: give smaller ranges")
     return list(found)
 

@@ -116,8 +116,9 @@ def _of_map(map_: Map) -> Supported:
     if isinstance(map_, FileMap):
         file = map_.file
         maker, model, notes, source = file.maker, file.model, file.notes, file.source
-        names = {point.name for point in file.points if point.name}
-        readings = len(names.union(*(block.names for block in file.unverified)) - {""})
+        names = {point.name for point in file.points}
+        names |= {name for block in file.unverified for order in block.orders for name in order}
+        readings = len(names - {""})
     return Supported(
         name=map_.name,
         device=" ".join(part for part in (maker, model) if part) or map_.name,

@@ -167,15 +167,16 @@ def _lines(files: Iterable[Path]) -> list[str]:
 
 
 def _finish(found: "Found", *, values: bool, json: bool) -> None:
+    from ovr.discovered import for_site
+
     if json:
         _say({"devices": [one.json() for one in found.devices], "problems": found.problems})
     else:
         for one in found.devices:
             brief = [one.title, *(f"  note: {note}" for note in one.notes)]
             typer.echo("\n".join(one.lines() if values else brief))
-        entries = [one.toml() for one in found.devices if one.entry]
-        if entries:
-            typer.echo("\nfor site.toml:\n\n" + "\n".join(entries), nl=False)
+        if entries := for_site(found.devices):
+            typer.echo(f"\nfor site.toml:\n\n{entries}", nl=False)
         for where, problem in found.problems.items():
             typer.echo(f"{where}: {problem}", err=True)
     if found.interrupted:
