@@ -66,6 +66,7 @@ class RawServer:
     Attributes:
         requests: all that came.
         connections: how many were made.
+        open: those that are.
     """
 
     def __init__(self, reply: Reply) -> None:
@@ -73,11 +74,11 @@ class RawServer:
         self.requests: list[Request] = []
         self.connections = 0
         self.port = 0
-        self._open: set[asyncio.StreamWriter] = set()
+        self.open: set[asyncio.StreamWriter] = set()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
-        self._open.add(writer)
+        self.open.add(writer)
         with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
             while True:
                 request = Request(await reader.readexactly(12))
@@ -88,7 +89,7 @@ class RawServer:
                     break
                 writer.write(answer)
         writer.close()
-        self._open.discard(writer)
+        self.open.discard(writer)
 
     def reset(self, writer: asyncio.StreamWriter) -> None:
         """Cut a connection as a device does that loses power: RST."""
@@ -96,7 +97,7 @@ class RawServer:
         own.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
     def close_all(self) -> None:
-        for writer in list(self._open):
+        for writer in list(self.open):
             writer.close()
 
 

@@ -14,7 +14,7 @@ from typing import Final
 from producers.adapter import Description, DeviceError, Read
 from producers.modbus.decode import Decoded, Decoder, Words
 from producers.modbus.device import Device
-from producers.modbus.plan import Block, plan_poll, split
+from producers.modbus.plan import Block, join, plan_poll, split
 from producers.modbus.points import Layout, Poll
 from producers.modbus.power import AGREE
 from producers.modbus.registers import ENOUGH, RefusedError
@@ -40,6 +40,8 @@ class PollAdapter:
         self.absent: tuple[str, ...] = ()
         self._layout: Layout | None = None
         self._finding = 0
+        self._cut = False
+        self._joined = False
         self._factors: Mapping[str, float] = {}
         self._blocks: tuple[Block, ...] = ()
         self._decoder = Decoder((), {})
@@ -51,13 +53,18 @@ class PollAdapter:
         if self._finding != self.device.finding:
             self._finding, self._layout, self.absent = self.device.finding, layout, ()
             self._replan(plan_poll(layout, self.poll))
+            self._cut = self._joined = False
         if not self._blocks:
             return Read({})
+        if self._cut and not self._joined:
+            self._joined = True
+            self._replan(join(self._blocks, layout.max_registers))
         asked = _Asked()
         await asked.ask(self.device, self._blocks)
         if asked.refused:
             self.absent += asked.absent
             self._replan(tuple(asked.blocks))
+            self._cut = self._cut or not asked.unasked
         if self._factors != self.device.factors:
             self._replan(self._blocks)
         decoded = self._decoder(asked.answers)
@@ -117,6 +124,7 @@ class _Asked:
         answers: one for each block; None where there was none.
         absent: what the device does not have.
         refused: how many requests it refused.
+        unasked: there are parts that were left for the next time.
     """
 
     def __init__(self) -> None:
@@ -124,6 +132,7 @@ class _Asked:
         self.answers: list[Words | None] = []
         self.absent: tuple[str, ...] = ()
         self.refused = 0
+        self.unasked = False
         self._unread: list[str] = []
         self._first: DeviceError | None = None
 
@@ -173,6 +182,7 @@ class _Asked:
         if not parts:
             self.absent += tuple(point.label for point in block.points)
             return ()
+        self.unasked = True
         self._unread.append(f"{_names([point.label for point in block.points])}: {error}")
         for part in parts:
             self._keep(part, None)

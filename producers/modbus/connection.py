@@ -202,16 +202,20 @@ class Connection:
 
 
 class Connections:
-    """All connections, by address; each lives as long as somebody uses it."""
+    """All connections, by address; each lives as long as somebody uses it.
+
+    Attributes:
+        timeout_s: of requests on connections that are made from now on.
+    """
 
     def __init__(self, *, timeout_s: float = TIMEOUT_S) -> None:
-        self._timeout_s = timeout_s
+        self.timeout_s = timeout_s
         self._users: dict[tuple[str, int], tuple[Connection, int]] = {}
 
     def take(self, host: str, port: int) -> Connection:
         """Give the connection to an address; `give_back` ends its use."""
         key = (host.lower(), port)
-        connection, users = self._users.get(key) or (Connection(host, port, timeout_s=self._timeout_s), 0)
+        connection, users = self._users.get(key) or (Connection(host, port, timeout_s=self.timeout_s), 0)
         self._users[key] = connection, users + 1
         return connection
 

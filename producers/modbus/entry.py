@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from bus.system_ids import canonical
+from producers.modbus.connection import TIMEOUT_S
 from producers.modbus.device import Wish
 from producers.modbus.maps import Map
 from producers.modbus.table import Table
@@ -16,6 +17,7 @@ FAST_MS: Final = 1_000
 SLOW_MS: Final = 10_000
 _LEAST_MS: Final = 20
 _MOST_MS: Final = 86_400_000
+_LONGEST_TIMEOUT_MS: Final = 8_000
 _LAST_UNIT: Final = 255
 
 
@@ -41,20 +43,21 @@ class Entry:
         return self.system_id or f"{map_}_{self.suffix}"
 
 
-def entries(options: Mapping[str, Any], maps: Mapping[str, Map]) -> list[Entry]:
-    """Read the options of the Modbus producer.
+def entries(options: Mapping[str, Any], maps: Mapping[str, Map]) -> tuple[list[Entry], float]:
+    """Read the options of the Modbus producer: its devices, and how long an answer may take, in seconds.
 
     Raises:
         ConfigurationError: they are wrong.
     """
     table = Table(options, "producers.modbus")
     intervals = _intervals(table, FAST_MS, SLOW_MS)
+    timeout_ms = table.whole("timeout_ms", round(TIMEOUT_S * 1000), low=50, high=_LONGEST_TIMEOUT_MS)
     found = [_entry(each, maps, intervals) for each in table.tables("devices")]
     table.done()
     twice = Counter((entry.wish.address, entry.wish.maps) for entry in found)
     if wrong := [address for (address, _), count in twice.items() if count > 1]:
         raise ConfigurationError(f"producers.modbus: {wrong[0]} is given twice")
-    return found
+    return found, timeout_ms / 1000
 
 
 def candidates(wish: Wish, maps: Mapping[str, Map]) -> list[Map]:

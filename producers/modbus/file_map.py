@@ -1,7 +1,8 @@
 """Finding a device by its file: its probes, then its settings and identity.
 
 Rules that must stay true here:
-- what the device refuses of its settings is left out; that it is silent is an error, never "not this one".
+- what the device refuses of its settings is left out; that it is silent is an error, never "not this one";
+- a device is found without its identity.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -67,13 +68,19 @@ class FileMap:
             bridge=file.bridge,
             min_gap_ms=file.min_gap_ms,
         )
-        once = await read_all(registers, plan_poll(layout, "once"), factors)
-        ratios, warnings = _ratios(file.transformers, once.held, parameters)
+        settings = await _once(registers, layout, [point for point in points if not point.identity])
+        ratios, warnings = _ratios(file.transformers, settings.held, parameters)
+        try:
+            identity = (
+                await _once(registers, layout, [point for point in points if point.identity])
+            ).identity
+        except DeviceError:  # some meters are silent about what they do not have
+            identity = {}
         return replace(
             layout,
             factors=factors | ratios,
-            description=_description(file, once),
-            warnings=(*warnings, *_unexpected(points, once.held)),
+            description=_description(file, identity),
+            warnings=(*warnings, *_unexpected(points, settings.held)),
         )
 
     async def _is_one(self, registers: Registers, *, named: bool) -> bool:
@@ -148,10 +155,15 @@ def _unexpected(points: Sequence[Point], held: Mapping[str, Value]) -> list[str]
     ]
 
 
-def _description(file: DeviceFile, once: Decoded) -> Description:
+async def _once(registers: Registers, layout: Layout, points: Sequence[Point]) -> Decoded:
+    blocks = plan_poll(replace(layout, points=points), "once")
+    return await read_all(registers, blocks, layout.factors)
+
+
+def _description(file: DeviceFile, identity: Mapping[str, Value]) -> Description:
     said: dict[str, Any] = {"maker": file.maker, "model": file.model}
     known = {field.name for field in fields(Description)}
-    for name, value in once.identity.items():
+    for name, value in identity.items():
         if value is not None and name in known:
             said[name] = str(value) if name in _TEXTS else value
     return Description(**said)

@@ -7,7 +7,7 @@ Rules that must stay true here:
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 from producers.modbus.points import Hole, Layout, Point, Poll
@@ -93,6 +93,24 @@ def split(block: Block) -> tuple[Block, ...]:
         middle = len(spans) // 2
         runs = [spans[:middle], spans[middle:]] if middle else []
     return tuple(_block(block.unit, block.function, run) for run in runs)
+
+
+def join(blocks: Sequence[Block], max_registers: int) -> tuple[Block, ...]:
+    """Put blocks together that follow one another: what was cut to find out what is refused."""
+    joined: list[Block] = []
+    for block in blocks:
+        last = joined[-1] if joined else None
+        if (
+            last is not None
+            and (last.unit, last.function, last.address + last.count)
+            == (block.unit, block.function, block.address)
+            and last.count + block.count <= max_registers
+        ):
+            points = (*last.points, *block.points)
+            joined[-1] = replace(last, count=last.count + block.count, points=points)
+        else:
+            joined.append(block)
+    return tuple(joined)
 
 
 def _space(point: Point) -> tuple[int, int]:

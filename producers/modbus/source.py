@@ -150,11 +150,13 @@ class ModbusSource(Source):
 
     def configure(self, options: Mapping[str, Any]) -> None:
         """Take new options; devices whose options are the same stay as they are."""
-        wanted = entries(options, self._maps)
+        wanted, timeout_s = entries(options, self._maps)
+        before_s, self._connections.timeout_s = self._connections.timeout_s, timeout_s
         units = [self._unit(entry) for entry in wanted]
         try:
             _check_names(units)
         except ConfigurationError:
+            self._connections.timeout_s = before_s
             _drop(units, but=self._units)
             raise
         before, self._units = self._units, units
