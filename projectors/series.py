@@ -19,12 +19,13 @@ from projectors.aliases import REGISTERED, Aliases
 from projectors.events import SAMPLE, EventReader
 from projectors.lines import EVENT_METRIC, Compatibility, selector
 from projectors.markers import Key, Point, Spans, Stay
+from projectors.series_counters import COUNTED, CounterSeries
 from projectors.series_samples import SampleWriter
 from schemas.errors import InputError
 from schemas.registry import Registry
 
-VERSION = 1
-FACTS = windows.TYPES | {REGISTERED}
+VERSION = 2
+FACTS = windows.TYPES | {REGISTERED} | COUNTED
 TYPES = FACTS | {SAMPLE}
 
 Refused = tuple[Recorded, InputError]
@@ -65,6 +66,7 @@ class SeriesFold:
         self._compatibility = compatibility or Compatibility()
         self._samples = self.writer()
         self._aliases = Aliases()
+        self._counters = CounterSeries()
         self._facts: dict[str, list[windows.WindowFact]] = defaultdict(list)
         self._written: dict[str, _Written] = {}
         self._due: dict[str, int] = {}
@@ -84,9 +86,14 @@ class SeriesFold:
         """
         for recorded in facts:
             with contextlib.suppress(InputError):
-                self._learn(self._events.event(recorded))
+                event = self._events.event(recorded)
+                if event.type in COUNTED:
+                    self._count(event)
+                else:
+                    self._learn(event)
         for recorded in samples:
             self._sample(recorded)
+        self._taken.extend(self._counters.move(horizon_us))
         self._taken, self._effects = [], Effects()
         self.horizon_us = horizon_us
         for system_id in self._systems(windows.ALL):
@@ -94,6 +101,7 @@ class SeriesFold:
 
     def take(self, recorded: Recorded) -> None:
         """Apply one event."""
+        self._taken.extend(self._counters.move(max(self.horizon_us, recorded.recorded_us)))
         if recorded.type == SAMPLE:
             self._sample(recorded)
         elif recorded.type in FACTS:
@@ -141,6 +149,9 @@ class SeriesFold:
         except InputError as error:
             self._effects.refused.append((recorded, error))
             return
+        if event.type in COUNTED:
+            self._count(event)
+            return
         self._effects.urgent = True
         before = dict(self._aliases.known())
         joined = self._learn(event)
@@ -155,9 +166,15 @@ class SeriesFold:
     def _learn(self, event: Event) -> list[str]:
         """Take in a fact; return the systems that turn out to be other names of another."""
         if event.type == REGISTERED:
-            return self._aliases.learn(event)
+            joined = self._aliases.learn(event)
+            self._counters.join(joined, self.system(event.subject))
+            return joined
         self._facts[event.subject].append(windows.fact_of(event))
         return []
+
+    def _count(self, event: Event) -> None:
+        self._taken.extend(self._counters.move(event.recorded_us))
+        self._counters.take(event, self.system(event.subject))
 
     def _systems(self, subject: str) -> set[str]:
         """Name the systems that facts about a subject are about."""

@@ -30,6 +30,7 @@ _systems = st.sampled_from(["rig_01", "rig_01", "rig_02", "one"])
 _moments = st.integers(0, 240).map(lambda half: BASE_US + half * SECOND_US // 2)
 _events = st.sampled_from(["startup", "load, test=1 \\"])
 _places = st.sampled_from(["yard", "main stage"])
+_stages = st.sampled_from(["confirmed", "edge"])
 _pauses = st.sampled_from([0, 1, 29, 31, 70])
 
 
@@ -54,6 +55,10 @@ steps: st.SearchStrategy[list[Step]] = st.lists(
             _systems | st.just("all"),
             st.fixed_dictionaries({}, optional={"event_id": _events}),
         ),
+        _step("ups.ac_power_loss", _systems, st.fixed_dictionaries({"stage": _stages})),
+        _step("ups.i2c_error", _systems, st.fixed_dictionaries({"stage": _stages})),
+        _step("alert.raised", _systems, st.just({"alert": "i2c_error_daily", "severity": "warning"})),
+        _step("alert.cleared", _systems, st.just({"alert": "i2c_error_daily"})),
         _step("location.set", _systems, st.fixed_dictionaries({"name": _places})),
         _step("system.registered", st.just("rig_01"), st.just({"name": "Rig", "aliases": ["One"]})),
         _step(

@@ -16,6 +16,9 @@ MAY_IMPORT = {
     "ovr": {"schemas", "bus", "producers", "projectors", "detection"},
 }
 PURE = [
+    "detection/alert_events.py",
+    "detection/crossings.py",
+    "detection/limits.py",
     "detection/machine.py",
     "detection/occurrences.py",
     "detection/watched.py",
@@ -58,6 +61,7 @@ PURE = [
     "projectors/lines.py",
     "projectors/markers.py",
     "projectors/series.py",
+    "projectors/series_counters.py",
     "projectors/series_samples.py",
     "projectors/state_fold.py",
     "projectors/state_system.py",
