@@ -1,12 +1,12 @@
 """Counting made-up streams against limits, for tests of alerts."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from bus.envelope import Envelope
 from detection.alerts import Alerts, Standing
-from detection.limits import LimitsOf, Said, limits_of, packaged
+from detection.limits import LimitsOf, limits_of, packaged
 from projectors.runner import Runner
 from schemas.registry import Registry
 from tests import streams
@@ -37,7 +37,7 @@ def reset(at_s: float, system: str = "rig_01", *types: str) -> streams.Said:
     return streams.Said("counters.reset", system, at_s, {"reason": "test"} | named)
 
 
-def limits(**of: Said) -> LimitsOf:
+def limits(**of: Mapping[str, int | str]) -> LimitsOf:
     """Write limits of one type each, as `ac_power_loss={"hourly": 1}`."""
     return limits_of({f"ups.{name}": row for name, row in of.items()})
 
