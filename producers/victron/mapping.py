@@ -83,6 +83,7 @@ class ServiceMap:
         place: what the numbered names begin with; empty when there is one instance of it.
         first_by: paths of the system that say which instance is the first.
         exact: only these paths are subscribed to.
+        part: a device of its own, which may come and go.
         alarm_names: what the readings of alarms begin with; without it, unknown alarms are not looked for.
     """
 
@@ -90,6 +91,7 @@ class ServiceMap:
     place: str = ""
     first_by: tuple[str, ...] = ()
     exact: bool = False
+    part: bool = True
     alarm_names: str = ""
     readings: Mapping[str, tuple[Reading, ...]] = field(default_factory=dict)
     alarms: Mapping[str, tuple[AlarmPath, ...]] = field(default_factory=dict)

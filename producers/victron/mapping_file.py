@@ -7,7 +7,7 @@ Rules that must stay true here:
 
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -82,7 +82,7 @@ def _expect(said: Mapping[str, Any], keys: frozenset[str]) -> None:
 
 def _service(said: Mapping[str, Any]) -> _Service:
     tables = {"fast", "slow", "alarms", "faults"}
-    _expect(said, frozenset(tables | {"place", "first_by", "exact", "alarm_names"}))
+    _expect(said, frozenset(tables | {"place", "first_by", "exact", "part", "alarm_names"}))
     draft = _Service({key: value for key, value in said.items() if key not in tables})
     for pace in Pace:
         for path, given in _spelled(said.get(pace, {})):
@@ -158,9 +158,7 @@ def _finished(
             if paces.setdefault(reading.name, reading.pace) is not reading.pace:
                 raise ValueError(f"{type_} {path}: {reading.name} is told at both paces")
     alarms = {path: tuple(found) for path, found in draft.alarms.items()}
-    return ServiceMap(
-        type_, about.place, about.first_by, about.exact, about.alarm_names, readings=readings, alarms=alarms
-    )
+    return replace(about, readings=readings, alarms=alarms)
 
 
 def _reading(
