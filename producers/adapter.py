@@ -139,6 +139,7 @@ class DeviceSpec:
         address: where it is reached.
         timeout_ms: how long one read may take before it counts as failed.
         patience: reads that fail in a row before the device counts as disconnected.
+        longest_pause_ms: how long a device that does not answer is left alone at most; 0 when asking is free.
     """
 
     system_id: str
@@ -149,6 +150,7 @@ class DeviceSpec:
     address: str = ""
     timeout_ms: int = 2_000
     patience: int = 3
+    longest_pause_ms: int = 60_000
 
     @property
     def device_key(self) -> tuple[str, str]:

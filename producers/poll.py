@@ -110,4 +110,5 @@ class Poll:
 
     def _pause_us(self) -> int:
         excess = self.device.link.failures.get(self.spec.interval_ms, 0) - self.spec.patience + 1
-        return backoff_us(excess, self._chance()) if excess > 0 else 0
+        pause_us = backoff_us(excess, self._chance()) if excess > 0 else 0
+        return min(pause_us, self.spec.longest_pause_ms * 1000)

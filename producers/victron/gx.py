@@ -5,7 +5,6 @@ Rules that must stay true here:
 - reading asks nothing of the GX: it takes what is known.
 """
 
-import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -86,10 +85,6 @@ class Gx:
         self._changed = changed
         await self._link.run()
 
-    async def rest(self) -> None:
-        """Do nothing; for who waits for it in turn."""
-        await asyncio.sleep(0)
-
     def read(self, system_id: str, pace: Pace) -> Read:
         """Give the readings of one of its systems.
 
@@ -131,6 +126,7 @@ class Gx:
             address=f"mqtt{'s' if self.entry.tls else ''}://{self.entry.address}",
             timeout_ms=_READ_WITHIN_MS,
             patience=max(1, _PATIENCE_MS // self.entry.fast_ms),
+            longest_pause_ms=0,
         )
 
     def _opened(self) -> None:
