@@ -27,6 +27,7 @@ class Reading:
     wanted: tuple[str, ...]
     parts: tuple[str, ...] = ()
     lowest: float | None = None
+    missing: frozenset[float] = frozenset()
     single: str = ""
     direction: bool = False
 
@@ -36,14 +37,14 @@ class Reading:
 
     def value(self, variables: Variables, status: Readings) -> float | None:
         """Give the value; None when there is none now."""
+        if self._summed(variables):
+            parts = [number(variables[name]) for name in self.parts]
+            known = [part for part in parts if part is not None]
+            return sum(known) if len(known) == len(parts) else None
         if self.single and number(variables.get(self.single, "")) == _THREE:
             return None
         value = next((number(variables[name]) for name in self.wanted if name in variables), None)
-        if value is None and self._summed(variables):
-            parts = [number(variables[name]) for name in self.parts]
-            known = [part for part in parts if part is not None]
-            value = sum(known) if len(known) == len(parts) else None
-        if value is None or (self.lowest is not None and value < self.lowest):
+        if value is None or value in self.missing or (self.lowest is not None and value < self.lowest):
             return None
         return _directed(value, status) if self.direction else value
 
@@ -142,8 +143,10 @@ class Meaning:
         known = self.silent.union(*(flag.words for flag in self.flags))
         return Said(values | status, tuple(seen for seen in alarms if seen is not None), words - known)
 
-    def describe(self, variables: Variables) -> Description:
-        """Tell what the device says of itself."""
+    def describe(self, variables: Variables) -> Description | None:
+        """Tell what the device says of itself; None while its driver has only begun to ask it."""
+        if STATUS in variables and not self._told(status_words(variables[STATUS])):
+            return None
         said = {
             field: next((text for name in names if (text := variables.get(name, "").strip())), "")
             for field, names in self.description.items()
@@ -166,8 +169,11 @@ class Meaning:
     def _status(self, variables: Variables, words: frozenset[str]) -> Readings:
         if STATUS not in variables:
             return {}
-        told = bool(words) and words.isdisjoint(self.silent)
+        told = self._told(words)
         return {flag.name: flag.value(words) if told else None for flag in self.flags}
+
+    def _told(self, words: frozenset[str]) -> bool:
+        return bool(words) and words.isdisjoint(self.silent)
 
 
 def status_words(text: str) -> frozenset[str]:

@@ -63,6 +63,7 @@ def _reading(name: str, said: Any, **places: str) -> Reading:
         wanted=tuple(variable.format(**places) for variable in wanted),
         parts=tuple(given.get("sum", ())),
         lowest=given.get("lowest"),
+        missing=frozenset(map(float, given.get("missing", ()))),
         single=given.get("single", ""),
         direction=given.get("direction", False),
     )

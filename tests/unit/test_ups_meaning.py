@@ -198,12 +198,25 @@ def test_a_three_phase_ups_has_its_phases_and_their_sum() -> None:
     }
 
 
-def test_a_total_that_the_device_gives_comes_before_the_sum() -> None:
+def test_the_sum_of_three_phases_comes_before_a_total_that_may_be_the_first_phase() -> None:
     phases = {f"output_L{n}_realpower": "100" for n in (1, 2, 3)}
 
-    assert values(ups_realpower="290", **phases)["ac_out_power_w"] == 290.0
+    assert values(ups_realpower="100", output_phases="3", **phases)["ac_out_power_w"] == 300.0
+    assert values(ups_power="34656.00", output_phases="3")["ac_out_apparent_power_va"] is None
+    assert values(ups_power="500", output_phases="1")["ac_out_apparent_power_va"] == 500.0
     assert "ac_out_power_w" not in values(output_L1_realpower="100", output_L2_realpower="100")
     assert values(**{**phases, "output_L2_realpower": "-"})["ac_out_power_w"] is None
+
+
+@pytest.mark.parametrize("text", ["65534", "65535", "-1"])
+def test_a_runtime_without_an_end_is_no_value(text: str) -> None:
+    assert values(battery_runtime=text) == {"battery_time_to_go_s": None}
+
+
+@pytest.mark.parametrize("status", ["", "WAIT"])
+def test_a_device_is_not_described_before_its_driver_knows_it(status: str) -> None:
+    assert MEANING.describe({"ups.status": status, "ups.mfr": "APC"}) is None
+    assert MEANING.describe({"ups.mfr": "APC"}) is not None
 
 
 def test_minus_one_is_how_drivers_say_that_there_is_no_runtime_and_no_shutdown() -> None:
@@ -277,6 +290,7 @@ def test_an_alarm_that_is_not_active_is_told_as_such() -> None:
         ("Replace battery! Fan failure!", {"replace_battery", "fan_failure", "ups_alarm"}),
         ("Temperature too high!", {"high_temperature", "ups_alarm"}),
         ("No battery installed!", {"no_battery", "ups_alarm"}),
+        ("Battery voltage too low!", {"low_battery_voltage", "ups_alarm"}),
         ("something new", {"ups_alarm"}),
     ],
 )
@@ -305,6 +319,7 @@ def test_a_device_is_described_by_what_it_says() -> None:
         }
     )
 
+    assert description is not None
     assert (description.maker, description.model) == ("American Power Conversion", "Smart-UPS 750")
     assert (description.serial, description.firmware) == ("AS1316113420", "UPS 09.8 / ID=18")
     assert (description.rated_va, description.rated_w, description.phases) == (750.0, None, 1)
