@@ -12,7 +12,8 @@ from dataclasses import replace
 from typing import Final
 
 from producers.adapter import Description, DeviceError, Read
-from producers.modbus.decode import Decoded, Decoder, Words
+from producers.modbus.cells import Words
+from producers.modbus.decode import Decoded, Decoder
 from producers.modbus.device import Device
 from producers.modbus.plan import Block, join, plan_poll, split
 from producers.modbus.points import Layout, Poll

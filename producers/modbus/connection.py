@@ -21,7 +21,7 @@ from pymodbus.exceptions import ConnectionException, ModbusException
 from pymodbus.pdu import ExceptionResponse, ModbusPDU
 
 from producers.adapter import DeviceError
-from producers.modbus.decode import Words
+from producers.modbus.cells import Words
 from producers.modbus.registers import RefusedError
 
 TIMEOUT_S: Final = 2.0
@@ -106,7 +106,8 @@ class Connection:
         """
         async with self._lock:
             client = await self._connect()
-            await asyncio.sleep(max(0.0, self._free_at + gap_s - _now()))
+            if (pause_s := self._free_at + gap_s - _now()) > 0:
+                await asyncio.sleep(pause_s)
             call = client.read_holding_registers if function == _READ_HOLDING else client.read_input_registers
             before, self._unanswered = self._unanswered, True
             try:

@@ -1,51 +1,35 @@
 """Registers into values: one compiled decoder for all blocks of a poll.
 
-A block is unpacked at once: its words are put in the order in which `struct` can take all its values,
-whatever their word order, and each value then goes through one small function made for its point.
+A block is unpacked at once, and each value then goes through one small function made for its point.
 
 Rules that must stay true here:
 - what the device does not have is None: its own patterns for that, NaN, infinity, a scale without value;
-- a decimal scale gives the decimal number, not its neighbour: 2301 tenths are 230.1;
-- a 32-bit float is given by the shortest number that stands for it, which loses nothing.
+- no value is larger than a sample can hold: no such number was ever measured;
+- a decimal scale gives the decimal number, not its neighbour: 2301 tenths are 230.1.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import isfinite, lcm
-from operator import itemgetter
 from struct import Struct
-from typing import Any, Final
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
 
 from producers.adapter import AlarmSeen
+from producers.modbus.cells import CODES, Cells, Words
 from producers.modbus.plan import Block
-from producers.modbus.points import Point, width
+from producers.modbus.points import Point
 from schemas.errors import ConfigurationError
 
 Value = float | str | None
-Words = Sequence[int]
 Scale = tuple[Fraction, Fraction]
 """Factor and offset."""
 
-_CODES: Final[Mapping[str, str]] = {
-    "u16": "H",
-    "i16": "h",
-    "u32": "I",
-    "i32": "i",
-    "u64": "Q",
-    "i64": "q",
-    "f32": "f",
-    "f64": "d",
-    "acc16": "H",
-    "acc32": "I",
-    "acc64": "Q",
-    "bits": "H",
-    "bits32": "I",
-}
-_FLOAT: Final = Struct(">f")
 _MOST: Final = 1e15
 _HIGHEST_POWER: Final = 10
 _WORSE: Final = (None, "warning", "alarm")
+_NO_POWERS: Final[Mapping[str, Fraction]] = MappingProxyType({})
 _POWERS: Final = {power: Fraction(10) ** power for power in range(-_HIGHEST_POWER, _HIGHEST_POWER + 1)}
 
 
@@ -78,75 +62,72 @@ class Decoder:
     """
 
     def __init__(self, blocks: Iterable[Block], factors: Mapping[str, float]) -> None:
-        self._blocks = [_Cells(block) for block in blocks]
-        self._steps = [
-            [(point, at, _reader(point, factors)) for at, point in enumerate(cells.points)]
-            for cells in self._blocks
-        ]
-        points = [point for cells in self._blocks for point in cells.points]
-        self._needed = {id_ for point in points for id_ in point.needs}
+        self._blocks = [_steps(block, factors) for block in blocks]
+        self._dynamic = any(steps.needed for steps in self._blocks)
 
     def __call__(self, answers: Sequence[Words | None]) -> Decoded:
         """Decode one answer for each block; None for a block that was not read."""
-        raws = [
-            None if words is None else cells.unpack(words)
-            for cells, words in zip(self._blocks, answers, strict=True)
+        told = [
+            (steps, steps.cells.unpack(words))
+            for steps, words in zip(self._blocks, answers, strict=True)
+            if words is not None
         ]
-        powers = self._powers(raws) if self._needed else {}
-        decoded = Decoded({}, (), {}, {})
+        powers = _powers(told) if self._dynamic else _NO_POWERS
+        values: dict[str, float | None] = {}
+        held: dict[str, Value] = {}
+        identity: dict[str, Value] = {}
         alarms: dict[tuple[str, str], AlarmSeen] = {}
-        for raw, steps in zip(raws, self._steps, strict=True):
-            if raw is None:
-                continue
-            for point, at, read in steps:
-                value = read(raw[at], powers)
-                if point.name:
-                    decoded.values[point.name] = _possible(value)
-                elif point.alarm and value is not None:
+        for steps, raws in told:
+            for name, at, read in steps.named:
+                value = read(raws[at], powers)
+                possible = value is None or -_MOST <= value <= _MOST  # type: ignore[operator]  # no text is named
+                values[name] = value if possible else None  # type: ignore[assignment]
+            for point, at, read in steps.others:
+                value = read(raws[at], powers)
+                if point.alarm and value is not None:
                     _keep_worst(alarms, _alarm(point, value))
                 elif point.identity:
-                    decoded.identity[point.identity] = value
+                    identity[point.identity] = value
                 if point.id:
-                    decoded.held[point.id] = value
-        return Decoded(decoded.values, tuple(alarms.values()), decoded.identity, decoded.held)
-
-    def _powers(self, raws: Sequence[tuple[Any, ...] | None]) -> dict[str, Fraction]:
-        """Read the dynamic scales first: ten to the power of a point."""
-        found: dict[str, Fraction] = {}
-        for raw, steps in zip(raws, self._steps, strict=True):
-            for point, at, read in steps if raw is not None else ():
-                if point.id in self._needed and raw is not None:
-                    power = read(raw[at], {})
-                    if power in _POWERS:
-                        found[point.id] = _POWERS[power]  # type: ignore[index]  # `in` has looked
-        return found
+                    held[point.id] = value
+        return Decoded(values, tuple(alarms.values()), identity, held)
 
 
-class _Cells:
-    """Takes the raw value of every point out of the words of one block."""
+class _Steps(NamedTuple):
+    """How one block is decoded: each value's place among the raw ones, and the function made for it.
 
-    def __init__(self, block: Block) -> None:
-        self.points = block.points
-        self._words = Struct(f">{block.count}H")
-        order: list[int] = []
-        codes = ">"
-        for point in block.points:
-            at = point.address - block.address
-            own = range(at, at + point.width)
-            order.extend(reversed(own) if point.word_order == "little" else own)
-            codes += _CODES.get(point.type) or f"{2 * width(point.type)}s"
-        self._values = Struct(codes)
-        self._straight = order == list(range(block.count))
-        self._pick = itemgetter(*order) if len(order) > 1 else None
-        self._picked = Struct(f">{len(order)}H")
-        self._order = order
+    Attributes:
+        named: the measurements.
+        others: all that has another role, or an id besides its name.
+        needed: the ids that scales of this block name.
+    """
 
-    def unpack(self, words: Words) -> tuple[Any, ...]:
-        if self._straight:
-            return self._values.unpack(self._words.pack(*words))
-        if self._pick is None:
-            return self._values.unpack(self._picked.pack(words[self._order[0]]))
-        return self._values.unpack(self._picked.pack(*self._pick(words)))
+    cells: Cells
+    named: list[tuple[str, int, "Reader"]]
+    others: list[tuple[Point, int, "Reader"]]
+    needed: frozenset[str]
+
+
+def _steps(block: Block, factors: Mapping[str, float]) -> _Steps:
+    made = [(point, at, _reader(point, factors)) for at, point in enumerate(block.points)]
+    return _Steps(
+        Cells(block),
+        [(point.name, at, read) for point, at, read in made if point.name],
+        [each for each in made if not each[0].name or each[0].id],
+        frozenset(id_ for point in block.points for id_ in point.needs),
+    )
+
+
+def _powers(told: Sequence[tuple[_Steps, Sequence[Any]]]) -> dict[str, Fraction]:
+    """Read the dynamic scales first: ten to the power of a point."""
+    needed = frozenset[str]().union(*(steps.needed for steps, _ in told))
+    found: dict[str, Fraction] = {}
+    for steps, raws in told:
+        for point, at, read in steps.others:
+            power = read(raws[at], _NO_POWERS) if point.id in needed else None
+            if power in _POWERS:
+                found[point.id] = _POWERS[power]  # type: ignore[index]  # `in` has looked
+    return found
 
 
 Reader = Callable[[Any, Mapping[str, Fraction]], Value]
@@ -183,7 +164,7 @@ def _missing(point: Point) -> frozenset[Any]:
     """Give the raw values, as unpacked, that mean that there is none."""
     size = 2 * point.width
     patterns = set(point.missing) | ({0} if point.type.startswith("acc") else set())
-    code = Struct(">" + _CODES[point.type])
+    code = Struct(">" + CODES[point.type])
     return frozenset(code.unpack(pattern.to_bytes(size))[0] for pattern in patterns)
 
 
@@ -219,13 +200,13 @@ def _float32(factor: Fraction, offset: Fraction, missing: frozenset[Any], needs:
     times, plus = float(factor), float(offset)
 
     def read(raw: float, _: Mapping[str, Fraction]) -> Value:
-        return None if not isfinite(raw) or raw in missing else shortest(raw)
+        return None if not isfinite(raw) or raw in missing else raw + 0.0  # no negative zero
 
     def scaled(raw: float, powers: Mapping[str, Fraction]) -> Value:
         scale = times if not needs else _dynamic(factor, needs, powers)
         if not isfinite(raw) or raw in missing or scale is None:
             return None
-        return _finite(float(f"{shortest(raw) * float(scale) + plus:.12g}"))
+        return _finite(float(f"{raw * float(scale) + plus:.12g}"))
 
     return read if factor == 1 and not offset and not needs else scaled
 
@@ -240,18 +221,6 @@ def _float64(factor: Fraction, offset: Fraction, missing: frozenset[Any], needs:
         return _finite(raw * float(scale) + plus)
 
     return scaled
-
-
-def shortest(number: float) -> float:
-    """Give the shortest decimal number that is the same 32-bit float."""
-    for form in ("%.7g", "%.8g"):
-        decimal = float(form % number)
-        try:
-            if _FLOAT.unpack(_FLOAT.pack(decimal))[0] == number:
-                return decimal + 0.0  # no negative zero
-        except OverflowError:
-            break
-    return float(f"{number:.9g}")
 
 
 def _dynamic(factor: Fraction, needs: tuple[str, ...], powers: Mapping[str, Fraction]) -> Fraction | None:
@@ -273,11 +242,6 @@ def _finite(number: float) -> float | None:
 def _text(raw: bytes, _: Mapping[str, Fraction]) -> Value:
     text = raw.partition(b"\0")[0].decode("latin-1")
     return "".join(each for each in text if each.isprintable()).strip() or None
-
-
-def _possible(value: Value) -> float | None:
-    """Refuse what no sample can hold; no such number was ever measured."""
-    return value if isinstance(value, int | float) and -_MOST <= value <= _MOST else None
 
 
 def _alarm(point: Point, value: Value) -> AlarmSeen:

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from producers.adapter import DeviceError
+from producers.modbus.cells import Words
 from producers.modbus.connection import Connections, UnitRegisters
-from producers.modbus.decode import Words
 from producers.modbus.maps import Map
 from producers.modbus.plan import Block
 from producers.modbus.points import Layout

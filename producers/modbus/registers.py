@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from producers.adapter import DeviceError
-from producers.modbus.decode import Decoded, Decoder, Words
+from producers.modbus.cells import Words
+from producers.modbus.decode import Decoded, Decoder
 from producers.modbus.plan import Block, split
 
 ENOUGH = 24

@@ -7,7 +7,8 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producers.modbus.decode import Decoder, shortest
+from producers.modbus.cells import shortest
+from producers.modbus.decode import Decoder
 from producers.modbus.plan import Block, plan, split
 from producers.modbus.points import Hole, Point, WordOrder, width
 
@@ -187,8 +188,19 @@ def test_any_registers_give_finite_numbers_or_nothing(
             assert value is None or (math.isfinite(value) and abs(value) <= 1e15)
 
 
-@given(st.floats(width=32, allow_nan=False, allow_infinity=False))
-def test_the_shortest_number_is_the_same_float(number: float) -> None:
-    found = shortest(number)
-    assert struct.pack(">f", found) == struct.pack(">f", number + 0.0)
-    assert float(f"{found:.9g}") == found, "nine digits are enough for any 32-bit float"
+@given(st.lists(st.floats(width=32)))
+def test_the_shortest_number_is_the_same_float(numbers: list[float]) -> None:
+    found = shortest(numbers)
+
+    assert len(found) == len(numbers)
+    for number, decimal in zip(numbers, found, strict=True):
+        if math.isfinite(number):
+            assert struct.pack(">f", decimal) == struct.pack(">f", number)
+            assert float(f"{decimal:.9g}") == decimal, "nine digits are enough for any 32-bit float"
+        else:
+            assert not math.isfinite(decimal)
+
+
+def test_numbers_that_people_would_write_stay_as_they_are() -> None:
+    numbers = [0.0, 230.1, 49.98, -12.5, 1e-5, 123456.7, 0.999, 8500.25]
+    assert shortest(struct.unpack(">8f", struct.pack(">8f", *numbers))) == numbers

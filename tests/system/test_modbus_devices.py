@@ -9,6 +9,7 @@ import pytest
 
 from producers.adapter import DeviceError, DeviceSpec, Read
 from producers.clock import SystemClock
+from producers.modbus import device, source
 from producers.modbus.connection import Connection
 from producers.modbus.device_reading import parse
 from producers.modbus.file_map import FileMap
@@ -369,6 +370,77 @@ def test_a_device_of_unknown_kind_is_looked_for_and_remembered(tmp_path: Path) -
             specs = list(again.specs())
             assert [spec.kind for spec in specs] == ["acuvim"] * 2, "known from the life before"
             await close(specs)
+
+    run(test)
+
+
+def test_settings_that_somebody_changes_at_the_meter_are_noticed_beside_the_polls(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def test() -> None:
+        async with raw(holding(acuvim_ii())) as server:
+            specs = list(site(tmp_path, {"port": server.port}).specs())
+            fast = specs[0].adapter
+            assert (await fast.read()).values["ac_l1_voltage_v"] == 230
+            monkeypatch.setattr(device, "REFRESH_S", 0.0)
+            server.reply = holding(acuvim_ii(mode=0, ratios=(4000, 1000, 100, 5)))
+            while (read := await fast.read()).values["ac_l1_voltage_v"] == 230:
+                assert not read.missing
+            assert read.values["ac_l1_voltage_v"] == 920
+            assert server.connections == 1
+            await close(specs)
+
+    run(test)
+
+
+def test_a_device_that_turns_out_to_be_of_another_kind_is_looked_for_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def test() -> None:
+        monkeypatch.setattr(source, "_LOOK_AGAIN_S", 0.02)
+        async with raw(holding(acuvim_ii())) as server:
+            made = site(tmp_path, {"port": server.port, "map": ["acuvim_ii", "other"], "system_id": ""})
+            changes = asyncio.Queue[None]()
+            running = asyncio.create_task(made.run(lambda: changes.put_nowait(None)))
+            await changes.get()
+            before = list(made.specs())
+            assert {spec.kind for spec in before} == {"acuvim"}
+            await before[0].adapter.read()
+
+            server.reply = holding({7: [77]})  # somebody has put another device there
+            server.close_all()
+            await until(lambda: not connection_of(before[0].adapter).connected)
+            with pytest.raises(DeviceError, match="is none of: acuvim_ii"):
+                await before[0].adapter.read()
+            await changes.get()
+            await changes.get()
+
+            after = list(made.specs())
+            assert [(spec.system_id, spec.kind) for spec in after] == [("other_1", "other")]
+            assert (await after[0].adapter.read()).values == {"soc_pct": 77}
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+            await close([*before, *after])
+
+    run(test)
+
+
+def test_a_map_that_a_device_is_silent_about_does_not_hide_the_next(tmp_path: Path) -> None:
+    async def test() -> None:
+        only = holding({7: [77]})
+
+        async def picky(request: Request) -> bytes | None:
+            return await only(request) if request.address == 7 else b""
+
+        async with raw(picky) as server:
+            device_ = {"port": server.port, "map": ["acuvim_ii", "other"], "system_id": "it"}
+            made = site(tmp_path, device_, timeout_ms=50)
+            unit = made._units[0]
+            for _ in range(2):
+                with pytest.raises(DeviceError, match="does not answer"):
+                    await unit.device.found()
+            assert (await unit.device.found()).map == "other"
+            unit.drop()
 
     run(test)
 
