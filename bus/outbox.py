@@ -70,19 +70,32 @@ class Outbox:
             OutboxFull: too many facts wait already.
             TransientError: the disk is full or fails, or the outbox is closed; the fact was not taken.
         """
+        return self.put_all((event,), now_s)
+
+    def put_all(self, events: Sequence[Envelope], now_s: float) -> int:
+        """Take events in their order, all or none, with one write when there are facts among them.
+
+        Returns:
+            The place of the last one.
+
+        Raises:
+            InputError: one of them can never be sent.
+            OutboxFull: too many facts wait already.
+            TransientError: as `put`.
+        """
         with self._lock:
             if self.closed:
                 raise TransientError("the outbox is closed")
-            item = pack(event, self._last + 1, now_s)
-            if item.sample:
-                self._memory.add(item)
-                self._last = item.n
-                if self._memory.full:
-                    self._spill(now_s)
+            items = [pack(event, self._last + n, now_s) for n, event in enumerate(events, start=1)]
+            if not all(item.sample for item in items):
+                self._keep(items)
             else:
-                self._keep(item)
-                self._last = item.n
-            return item.n
+                for item in items:
+                    self._memory.add(item)
+            self._last += len(items)
+            if self._memory.full:
+                self._spill(now_s)
+            return self._last
 
     def take(self, limit: int, size_limit: int) -> list[Item]:
         """Hand out the oldest items not handed out before, at least one if there is one."""
@@ -181,14 +194,14 @@ class Outbox:
         except TransientError as error:
             self._note(str(error))
 
-    def _keep(self, item: Item) -> None:
+    def _keep(self, items: Sequence[Item]) -> None:
         facts = self._file.count - self._file.samples
-        if facts >= self._limits.most_facts:
+        if facts + sum(not item.sample for item in items) > self._limits.most_facts:
             raise OutboxFull(
                 f"{facts:,} events wait in the outbox and none may be dropped: bring the recorder back, "
                 "then try again"
             )
-        self._write([*self._memory.items, item], durable=True)
+        self._write([*self._memory.items, *items], durable=True)
         self._memory.clear()
 
     def _spill(self, now_s: float) -> None:

@@ -11,6 +11,7 @@ import socket
 import threading
 import time
 from collections import OrderedDict, deque
+from collections.abc import Sequence
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
@@ -93,6 +94,17 @@ class Sender:
             TransientError: the disk is full or fails, or the sender is closed; the event was not taken.
         """
         self._outbox.put(event, time.monotonic())
+        self._wake()
+
+    def put_all(self, events: Sequence[Envelope]) -> None:
+        """Take events in their order, all or none, with one write to the disk for all facts among them.
+
+        Raises:
+            InputError: one of them can never be sent.
+            OutboxFull: too much that may not be dropped is waiting already.
+            TransientError: as `put`.
+        """
+        self._outbox.put_all(events, time.monotonic())
         self._wake()
 
     def flush(self, timeout_s: float) -> bool:

@@ -11,7 +11,7 @@ import asyncio
 import logging
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
@@ -97,11 +97,11 @@ def run_producer(
     sender = Sender(broker, client=client, name="producer", path=data / "outbox" / f"{client}.sqlite")
     memory = Memory(own / f"{client}.told")
 
-    async def publish(event: Envelope) -> None:
-        if event.type == "sample.taken":
-            sender.put(event)  # into memory
+    async def publish(events: Sequence[Envelope]) -> None:
+        if all(event.type == "sample.taken" for event in events):
+            sender.put_all(events)  # into memory
         else:
-            await asyncio.to_thread(sender.put, event)  # onto the disk
+            await asyncio.to_thread(sender.put_all, events)  # onto the disk
 
     async def remember(told: Told) -> None:
         await asyncio.to_thread(memory.save, told)

@@ -1,43 +1,34 @@
-"""Run the polls of all devices of one process, and carry what they tell to the outbox, in order.
+"""Run the polls of all devices of one process, and remember what they told for the next one.
 
 Rules that must stay true here:
-- all events go through one queue and are stamped when they leave it: while the clock is not to be trusted
-  they wait there, in order, and in a file that a successor of this process continues from;
 - a device may be added or removed at any time; the polls of the others do not notice;
-- a fact that the disk does not take waits aside, and the samples go on: the outbox keeps those in memory;
 - what is remembered for the next life is written after the events that it follows from: killed in between,
   we tell them twice, and never not at all.
 """
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from bus import ids
-from bus.envelope import Envelope
-from producers import facts
 from producers.adapter import Adapter, DeviceSpec
 from producers.alarms import Alarms, DeviceKey
 from producers.asking import within
 from producers.clock import Clock
 from producers.device import Device
-from producers.holding import Held, Stamper, Trust, trust
 from producers.memory import Told
+from producers.outflow import Outflow, Publish
 from producers.poll import Poll
 from producers.schedule import percentiles_ms
 from producers.spool import Spool
-from schemas.errors import ConfigurationError, InputError, TransientError
+from schemas.errors import ConfigurationError
 
 log = logging.getLogger(__name__)
 
-_ASK_CLOCK_EVERY_S = 0.25
 _RETRY_EVERY_US = 1_000_000
 _CLOSE_WITHIN_S = 2.0
 
-Publish = Callable[[Envelope], Awaitable[None]]
 Remember = Callable[[Told], Awaitable[None]]
 PollKey = tuple[str, str, str, int]
 
@@ -47,7 +38,7 @@ class Runner:
 
     Args:
         source: of the events, `/<node>/<client>`.
-        publish: hands an event to the outbox.
+        publish: hands events to the outbox.
         spool: where events wait for a clock; None keeps them in memory only.
         told: what an earlier life of this producer told last.
         remember: writes that down for the next one; OSError means not now.
@@ -63,29 +54,22 @@ class Runner:
         told: Told | None = None,
         remember: Remember | None = None,
     ) -> None:
-        self._source = source
-        self._publish = publish
         self._clock = clock
-        self._spool = spool
         self._remember = remember
         self._remember_at_us = 0
         self._polls: dict[PollKey, tuple[Poll, asyncio.Task[None]]] = {}
         self._devices: dict[DeviceKey, Device] = {}
-        self._alarms = Alarms()
-        self._alarms.load(told.alarms if told else ())
-        self._left = dict(told.parts) if told else {}
         self._told = told or Told()
+        self._left = dict(self._told.parts)
+        self._alarms = Alarms()
+        self._alarms.load(self._told.alarms)
         self._news = False
-        self._queue: deque[Held] = deque(spool.load() if spool else ())
-        self._refused: deque[Envelope] = deque()
-        self._retry_at_us = 0
-        self._arrived = asyncio.Event()
-        self._stamper = Stamper()
-        self._started_us = clock.monotonic_us()
-        self._trust = Trust.WAIT
-        self._published = 0
-        self._stopping = False
+        self._outflow = Outflow(
+            source=source, publish=publish, clock=clock, spool=spool, settled=self._settled
+        )
+        self._faulty = asyncio.Event()
         self._fault: BaseException | None = None
+        self._stopping = False
 
     async def load(self, specs: Iterable[DeviceSpec]) -> None:
         """Poll exactly these devices from now on; polls whose spec has not changed go on undisturbed.
@@ -113,17 +97,19 @@ class Runner:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Publish until `stop` is set, then end all polls and hand over what is left."""
-        carrying = asyncio.create_task(self._carry())
-        stopping = asyncio.create_task(stop.wait())
+        carrying = asyncio.create_task(self._outflow.run())
+        waiting = asyncio.create_task(stop.wait()), asyncio.create_task(self._faulty.wait())
         try:
-            await asyncio.wait((carrying, stopping), return_when=asyncio.FIRST_COMPLETED)
-            if carrying.done():
-                carrying.result()
+            await asyncio.wait((carrying, *waiting), return_when=asyncio.FIRST_COMPLETED)
+            if self._fault is not None:
+                raise self._fault
         finally:
             self._stopping = True
-            await _cancelled([stopping, carrying])
+            self._outflow.end()
+            await _cancelled(waiting)
+            await carrying
             await self._end(list(self._polls), {}, for_good=False)
-            await self._hand_over()
+            await self._outflow.hand_over()
 
     def status(self) -> dict[str, Any]:
         """Tell what is going on, for health: counters per poll, and the state of each device."""
@@ -135,9 +121,7 @@ class Runner:
             device = devices.setdefault("/".join(poll.spec.device_key), said)
             device[f"every {poll.spec.interval_ms} ms"] = asdict(poll.counts) | percentiles_ms([poll.jitter])
         return {
-            "clock": self._trust.value,
-            "held": len(self._queue),
-            "published": self._published,
+            **self._outflow.status(),
             "connected": sum(device["connected"] is True for device in devices.values()),
             "disconnected": sum(device["connected"] is False for device in devices.values()),
             "alarms": len(self._alarms),
@@ -161,53 +145,13 @@ class Runner:
         """Note a poll that ended by an error of ours: the process must end, not run on without it."""
         if not task.cancelled() and (error := task.exception()) is not None:
             self._fault = error
-            self._arrived.set()
+            self._faulty.set()
 
     def _emit(self, monotonic_us: int, type_: str, subject: str, data: Mapping[str, Any]) -> None:
         self._news |= type_ != "sample.taken"
-        clock = self._clock.read()
-        wall_us = clock.wall_us - (clock.monotonic_us - monotonic_us)
-        self._queue.append(
-            Held(ids.uuid7(wall_us), clock.boot_id, monotonic_us, wall_us, type_, subject, data)
-        )
-        self._arrived.set()
+        self._outflow.emit(monotonic_us, type_, subject, data)
 
-    async def _carry(self) -> None:
-        self._arrived.set()
-        while True:
-            await self._arrived.wait()
-            self._arrived.clear()
-            if self._fault is not None:
-                raise self._fault
-            if self._trusted():
-                await self._release()
-            else:
-                if self._spool and self._spool.keep(self._queue, self._clock.monotonic_us()):
-                    await self._note()
-                await asyncio.sleep(_ASK_CLOCK_EVERY_S)
-                self._arrived.set()
-
-    def _trusted(self) -> bool:
-        before, self._trust = self._trust, trust(self._clock.read(), self._started_us)
-        if self._trust is not before:
-            log.info("the clock is %s, %d events held", self._trust.value, len(self._queue))
-        return self._trust is not Trust.WAIT
-
-    async def _release(self) -> None:
-        """Publish everything in order; an event leaves the queue only when the outbox has it."""
-        if self._refused and self._clock.monotonic_us() >= self._retry_at_us:
-            await self._retry()
-        while self._queue:
-            clock = self._clock.read()
-            stamped = self._stamper.stamp(self._queue[0], clock, synced=self._trust is Trust.SYNCED)
-            await self._put(facts.stamped(stamped, self._source, clock.monotonic_us))
-            self._queue.popleft()
-        if self._spool:
-            self._spool.released(self._clock.monotonic_us())
-        if not self._refused:
-            await self._note()
-
-    async def _note(self) -> None:
+    async def _settled(self) -> None:
         """Write down what has been told, when it is something new; all its events are on the disk."""
         now_us = self._clock.monotonic_us()
         if self._remember is None or not self._news or now_us < self._remember_at_us:
@@ -224,30 +168,6 @@ class Runner:
             log.warning("cannot write down what was told: %s", error)
             self._news = True
             self._remember_at_us = now_us + _RETRY_EVERY_US
-
-    async def _put(self, event: Envelope) -> None:
-        try:
-            await self._publish(event)
-        except InputError as error:
-            log.error("%s of %s can never be sent: %s", event.type, event.subject, error)  # noqa: TRY400
-        except TransientError as error:
-            log.warning("%s of %s waits: %s", event.type, event.subject, error)
-            self._refused.append(event)
-            self._retry_at_us = self._clock.monotonic_us() + _RETRY_EVERY_US
-        else:
-            self._published += 1
-
-    async def _retry(self) -> None:
-        for _ in range(len(self._refused)):
-            await self._put(self._refused.popleft())
-
-    async def _hand_over(self) -> None:
-        if not self._trusted() and self._spool:
-            self._spool.write(self._queue)
-            await self._note()
-        else:
-            self._retry_at_us = 0
-            await self._release()
 
     async def _end(
         self, keys: Iterable[PollKey], wanted: Mapping[PollKey, DeviceSpec], *, for_good: bool

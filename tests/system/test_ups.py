@@ -1,7 +1,7 @@
 """UPSes behind a real upsd: what they go through, and what becomes of it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -356,8 +356,8 @@ class Collected:
     def __init__(self) -> None:
         self.events: list[Envelope] = []
 
-    async def publish(self, event: Envelope) -> None:
-        self.events.append(event)
+    async def publish(self, events: Sequence[Envelope]) -> None:
+        self.events.extend(events)
 
     def types(self, *, after: int = 0) -> list[str]:
         return [event.type for event in self.events[after:] if event.type != "sample.taken"]

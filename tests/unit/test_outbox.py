@@ -102,6 +102,44 @@ def test_a_fact_is_in_the_file_with_everything_older_before_put_returns(outbox: 
     assert stored(path) == [1, 2, 3]
 
 
+def test_events_that_come_together_keep_their_order_and_are_on_the_disk_with_any_fact(
+    outbox: Outbox, path: Path
+) -> None:
+    outbox.put(sample(1), 0.0)
+
+    young = outbox.put_all([sample(2), sample(3)], 0.0)
+    before = stored(path)
+    last = outbox.put_all([sample(4), fact(5), sample(6)], 0.0)
+
+    assert (young, before) == (3, [])
+    assert (last, stored(path)) == (6, [1, 2, 3, 4, 5, 6])
+    assert ids(take_all(outbox)) == ["s1", "s2", "s3", "s4", "f5", "s6"]
+
+
+def test_of_events_that_come_together_none_is_taken_when_one_cannot_be_sent(
+    outbox: Outbox, path: Path
+) -> None:
+    outbox.put_all([], 0.0)
+
+    with pytest.raises(InputError):
+        outbox.put_all([fact(1), Envelope("1", "/edge/a", "note.added", "rig/01", 0, {}), sample(2)], 0.0)
+
+    assert (outbox.pending, stored(path)) == (0, [])
+    assert outbox.put(sample(3), 0.0) == 1
+
+
+def test_facts_that_come_together_count_against_the_bound_together(path: Path) -> None:
+    outbox = Outbox(path, OutboxLimits(events=5))
+    outbox.put_all([fact(number) for number in range(1, 9)], 0.0)
+
+    with pytest.raises(OutboxFull):
+        outbox.put_all([fact(9), sample(10), fact(11), fact(12)], 0.0)
+    outbox.put_all([fact(13), fact(14)], 0.0)
+
+    assert ids(take_all(outbox))[8:] == ["f13", "f14"]
+    outbox.close()
+
+
 def test_items_are_handed_out_once_and_in_order_across_both_tiers(outbox: Outbox) -> None:
     put_all(outbox, sample(1), fact(2), sample(3), fact(4), sample(5))
 

@@ -89,7 +89,7 @@ class Life:
 
     async def _kill(self) -> None:
         self.status = self.runner.status()
-        self.runner._spool = self.runner._remember = None  # a killed process has no last words
+        self.runner._outflow._spool = self.runner._remember = None  # a killed process has no last words
         self.dead = True
         self.running.cancel()
         await asyncio.wait((self.running,))
@@ -107,9 +107,9 @@ class Life:
         stop.set()
         await self.running
 
-    async def _publish(self, event: Envelope) -> None:
+    async def _publish(self, events: Sequence[Envelope]) -> None:
         if not self.dead:
-            self.events.append(event)
+            self.events.extend(events)
 
     async def _remember(self, told: Told) -> None:
         self.saves += 1

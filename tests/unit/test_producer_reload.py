@@ -1,7 +1,7 @@
 """New devices and new options while a producer runs: taken over, or said to be wrong; the others go on."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -111,8 +111,8 @@ class Running:
         self.reads += 1
         return dict(self.table)
 
-    async def _publish(self, event: Envelope) -> None:
-        self.events.append(event)
+    async def _publish(self, events: Sequence[Envelope]) -> None:
+        self.events.extend(events)
 
 
 def test_new_options_bring_and_take_devices_and_the_others_go_on(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
@@ -12,6 +12,7 @@ import pytest
 from bus import instants
 from bus.envelope import Envelope
 from producers.adapter import Description, DeviceError, DeviceSpec, Read, Values
+from producers.outflow import Publish
 from producers.runner import Runner
 from producers.spool import Spool
 from schemas.errors import ConfigurationError, InputError, TransientError
@@ -55,6 +56,7 @@ class Bench:
     refuse: Callable[[Envelope], Exception | None] = lambda _: None
     loop: VirtualLoop = field(default_factory=VirtualLoop)
     events: list[Envelope] = field(default_factory=list)
+    slow_writes: int = 0
     clock: FakeClock = field(init=False)
     runner: Runner = field(init=False)
 
@@ -66,14 +68,29 @@ class Bench:
         return DeviceSpec(system_id, "victron", interval_ms, adapter)
 
     def play(
-        self, seconds: float, *specs: DeviceSpec, then: Callable[["Bench"], object] | None = None
+        self,
+        seconds: float,
+        *specs: DeviceSpec,
+        then: Callable[["Bench"], object] | None = None,
+        publish: Publish | None = None,
     ) -> None:
         """Run devices for a while; `then` is done in the middle."""
         random.seed(1)
         self.runner = Runner(
-            source="/edge-01/test", publish=self._publish, clock=self.clock, spool=self.spool
+            source="/edge-01/test", publish=publish or self._publish, clock=self.clock, spool=self.spool
         )
         run(self.loop, self._play(seconds, specs, then))
+
+    def slowly(self, seconds: float) -> Publish:
+        """Make an outbox whose disk takes its time for every write with facts."""
+
+        async def publish(events: Sequence[Envelope]) -> None:
+            if any(event.type != "sample.taken" for event in events):
+                self.slow_writes += 1
+                await asyncio.sleep(seconds)
+            await self._publish(events)
+
+        return publish
 
     def of(self, type_: str, system_id: str = "rig_01") -> list[Envelope]:
         return [event for event in self.events if (event.type, event.subject) == (type_, system_id)]
@@ -93,11 +110,12 @@ class Bench:
         stop.set()
         await running
 
-    async def _publish(self, event: Envelope) -> None:
-        error = self.refuse(event)
-        if error is not None:
-            raise error
-        self.events.append(event)
+    async def _publish(self, events: Sequence[Envelope]) -> None:
+        for event in events:
+            error = self.refuse(event)
+            if error is not None:
+                raise error
+        self.events.extend(events)
 
 
 def gaps(times: list[int]) -> list[int]:
@@ -344,3 +362,39 @@ def test_an_event_that_can_never_be_sent_is_left_out_and_the_rest_goes_on() -> N
 
     assert not bench.of("sample.taken", "bad")
     assert len(bench.of("sample.taken", "good")) >= 19
+
+
+def test_what_comes_together_goes_onto_the_disk_together_and_in_order() -> None:
+    bench = Bench()
+    devices = [bench.device(f"rig_{number}", interval_ms=20) for number in range(50)]
+
+    bench.play(10, *devices, publish=bench.slowly(0.3))
+
+    assert bench.slow_writes < 10
+    for number in range(50):
+        own = [event for event in bench.events if event.subject == f"rig_{number}"]
+        assert own[0].type == "device.connected"
+        assert [event.id for event in own] == sorted(event.id for event in own)
+
+
+def test_of_what_comes_together_only_what_cannot_be_sent_is_left_out() -> None:
+    bad = {"rig_3", "rig_7"}
+    bench = Bench(refuse=lambda e: InputError("subject", "subject", "no") if e.subject in bad else None)
+    devices = [bench.device(f"rig_{number}", interval_ms=20) for number in range(10)]
+
+    bench.play(10, *devices, publish=bench.slowly(0.3))
+
+    for number in range(10):
+        wanted = 0 if f"rig_{number}" in bad else 450
+        assert len(bench.of("sample.taken", f"rig_{number}")) >= wanted
+        assert wanted or not bench.of("sample.taken", f"rig_{number}")
+
+
+def test_a_stop_does_not_cut_off_what_is_on_its_way_to_the_disk() -> None:
+    bench = Bench()
+
+    bench.play(5, bench.device(interval_ms=100), publish=bench.slowly(2.0))
+
+    ids = [event.id for event in bench.events]
+    assert len(ids) == len(set(ids))
+    assert bench.events[-1].data["reason"] == "stopped"
