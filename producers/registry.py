@@ -7,10 +7,12 @@ from producers.modbus.source import ModbusSource
 from producers.simulator.source import SimulatorSource
 from producers.source import Setting, Source
 from producers.ups.source import UpsSource
+from producers.victron.source import VictronSource
 
 PRODUCERS: Mapping[str, Callable[[Setting], Source]] = {
     "host": HostSource,
     "modbus": ModbusSource,
     "simulator": SimulatorSource,
     "ups": UpsSource,
+    "victron": VictronSource,
 }

@@ -88,6 +88,7 @@ class GxSession:
     def open(self, now_us: int) -> None:
         """Note that the connection stands."""
         self.mirror.forget()
+        self.mirror.generation += 1
         self._doubts.clear()
         self.vigil.open(now_us)
 
@@ -123,7 +124,7 @@ class GxSession:
     def tick(self, now_us: int) -> list[Request]:
         """Let time pass, and give what is to be published; to be called about twice a second."""
         requests = self.vigil.tick(now_us)
-        if any(path == "keepalive" and b"suppress" not in payload for path, payload in requests):
+        if any(path == "keepalive" and b"echo" in payload for path, payload in requests):
             self.mirror.generation += 1
         self._look(now_us)
         return requests + self._emptied(now_us)

@@ -99,9 +99,13 @@ class ServiceMap:
     @cached_property
     def most(self) -> int:
         """Count the instances that have names."""
-        own = [name for name in MEASUREMENTS if self.place and name.startswith(f"{self.place}_")]
-        heads = {name[len(self.place) + 1 :].partition("_")[0] for name in own}
-        return max((int(head) for head in heads if head.isdecimal()), default=1)
+        return max((int(head) for head in self._heads if head.isdecimal()), default=1)
+
+    @cached_property
+    def _heads(self) -> frozenset[str]:
+        """Give what comes behind the place in the vocabulary."""
+        own = (name for name in MEASUREMENTS if self.place and name.startswith(f"{self.place}_"))
+        return frozenset(name[len(self.place) + 1 :].partition("_")[0] for name in own)
 
     def alarm_reading(self, alarm: AlarmPath) -> str | None:
         """Give the name of the reading of an alarm, if the vocabulary has one."""
@@ -110,11 +114,12 @@ class ServiceMap:
 
     def named(self, name: str, number: int) -> str | None:
         """Give a reading's name for an instance; None when it has none."""
-        own = self.place and name.startswith(f"{self.place}_")
-        numbered = f"{self.place}_{number}{name[len(self.place) :]}" if own else ""
-        if number == 1 and name in MEASUREMENTS:
-            return name
-        return numbered if numbered in MEASUREMENTS else None
+        numbered = ""
+        if self.place and name.startswith(f"{self.place}_"):
+            numbered = f"{self.place}_{number}{name[len(self.place) :]}"
+        first = number == 1 and not all(head.isdecimal() for head in self._heads)
+        found = name if first or (number == 1 and not numbered) else numbered
+        return found if found in MEASUREMENTS else None
 
 
 @dataclass(frozen=True, slots=True)
