@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 
 _RETRY_EVERY_US = 1_000_000
 _CLOSE_WITHIN_S = 2.0
+_MOST_DETAILED = 250  # a message of health is at most 256 KiB
 
 Remember = Callable[[Told], Awaitable[None]]
 PollKey = tuple[str, str, str, int]
@@ -130,7 +131,7 @@ class Runner:
             "late": sum(poll.counts.late for poll in polls),
             "missed": sum(poll.counts.missed for poll in polls),
             **percentiles_ms(poll.jitter for poll in polls),
-            "devices": devices,
+            **_detailed(devices),
         }
 
     def _device(self, spec: DeviceSpec) -> Device:
@@ -191,6 +192,15 @@ class Runner:
         ]
         if not all(await asyncio.gather(*closing)):
             log.warning("an adapter did not let go of its connections")
+
+
+def _detailed(devices: Mapping[str, Any]) -> dict[str, Any]:
+    """Tell of the devices one by one, first of those that are not connected, but not of thousands."""
+    if len(devices) <= _MOST_DETAILED:
+        return {"devices": devices}
+    chosen = sorted(devices, key=lambda name: devices[name]["connected"] is True)[:_MOST_DETAILED]
+    left_out = len(devices) - _MOST_DETAILED
+    return {"devices": {name: devices[name] for name in chosen}, "devices_left_out": left_out}
 
 
 async def _cancelled(tasks: Iterable[asyncio.Task[Any]]) -> None:

@@ -6,7 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
+import orjson
 import pytest
 
 from bus import instants
@@ -398,3 +400,25 @@ def test_a_stop_does_not_cut_off_what_is_on_its_way_to_the_disk() -> None:
     ids = [event.id for event in bench.events]
     assert len(ids) == len(set(ids))
     assert bench.events[-1].data["reason"] == "stopped"
+
+
+def test_the_figures_of_very_many_devices_fit_into_a_message_and_tell_of_the_missing_first() -> None:
+    bench = Bench()
+
+    def gone(_: float) -> Values:
+        raise DeviceError("x" * 500, reason="refused")
+
+    def fine(_: float) -> Values:
+        return FINE
+
+    devices = [
+        bench.device(f"rig_{number:03d}", answer=gone if number > 295 else fine) for number in range(300)
+    ]
+    said: list[dict[str, Any]] = []
+    bench.play(10, *devices, then=lambda b: said.append(b.runner.status()))
+
+    (status,) = said
+    assert status["connected"] == 296
+    assert len(orjson.dumps(status)) < 100_000
+    assert {f"rig_{number}/victron" for number in range(296, 300)} < status["devices"].keys()
+    assert len(status["devices"]) + status["devices_left_out"] == 300
