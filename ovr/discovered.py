@@ -65,11 +65,14 @@ class Discovered:
         }
 
     def lines(self) -> Iterator[str]:
-        """Tell it to people, with every value."""
+        """Tell it to people, with every reading that has a value."""
         yield self.title
-        width = max(map(len, self.values), default=0)
-        for name, value in self.values.items():
+        told = {name: value for name, value in self.values.items() if value is not None}
+        width = max(map(len, told), default=0)
+        for name, value in told.items():
             yield f"  {name:<{width}}  {shown(name, value)}"
+        if silent := len(self.values) - len(told):
+            yield f"  {silent} more have no value now"
         for alarm in self.alarms:
             if alarm.level is not None:
                 words = " ".join(part for part in (alarm.alarm, alarm.phase, alarm.text) if part)
@@ -97,11 +100,9 @@ def toml(table: str, entry: Mapping[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def shown(name: str, value: float | None) -> str:
+def shown(name: str, value: float) -> str:
     """Write a reading with its unit, or the word that a code stands for."""
     known = MEASUREMENTS.get(name)
-    if value is None:
-        return "no value"
     if known is None or known.unit == "code":
         word = known.codes.get(int(value), "") if known is not None and value.is_integer() else ""
         return f"{value:g} ({word})" if word else f"{value:g}"

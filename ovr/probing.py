@@ -9,21 +9,18 @@ import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Final
+from typing import Final
 
-from ovr.discovered import Discovered, toml
+from ovr import probes
+from ovr.discovered import Discovered
 from ovr.scanning import Target
-from producers.adapter import AlarmSeen, DeviceError
+from producers.adapter import DeviceError
 from producers.modbus import maps as modbus_maps
 from producers.modbus import probe
-from producers.ups.adapter import UpsAdapter
-from producers.ups.client import PORT, Upsd
-from producers.ups.options import system_id_of
+from producers.ups import client
 from schemas.errors import ConfigurationError
 
 _AT_ONCE: Final = 16
-_UPSD_WITHIN_S: Final = 5.0
-_MODBUS_WITHIN_S: Final = 90.0
 
 
 class Protocol(StrEnum):
@@ -31,9 +28,14 @@ class Protocol(StrEnum):
 
     MODBUS = "modbus"
     UPS = "ups"
+    VICTRON = "victron"
 
 
-PORTS: Final = {502: Protocol.MODBUS, 3493: Protocol.UPS}
+PORTS: Final = {
+    probe.PORT: Protocol.MODBUS,
+    client.PORT: Protocol.UPS,
+    probes.MQTT_PORT: Protocol.VICTRON,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,8 @@ class Wanted:
         """Give what is to be spoken on a port."""
         if self.protocol is not None:
             return [self.protocol]
+        if port == probes.MQTT_TLS_PORT:
+            return [Protocol.VICTRON]
         return [PORTS[port]] if port in PORTS else list(Protocol)
 
 
@@ -113,9 +117,7 @@ async def _probe(target: Target, wanted: Wanted, problems: dict[str, str]) -> li
     faults = []
     for protocol in wanted.of_port(target.port):
         try:
-            if found := await (
-                probe_ups(target) if protocol is Protocol.UPS else probe_modbus(target, wanted)
-            ):
+            if found := await _ask(protocol, target, wanted):
                 return found
             faults.append("nothing that we know answers")
         except DeviceError as error:
@@ -124,74 +126,11 @@ async def _probe(target: Target, wanted: Wanted, problems: dict[str, str]) -> li
     return []
 
 
-async def probe_modbus(target: Target, wanted: Wanted) -> list[Discovered]:
-    """Ask a Modbus address for all its units.
-
-    Raises:
-        DeviceError: nobody is there.
-    """
-    try:
-        async with asyncio.timeout(_MODBUS_WITHIN_S):
-            answers = await probe.probe(target.host, target.port, wanted.units, wanted.maps)
-    except TimeoutError as error:
-        raise DeviceError(f"{target} does not answer Modbus requests", reason="timeout") from error
-    first = {found.unit: found for found in reversed(answers)}  # in order of the maps' priority
-    return [_of_modbus(target, one, alternative=first[one.unit] is not one) for one in answers]
-
-
-def _of_modbus(target: Target, found: probe.Found, *, alternative: bool) -> Discovered:
-    texts: list[str] = []
-    if found.block is not None:
-        texts.append(
-            f"{found.block.id}: {found.block.meaning}; nothing of it is polled until it is confirmed"
-        )
-        for address, value, name in found.block.rows:
-            likely = f"  {name}?" if name else ""
-            texts.append(f"  0x{address:04X}  {'no value' if value is None else f'{value:.7g}'}{likely}")
-        if not found.block.confirmed:
-            texts.append("its values do not tell which order is right: compare them with the display")
-    return Discovered(
-        "modbus",
-        f"{target} unit {found.unit}",
-        found.map,
-        found.description,
-        found.values,
-        found.alarms,
-        texts=texts,
-        notes=found.warnings,
-        entry=found.entry,
-        alternative=alternative,
-    )
-
-
-async def probe_ups(target: Target) -> list[Discovered]:
-    """Ask an upsd for its UPSes.
-
-    Raises:
-        DeviceError: it is no upsd.
-    """
-    upsd = Upsd(target.host, target.port)
-    try:
-        async with asyncio.timeout(_UPSD_WITHIN_S):
-            names = await upsd.ups()
-        return [await _probe_one_ups(upsd, target, name) for name in sorted(names)]
-    except TimeoutError as error:
-        raise DeviceError(f"{target} does not speak NUT", reason="timeout") from error
-    finally:
-        upsd.close()
-
-
-async def _probe_one_ups(upsd: Upsd, target: Target, name: str) -> Discovered:
-    said: dict[str, Any] = {"host": target.host}
-    said |= {"port": target.port} if target.port != PORT else {}
-    said |= {"ups": name, "system_id": system_id_of(name)}
-    address, entry = f"{name}@{target}", toml("producers.ups.upsd", said)
-    adapter = UpsAdapter(upsd, name)
-    try:
-        async with asyncio.timeout(_UPSD_WITHIN_S):
-            read = await adapter.read()
-            description = await adapter.describe()
-    except (DeviceError, TimeoutError) as error:
-        return Discovered("ups", address, "ups", notes=[str(error) or "it does not answer"], entry=entry)
-    alarms = tuple(seen for seen in read.seen if isinstance(seen, AlarmSeen))
-    return Discovered("ups", address, "ups", description, read.values, alarms, entry=entry)
+async def _ask(protocol: Protocol, target: Target, wanted: Wanted) -> list[Discovered]:
+    match protocol:
+        case Protocol.MODBUS:
+            return await probes.probe_modbus(target, wanted.units, wanted.maps)
+        case Protocol.UPS:
+            return await probes.probe_ups(target)
+        case Protocol.VICTRON:
+            return await probes.probe_gx(target)

@@ -79,7 +79,7 @@ async def knock(
     async def walk() -> None:
         nonlocal done
         for one in left:
-            if await _accepts(one, timeout_s):
+            if await accepts(one, timeout_s):
                 answered(one)
             done += 1
             progress(done)
@@ -89,7 +89,8 @@ async def knock(
             group.create_task(walk())
 
 
-async def _accepts(one: Target, timeout_s: float) -> bool:
+async def accepts(one: Target, timeout_s: float) -> bool:
+    """Tell whether a connection can be made."""
     try:
         async with asyncio.timeout(timeout_s):
             _, writer = await asyncio.open_connection(one.host, one.port)

@@ -1,6 +1,7 @@
 """`ovr devices`: what is supported, what is out there, and what site.toml should say about it."""
 
 import asyncio
+import logging
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -86,6 +87,7 @@ def probe(
     from ovr.probing import Found, Wanted, probe_all
     from ovr.scanning import targets
 
+    _hush()
     wanted, found = Wanted.of(protocol, unit, map_), Found()
     asyncio.run(probe_all(targets([address], wanted.ports), wanted, found))
     _finish(found, values=True, json=json)
@@ -127,6 +129,7 @@ def discover(
 
     if not targets_file and not ranges:
         raise typer.BadParameter("give --range or --targets", param_hint="--range")
+    _hush()
     wanted, found = Wanted.of(protocol, unit, map_), Found()
     there = spelled_out([*(ranges or []), *_lines(targets_file or [])], wanted.ports)
     _confirm(len({one.host for one in there}), yes=yes)
@@ -143,6 +146,12 @@ def discover(
     except KeyboardInterrupt:
         found.interrupted = True
     _finish(found, values=False, json=json)
+
+
+def _hush() -> None:
+    """Leave out what producers log: here it is told as the result."""
+    if not logging.getLogger().isEnabledFor(logging.DEBUG):
+        logging.getLogger("producers").setLevel(logging.CRITICAL)
 
 
 def _confirm(count: int, *, yes: bool) -> None:

@@ -9,9 +9,10 @@ import subprocess
 import sys
 import threading
 import tomllib
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import orjson
 import pytest
@@ -23,13 +24,17 @@ from ovr.main import app
 from producers.clock import SystemClock
 from producers.modbus.maps import all_maps
 from producers.modbus.source import ModbusSource
+from producers.simulator.gx_server import GxOptions
 from producers.simulator.layouts import catalogue
 from producers.simulator.modbus_server import ModbusServer
 from producers.source import Setting
 from producers.ups.source import UpsSource
+from producers.victron.source import VictronSource
+from tests import gx_site
 from tests.nut import ON_LINE, Nut, start_nut
 from tests.waiting import until
 
+T = TypeVar("T")
 OK, NOTHING, USAGE, CONFIGURATION, INTERRUPTED = 0, 1, 2, 78, 130
 METER: dict[str, float | None] = {
     "ac_frequency_hz": 50.0,
@@ -46,28 +51,48 @@ METER: dict[str, float | None] = {
 
 
 @contextmanager
-def meters(*layouts: str) -> Iterator[list[ModbusServer]]:
-    """Run simulated meters in a thread of their own."""
+def served(*servers: AbstractAsyncContextManager[T]) -> Iterator[list[T]]:
+    """Run servers in a thread of their own."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
-    servers = [ModbusServer(catalogue.units(layout, lambda: METER)) for layout in layouts]
+
+    async def entered(server: AbstractAsyncContextManager[T]) -> T:
+        return await server.__aenter__()
+
+    async def left(server: AbstractAsyncContextManager[T]) -> None:
+        await server.__aexit__(None, None, None)
+
     try:
-        for server in servers:
-            asyncio.run_coroutine_threadsafe(server.start(), loop).result(10)
-        yield servers
+        yield [asyncio.run_coroutine_threadsafe(entered(server), loop).result(20) for server in servers]
     finally:
         for server in servers:
-            asyncio.run_coroutine_threadsafe(server.close(), loop).result(10)
+            asyncio.run_coroutine_threadsafe(left(server), loop).result(20)
         loop.call_soon_threadsafe(loop.stop)
         thread.join(10)
         loop.close()
 
 
+@asynccontextmanager
+async def meter(layout: str) -> AsyncIterator[str]:
+    server = ModbusServer(catalogue.units(layout, lambda: METER))
+    await server.start()
+    try:
+        yield f"127.0.0.1:{server.port}"
+    finally:
+        await server.close()
+
+
+@asynccontextmanager
+async def gx(directory: Path, options: GxOptions | None = None) -> AsyncIterator[str]:
+    async with gx_site.running(directory, gx_site.Rig().services(), options) as server:
+        yield f"127.0.0.1:{server.port}"
+
+
 @pytest.fixture(scope="module")
 def acuvim() -> Iterator[str]:
-    with meters("acuvim_ii") as (server,):
-        yield f"127.0.0.1:{server.port}"
+    with served(meter("acuvim_ii")) as (address,):
+        yield address
 
 
 @pytest.fixture(scope="module")
@@ -160,6 +185,27 @@ def test_all_upses_of_an_upsd_are_told(nut: Nut, tmp_path: Path) -> None:
     assert [spec.system_id for spec in specs] == ["ups_foh", "ups_rack"]
 
 
+def test_a_gx_tells_its_portal_its_devices_and_what_they_read(tmp_path: Path) -> None:
+    with served(gx(tmp_path)) as (address,):
+        said = ovr("probe", address, "--protocol", "victron")
+
+    assert said.exit_code == OK, said.output
+    assert "vebus/276: MultiPlus" in said.output
+    assert re.search(r"soc_pct +80 %", said.output)
+    assert re.search(r"\d+ more have no value now", said.output)
+    (entry,) = entries(said.output)["victron"]["gx"]  # type: ignore[call-overload]
+    assert entry["system_id"] == "gx_b00001"
+    VictronSource(setting(tmp_path, {"gx": [entry]}))
+
+
+def test_a_gx_that_wants_a_password_says_so(tmp_path: Path) -> None:
+    with served(gx(tmp_path, GxOptions(password="secret"))) as (address,):
+        said = ovr("probe", address, "--protocol", "victron")
+
+    assert said.exit_code == NOTHING
+    assert "refuses us" in said.output
+
+
 def test_nobody_there_is_told_and_is_status_1() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         free = taken.getsockname()[1]
@@ -195,9 +241,9 @@ def test_what_cannot_be_is_said(words: list[str], status: int, told: str) -> Non
 
 
 def test_a_list_of_addresses_is_searched_and_told_in_its_order(acuvim: str, tmp_path: Path) -> None:
-    with meters("acuvim_l") as (server,):
+    with served(meter("acuvim_l")) as (other,):
         listed = tmp_path / "targets.txt"
-        listed.write_text(f"# the site\n\n127.0.0.1:{server.port}  # hall 3\n{acuvim}\n127.0.0.1:1\n")
+        listed.write_text(f"# the site\n\n{other}  # hall 3\n{acuvim}\n127.0.0.1:1\n")
 
         said = ovr("discover", "--targets", str(listed), "--protocol", "modbus", "--json")
 
