@@ -10,7 +10,7 @@ import pytest
 from producers.adapter import DeviceError
 from producers.modbus.connection import Connection, Connections, UnitRegisters
 from producers.modbus.registers import RefusedError
-from tests.modbus_servers import RawServer, Request, raw, simulated, well_behaved
+from tests.modbus_peers import RawServer, Request, raw, simulated, well_behaved
 
 SHORT_S = 0.2
 

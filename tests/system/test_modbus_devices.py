@@ -17,7 +17,7 @@ from producers.modbus.maps import Map, all_maps
 from producers.modbus.source import ModbusSource
 from producers.source import Setting
 from schemas.errors import ConfigurationError
-from tests.modbus_servers import RawServer, Request, raw, simulated
+from tests.modbus_peers import RawServer, Request, raw, simulated
 from tests.modbus_words import acuvim_ii, f32
 
 Registers = Mapping[int, Sequence[int]]

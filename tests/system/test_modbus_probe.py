@@ -10,7 +10,7 @@ from producers.adapter import DeviceError
 from producers.modbus.entry import entries
 from producers.modbus.maps import all_maps
 from producers.modbus.probe import Found, discover, probe
-from tests.modbus_servers import Request, raw, simulated
+from tests.modbus_peers import Request, raw, simulated
 from tests.modbus_words import acuvim_ii, acuvim_l_fast, f32
 
 
