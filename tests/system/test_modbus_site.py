@@ -31,9 +31,21 @@ USUAL = {
     "wh": 2_000_000.0, "varh": 300_000.0, "vah": 2_100_000.0, "ah": 100.0,
     "pct": 50.0, "c": 25.0, "s": 7_200.0, "ohm": 900.0,
 }  # fmt: skip
-CODES: dict[str, float] = {"ac_load_type_code": 76, "ac_in_source_code": 1, "state_code": 9, "mode_code": 3}
-SIGNED = ("ac_", "grid_", "battery_", "genset_", "invertercharger_", "vebus_", "dc_system_", "load_")
-ASKED_FOR = ("ac_frequency_hz", "ac_l1_voltage_v", "ac_l1_current_a", "ac_l1_power_w")
+CODES: dict[str, float] = {
+    "ac_load_type_code": 76,
+    "ac_in_source_code": 1,
+    "state_code": 9,
+    "mode_code": 3,
+    "inverter_vendor_state_code": 307,
+}
+SIGNED = (
+    *("ac_", "grid_", "battery_", "genset_", "invertercharger_", "vebus_", "dc_system_"),
+    *("load_in_", "load_out_"),
+)
+ASKED_FOR = (
+    *("ac_frequency_hz", "ac_l1_voltage_v", "ac_l1_current_a", "ac_l1_power_w"),
+    *("battery_voltage_v", "soc_pct"),
+)
 
 
 @dataclass(frozen=True)
@@ -79,6 +91,12 @@ DEVICES = [
     Device("acuvim_l", "acuvim_l"),
     Device("acuvim_l_fast", "acuvim_l_fast"),
     Device("acuvim_3", "acuvim_3"),
+    Device("sungrow_sh", "sungrow_sh"),
+    Device("sma_sunny_island", "sma_sunny_island", unit=3, more=("battery_power_w",)),
+    Device("deye_hybrid_3p", "deye_hybrid"),
+    Device("deye_hybrid_3p", "deye_hybrid_hv", parameters={"power_scale": 10}),
+    Device("victron_gx_system", "victron_gx", unit=100, given={"battery_voltage_v": 52.3}),
+    Device("victron_gx_battery", "victron_gx", unit=225, given={"battery_voltage_v": 52.34}),
     Device("acuvim_3400", "acuvim_l_fast", confirm={"block_3400": AT_3400}, unread=NOT_AT_3400),
 ]
 
@@ -142,13 +160,21 @@ async def close(made: ModbusSource) -> None:
         await spec.adapter.close()
 
 
-def told_and_read(
-    device: Device, tmp_path: Path, *, exporting: bool = False
-) -> tuple[Readings, Readings, Mapping[str, float]]:
+def telling(
+    device: Device, *, exporting: bool = False
+) -> tuple[Readings, Mapping[int, Registers], Mapping[str, float]]:
+    """Make a device that tells all it can, and say what and how finely."""
     told: Readings = {}
     made = units(device.layout, lambda: told, **device.options)
     finest = dict(names_in(made[device.unit], device.face))
     told |= readings(finest, device.given, exporting=exporting)
+    return told, made, finest
+
+
+def told_and_read(
+    device: Device, tmp_path: Path, *, exporting: bool = False
+) -> tuple[Readings, Readings, Mapping[str, float]]:
+    told, made, finest = telling(device, exporting=exporting)
 
     async def read() -> Readings:
         async with served(made) as server:
@@ -190,7 +216,7 @@ def test_all_that_the_device_tells_is_read(device: Device, tmp_path: Path) -> No
     "device", [device for device in DEVICES if all_maps()[device.map].automatic], ids=name_of
 )
 def test_a_device_is_known_by_its_answers(device: Device, tmp_path: Path) -> None:
-    made = units(device.layout, lambda: dict(readings(ASKED_FOR, {}, exporting=False)), **device.options)
+    _, made, _ = telling(device)
 
     async def look() -> str:
         async with served(made) as server:
