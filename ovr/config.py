@@ -127,6 +127,19 @@ class DetectionSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class MaintenanceSettings:
+    """What is to be maintained when, besides schemas/maintenance.toml.
+
+    Attributes:
+        items: more items, or others in their place, by name.
+        done: by system and item, the hours on the counter when it was last done.
+    """
+
+    items: Mapping[str, Any] = field(default_factory=dict)
+    done: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class ProducerSettings:
     """One producer: its name at the broker, its kind, and what else its table says."""
 
@@ -158,6 +171,7 @@ class Site:
     series: SeriesSettings = SeriesSettings()
     clock: ClockSettings = ClockSettings()
     detection: DetectionSettings = DetectionSettings()
+    maintenance: MaintenanceSettings = MaintenanceSettings()
     aliases: Mapping[str, str] = field(default_factory=dict)
     producers: tuple[ProducerSettings, ...] = ()
 
@@ -181,8 +195,9 @@ def load(path: Path | None, environment: Mapping[str, str]) -> Site:
     reading = Reading(str(path or "site.toml"), path.parent.absolute() if path else Path())
     producers = _producers(said.pop("producers", {}), reading.where)
     detection = _detection(said.pop("detection", {}), reading)
-    site = reading.table(Site, said, skip=("producers", "detection"))
-    site = replace(site, producers=producers, detection=detection)
+    maintenance = _maintenance(said.pop("maintenance", {}), reading.where)
+    site = reading.table(Site, said, skip=("producers", "detection", "maintenance"))
+    site = replace(site, producers=producers, detection=detection, maintenance=maintenance)
     site = reading.override(site, _variables(environment), PREFIX)
     _check(site, reading.where)
     return site
@@ -218,6 +233,19 @@ def _detection(said: Any, reading: Reading) -> DetectionSettings:
         raise ConfigurationError(f"{reading.where}: write detection as a table, and [detection.systems.<id>]")
     settings = reading.table(DetectionSettings, said, "detection.", skip=("systems",))
     return replace(settings, systems=systems)
+
+
+def _maintenance(said: Any, where: str) -> MaintenanceSettings:
+    if not isinstance(said, dict) or said.keys() - {"items", "done"}:
+        raise ConfigurationError(f"{where}: maintenance has the tables items and done")
+    items, done = said.get("items", {}), said.get("done", {})
+    numbers = isinstance(done, dict) and all(
+        isinstance(of_system, dict) and all(isinstance(hours, int | float) for hours in of_system.values())
+        for of_system in done.values()
+    )
+    if not isinstance(items, dict) or not numbers:
+        raise ConfigurationError(f"{where}: write [maintenance.done.<system>] with hours by item")
+    return MaintenanceSettings(items, done)
 
 
 def _check(site: Site, where: str) -> None:
@@ -263,6 +291,7 @@ __all__ = [
     "ClockSettings",
     "DetectionSettings",
     "Listen",
+    "MaintenanceSettings",
     "ProducerSettings",
     "RecorderSettings",
     "SeriesSettings",

@@ -31,6 +31,7 @@ COMMANDS: Mapping[str, str] = {
     "replay": "ovr.commands.stream:replay",
     "play": "ovr.commands.play:play",
     "state": "ovr.commands.models:state",
+    "counters": "ovr.commands.counters:app",
     "rebuild": "ovr.commands.models:rebuild",
     "verify": "ovr.commands.models:verify",
     "devices": "ovr.commands.devices:app",

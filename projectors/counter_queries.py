@@ -186,11 +186,18 @@ class Counters:
         return number * HOUR_US / window_us
 
     def statistics(
-        self, type_: str, now_us: int, days: int = TABLE.trend.days, system_id: str | None = None
+        self,
+        type_: str,
+        now_us: int,
+        days: int = TABLE.trend.days,
+        *,
+        since_us: int | None = None,
+        system_id: str | None = None,
     ) -> Statistics:
-        """Return the figures of one type over some days up to now."""
+        """Return the figures of one type over some days up to now, or from `since_us` on."""
         keys = self._keys(type_, system_id)
-        begin_us = max(now_us - days * DAY_US, min(self._since(system_id), now_us))
+        asked_us = now_us - days * DAY_US if since_us is None else since_us
+        begin_us = max(asked_us, min(self._since(system_id), now_us))
         middle_us = (begin_us + now_us) // 2
         first, second = (
             count(self._db, keys, begin_us, middle_us),
@@ -208,6 +215,28 @@ class Counters:
             first_us=first_us,
             last_us=last_us,
         )
+
+    def matrix(
+        self, since_us: int, until_us: int, system_id: str | None = None
+    ) -> dict[tuple[str, str], int]:
+        """Return how many there were in a period, by system and type."""
+        keys = {row[0]: (row[1], row[2]) for row in self._rows(system_id) if row[3] == CONFIRMED}
+        found = counts(self._db, since_us, until_us, self._some(system_id))
+        return {keys[key]: number for key, number in found.items() if key in keys and number}
+
+    def by_day(self, since_us: int, until_us: int, system_id: str | None = None) -> dict[str, dict[int, int]]:
+        """Return how many there were on each day (of the epoch, UTC) that the period touches, by type."""
+        keys = {row[0]: row[2] for row in self._rows(system_id) if row[3] == CONFIRMED}
+        where = "" if system_id is None else f"key IN ({_marks(keys)}) AND "
+        rows = self._db.execute(
+            f"SELECT key, day, count FROM days WHERE {where}day >= ? AND day < ?",  # noqa: S608 - marks only
+            (*(() if system_id is None else keys), since_us // DAY_US, -(-until_us // DAY_US)),
+        )
+        found: dict[str, dict[int, int]] = defaultdict(lambda: defaultdict(int))
+        for key, day, number in rows:
+            if key in keys:
+                found[keys[key]][day] += number
+        return found
 
     def health(self, now_us: int, system_id: str | None = None) -> Health:
         """Score a system, or the fleet, by what was confirmed in the last days."""

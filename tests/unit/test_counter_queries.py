@@ -118,7 +118,7 @@ def test_a_trend_is_more_than_a_fifth_between_the_halves_of_the_time(
 def test_the_trend_splits_the_period_at_its_middle_time_not_at_its_middle_element() -> None:
     burst = [happened("battery_low", 2 * DAY + n) for n in range(8)]
     with counting([*burst, happened("battery_low", 20 * DAY)]) as counters:
-        found = counters.statistics("ups.battery_low", NOW_US, 30, "rig_01")
+        found = counters.statistics("ups.battery_low", NOW_US, 30, system_id="rig_01")
 
     assert (found.recent, found.trend) == (9, "increasing")
 
@@ -126,9 +126,9 @@ def test_the_trend_splits_the_period_at_its_middle_time_not_at_its_middle_elemen
 def test_the_daily_average_is_over_the_time_it_was_observed() -> None:
     said = [happened("ac_power_loss", n * HOUR) for n in range(1, 7)]
     with counting(said, observed_s=2 * DAY) as counters:
-        young = counters.statistics("ups.ac_power_loss", NOW_US, 30, "rig_01")
+        young = counters.statistics("ups.ac_power_loss", NOW_US, 30, system_id="rig_01")
     with counting(said) as counters:
-        old = counters.statistics("ups.ac_power_loss", NOW_US, 30, "rig_01")
+        old = counters.statistics("ups.ac_power_loss", NOW_US, 30, system_id="rig_01")
 
     assert (young.days, young.daily_average) == (2.0, 3.0)
     assert (old.days, old.daily_average) == (30.0, 0.2)

@@ -1,0 +1,221 @@
+"""Reports of the counters as documents: summary, detailed and trends, of any period, a system or the fleet.
+
+Pure but for reading the counters. Rules that must stay true here:
+- a document follows from the counters, the period and the choice alone: no clock, no random numbers;
+- totals add up: of types to categories, of categories to the whole, of systems to the fleet.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from bus.instants import SECOND_US, text
+from projectors.counter_periods import DAY_US
+from projectors.counter_queries import Counters, Durations, Happened, Statistics
+from schemas.occurrences import TABLE
+
+KINDS: Final = ("summary", "detailed", "trends")
+_TOP = 5
+_MOST_HISTORY = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """From `since_us` to before `until_us`."""
+
+    since_us: int
+    until_us: int
+
+    @property
+    def days(self) -> float:
+        """Give its length."""
+        return (self.until_us - self.since_us) / DAY_US
+
+
+def report(counters: Counters, kind: str, period: Period, system_id: str | None = None) -> dict[str, Any]:
+    """Make a report.
+
+    Args:
+        counters: to be asked.
+        kind: one of `KINDS`.
+        period: what of it is reported.
+        system_id: of this system; of the fleet when left out.
+    """
+    body: Callable[[Counters, Period, str | None], dict[str, Any]] = {
+        "summary": _summary,
+        "detailed": _detailed,
+        "trends": _trends,
+    }[kind]
+    return {
+        "report_type": kind,
+        "system_id": system_id,
+        "from": text(period.since_us),
+        "to": text(period.until_us),
+        "period_days": round(period.days, 3),
+        "position": counters.position(),
+        **body(counters, period, system_id),
+    }
+
+
+def _summary(counters: Counters, period: Period, system_id: str | None) -> dict[str, Any]:
+    matrix = counters.matrix(period.since_us, period.until_us, system_id)
+    types: Counter[str] = Counter()
+    systems: Counter[str] = Counter()
+    for (system, type_), number in matrix.items():
+        types[type_] += number
+        systems[system] += number
+    return {
+        "total_events": types.total(),
+        "health": _health(counters, period, system_id),
+        "event_categories": {
+            category: _category(category, name, types) for category, name in TABLE.categories.items()
+        },
+        "durations": _durations(counters, period, system_id),
+        "systems": [
+            {"system_id": system, "events": number, "health": _health(counters, period, system)}
+            for system, number in sorted(systems.items(), key=lambda one: (-one[1], one[0]))
+        ],
+    }
+
+
+def _detailed(counters: Counters, period: Period, system_id: str | None) -> dict[str, Any]:
+    found = counters.history(
+        system_id=system_id, since_us=period.since_us, until_us=period.until_us, limit=_MOST_HISTORY
+    )
+    return {
+        **_summary(counters, period, system_id),
+        "types": [_statistics(one) for one in _all_statistics(counters, period, system_id)],
+        "resets": [
+            {**one, "time": text(one["time_us"])}
+            for one in counters.resets(system_id)
+            if period.since_us <= one["time_us"] < period.until_us
+        ],
+        "history": [happened(one) for one in found],
+        "history_is_cut": len(found) == _MOST_HISTORY,
+    }
+
+
+def _trends(counters: Counters, period: Period, system_id: str | None) -> dict[str, Any]:
+    days = counters.by_day(period.since_us, period.until_us, system_id)
+    first = period.since_us // DAY_US
+    number = max(1, -(-period.until_us // DAY_US) - first)
+    rows = []
+    for one in _all_statistics(counters, period, system_id):
+        daily = days.get(one.occurrence.type, {})
+        rows.append(_statistics(one) | {"daily": [daily.get(first + n, 0) for n in range(number)]})
+    return {
+        "total_events": sum(row["recent_count"] for row in rows),
+        "health": _health(counters, period, system_id),
+        "first_day": text(first * DAY_US)[:10],
+        "types": rows,
+    }
+
+
+def _all_statistics(counters: Counters, period: Period, system_id: str | None) -> list[Statistics]:
+    matrix = counters.matrix(period.since_us, period.until_us, system_id)
+    types = sorted({type_ for _, type_ in matrix}, key=lambda type_: (_rank(type_), type_))
+    return [
+        counters.statistics(type_, period.until_us, since_us=period.since_us, system_id=system_id)
+        for type_ in types
+    ]
+
+
+def _rank(type_: str) -> int:
+    return list(TABLE.categories).index(TABLE.get(type_).category)
+
+
+def _category(category: str, name: str, types: Mapping[str, int]) -> dict[str, Any]:
+    inside = [(type_, number) for type_, number in types.items() if TABLE.get(type_).category == category]
+    top = sorted(inside, key=lambda one: (-one[1], one[0]))[:_TOP]
+    return {
+        "name": name,
+        "total_count": sum(number for _, number in inside),
+        "event_types": len(inside),
+        "top_events": [[TABLE.get(type_).label, number] for type_, number in top],
+    }
+
+
+def _health(counters: Counters, period: Period, system_id: str | None) -> dict[str, Any]:
+    found = counters.health(period.until_us, system_id)
+    said: dict[str, Any] = {
+        "score": found.score,
+        "grade": found.grade.upper(),
+        "factors": [
+            {
+                "event_type": one.occurrence.label,
+                "severity": one.occurrence.severity.upper(),
+                "recent_count": one.recent,
+                "points": one.points,
+            }
+            for one in found.factors
+        ],
+    }
+    return said if system_id is not None else said | {"worst_system": found.worst}
+
+
+def _durations(counters: Counters, period: Period, system_id: str | None) -> list[dict[str, Any]]:
+    found = [
+        counters.durations(type_, period.until_us, period.since_us, system_id)
+        for type_ in TABLE.occurrences
+        if TABLE.ended_by(type_) is not None
+    ]
+    return [_duration(one) for one in found if one.number]
+
+
+def _duration(one: Durations) -> dict[str, Any]:
+    opened = one.open_since_us
+    return {
+        "event_type": one.occurrence.label,
+        "number": one.number,
+        "total_s": round(one.total_s, 3),
+        "longest_s": round(one.longest_s, 3),
+        "open_since": text(opened) if opened is not None else None,
+    }
+
+
+def _statistics(one: Statistics) -> dict[str, Any]:
+    return {
+        "event_type": one.occurrence.label,
+        "category": one.occurrence.category,
+        "severity": one.occurrence.severity.upper(),
+        "meaning": one.occurrence.counts,
+        "total_count": one.total,
+        "recent_count": one.recent,
+        "observed_days": round(one.days, 3),
+        "daily_average": one.daily_average,
+        "trend": one.trend,
+        "first_occurrence": text(one.first_us) if one.first_us is not None else None,
+        "last_occurrence": text(one.last_us) if one.last_us is not None else None,
+    }
+
+
+def happened(one: Happened) -> dict[str, Any]:
+    """Describe one occurrence."""
+    said = {
+        "time": text(one.time_us),
+        "system_id": one.system_id,
+        "event_type": one.occurrence.label,
+        "severity": one.occurrence.severity.upper(),
+        "stage": one.stage,
+        "position": one.position,
+        "cause": one.cause,
+        "device": one.device,
+        "measurement": one.measurement,
+        "measured": one.measured,
+        "threshold": one.threshold,
+        "duration_s": one.duration_s,
+        "detail": one.detail,
+    }
+    return {name: value for name, value in said.items() if value is not None}
+
+
+def whole_days(now_us: int, days: int, offset_us: int = 0) -> Period:
+    """Give the last whole days before now, as a place that is `offset_us` ahead of UTC counts them."""
+    until_us = (now_us + offset_us) // DAY_US * DAY_US - offset_us
+    return Period(until_us - days * DAY_US, until_us)
+
+
+def last_days(now_us: int, days: float) -> Period:
+    """Give so many days up to now."""
+    return Period(now_us - round(days * 86_400) * SECOND_US, now_us)

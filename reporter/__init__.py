@@ -1,0 +1,1 @@
+"""Documents as people read them: text, CSV and HTML. What is in them was decided before."""
