@@ -8,6 +8,7 @@ Rules that must stay true here:
 """
 
 import asyncio
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
@@ -24,6 +25,8 @@ _REASONS = {
     "ACCESS-DENIED": ("refused", "upsd denies access to this user or address"),
     "INVALID-USERNAME": ("refused", "upsd does not take the user name"),
     "INVALID-PASSWORD": ("refused", "upsd does not take the password"),
+    "FEATURE-NOT-CONFIGURED": ("refused", "upsd has no certificate, so it cannot encrypt"),
+    "FEATURE-NOT-SUPPORTED": ("refused", "this upsd cannot encrypt"),
 }
 
 
@@ -32,10 +35,17 @@ class Upsd:
 
     Args:
         username: told to upsd when given; reading needs none unless its administrator wants one.
+        tls: encrypt (STARTTLS), and trust what this trusts.
     """
 
     def __init__(
-        self, host: str, port: int = PORT, *, username: str | None = None, password: str | None = None
+        self,
+        host: str,
+        port: int = PORT,
+        *,
+        username: str | None = None,
+        password: str | None = None,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self.address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         self._host, self._port = host, port
@@ -44,6 +54,7 @@ class Upsd:
             for word, said in (("USERNAME", username), ("PASSWORD", password))
             if said is not None
         ]
+        self._tls = tls
         self._turn = asyncio.Lock()
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
@@ -84,13 +95,22 @@ class Upsd:
                 return found
 
     async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        streams = self._streams = await asyncio.open_connection(self._host, self._port)
+        reader, writer = self._streams = await asyncio.open_connection(self._host, self._port)
+        if self._tls is not None:
+            await self._agreed(protocol.request("STARTTLS"))
+            await writer.start_tls(self._tls, server_hostname=self._host)
         for line in self._introduction:
-            streams[1].write(line)
-            if (said := protocol.words(await _line(streams[0])))[:1] != ["OK"]:
-                self.close()
-                raise Refusal(said[1] if said[:1] == ["ERR"] and len(said) > 1 else "UNKNOWN")
-        return streams
+            await self._agreed(line)
+        return reader, writer
+
+    async def _agreed(self, line: bytes) -> None:
+        """Say something that upsd has to agree to."""
+        assert self._streams is not None
+        reader, writer = self._streams
+        writer.write(line)
+        if (said := protocol.words(await _line(reader)))[:1] != ["OK"]:
+            self.close()
+            raise Refusal(said[1] if said[:1] == ["ERR"] and len(said) > 1 else "UNKNOWN")
 
     @contextmanager
     def _in_doubt_closed(self) -> Iterator[None]:
@@ -99,6 +119,10 @@ class Upsd:
         except Refusal as error:  # a whole answer: the connection is good
             reason, detail = _REASONS.get(error.word, ("refused", f"upsd says {error.word}"))
             raise DeviceError(detail, reason=reason) from error
+        except ssl.SSLCertVerificationError as error:
+            self.close()
+            detail = f"{self.address} shows a certificate that is not trusted: {error.verify_message}"
+            raise DeviceError(detail, reason="refused") from error
         except ConnectionRefusedError as error:
             raise DeviceError(f"no upsd listens at {self.address}", reason="refused") from error
         except (EOFError, OSError) as error:

@@ -12,7 +12,8 @@ from schemas.errors import ConfigurationError, InputError
 INTERVAL_MS = 2_000
 _TABLE = "[[producers.ups.upsd]]"
 _NUMBERS = {"port": 65_535, "interval_ms": 3_600_000, "timeout_ms": 600_000}
-_TEXTS = {"host", "ups", "system_id", "username", "password"}
+_TEXTS = {"host", "ups", "system_id", "username", "password", "ca_file"}
+_FLAGS = {"tls", "insecure"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,9 @@ class Entry:
     Attributes:
         ups: its name at upsd; all UPSes there when empty.
         system_id: of that UPS; empty when none is named.
+        tls: encrypt.
+        ca_file: the certificate that upsd must show, or who signed it; the system's authorities when empty.
+        insecure: any certificate will do.
     """
 
     host: str = "127.0.0.1"
@@ -32,11 +36,14 @@ class Entry:
     password: str | None = None
     interval_ms: int = INTERVAL_MS
     timeout_ms: int = 2_000
+    tls: bool = False
+    ca_file: str = ""
+    insecure: bool = False
 
     @property
-    def upsd(self) -> tuple[str, int, str | None, str | None]:
-        """Name the connection that it uses."""
-        return self.host, self.port, self.username, self.password
+    def upsd(self) -> "Entry":
+        """Name the connection that it uses: an entry without what is of one UPS."""
+        return replace(self, ups="", system_id="", interval_ms=INTERVAL_MS, timeout_ms=2_000)
 
     @property
     def device(self) -> tuple[str, int, str]:
@@ -75,6 +82,8 @@ def _entry(said: Mapping[str, Any]) -> Entry:
     for fault in _faults(said):
         raise ConfigurationError(f"{_TABLE} {fault}")
     entry = Entry(**said)
+    if (entry.ca_file or entry.insecure) and not entry.tls:
+        raise ConfigurationError(f"{_TABLE} {entry.host}: ca_file and insecure need tls = true")
     if not entry.ups:
         if entry.system_id:
             raise ConfigurationError(f"{_TABLE} system_id {entry.system_id} needs `ups`: its name at upsd")
@@ -92,7 +101,10 @@ def _faults(said: Mapping[str, Any]) -> Iterator[str]:
         if key in _NUMBERS:
             if type(value) is not int or not 0 < value <= _NUMBERS[key]:
                 yield f"{key} is a whole number from 1 to {_NUMBERS[key]}, not {value!r}"
+        elif key in _FLAGS:
+            if not isinstance(value, bool):
+                yield f"{key} is true or false, not {value!r}"
         elif key not in _TEXTS:
-            yield f"has no {key}: it knows {', '.join(sorted(_TEXTS | _NUMBERS.keys()))}"
+            yield f"has no {key}: it knows {', '.join(sorted(_TEXTS | _FLAGS | _NUMBERS.keys()))}"
         elif not isinstance(value, str) or not value or not value.isprintable():
             yield f"{key} is a printable text, not {'that' if key == 'password' else repr(value)}"

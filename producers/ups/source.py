@@ -9,6 +9,7 @@ Rules that must stay true here:
 import asyncio
 import json
 import logging
+import ssl
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -18,7 +19,7 @@ from producers.source import Setting, Source
 from producers.ups.adapter import UpsAdapter
 from producers.ups.client import Upsd
 from producers.ups.options import Entry, entries, system_id_of
-from schemas.errors import InputError
+from schemas.errors import ConfigurationError, InputError
 
 log = logging.getLogger(__name__)
 
@@ -37,8 +38,8 @@ class UpsSource(Source):
 
     def __init__(self, setting: Setting) -> None:
         self._state = setting.state
-        self._entries = entries(setting.options)
-        self._upsds: dict[tuple[str, int, str | None, str | None], Upsd] = {}
+        self._entries = _trusted(entries(setting.options))
+        self._upsds: dict[Entry, Upsd] = {}
         self._specs: dict[tuple[Entry, str], DeviceSpec] = {}
         self._known = self._remembered()
         self._listed: dict[str, frozenset[str]] = {}
@@ -48,7 +49,7 @@ class UpsSource(Source):
 
     def configure(self, options: Mapping[str, Any]) -> None:
         """Take new options."""
-        self._entries = entries(options)
+        self._entries = _trusted(entries(options))
         for unused in self._upsds.keys() - {entry.upsd for entry in self._entries}:
             self._upsds.pop(unused).close()
         self._look.set()
@@ -133,8 +134,13 @@ class UpsSource(Source):
 
     def _upsd(self, entry: Entry) -> Upsd:
         if entry.upsd not in self._upsds:
-            login = {"username": entry.username, "password": entry.password}
-            self._upsds[entry.upsd] = Upsd(entry.host, entry.port, **login)
+            self._upsds[entry.upsd] = Upsd(
+                entry.host,
+                entry.port,
+                username=entry.username,
+                password=entry.password,
+                tls=_trust(entry) if entry.tls else None,
+            )
         return self._upsds[entry.upsd]
 
     def _spec(self, entry: Entry, ups: str, system_id: str) -> DeviceSpec:
@@ -172,3 +178,28 @@ class UpsSource(Source):
         except (OSError, ValueError, AttributeError, InputError) as error:
             log.warning("cannot read %s, so UPSes are looked for anew: %s", self._state, error)
             return {}
+
+
+def _trusted(wanted: list[Entry]) -> list[Entry]:
+    """Check the files of certificates before anything changes."""
+    for entry in wanted:
+        if entry.tls:
+            _trust(entry)
+    return wanted
+
+
+def _trust(entry: Entry) -> ssl.SSLContext:
+    """Trust what an entry trusts.
+
+    Raises:
+        ConfigurationError: there is no such file.
+    """
+    try:
+        context = ssl.create_default_context(cafile=entry.ca_file or None)
+    except OSError as error:
+        raise ConfigurationError(f"cannot read {entry.ca_file}: {error}") from error
+    if entry.ca_file or entry.insecure:
+        context.check_hostname = False  # upsd's own certificate bears any name
+    if entry.insecure:
+        context.verify_mode = ssl.CERT_NONE
+    return context

@@ -428,6 +428,9 @@ class FakeSynchronised(SystemClock):
         ([{"ups": "a"}, {"ups": "a", "host": "10.0.0.9"}], "two UPSes called ups_a"),
         ({"host": "10.0.0.9"}, "double brackets"),
         ([{"password": "a\nb"}], "not that"),
+        ([{"insecure": True}], "need tls"),
+        ([{"tls": "yes"}], "true or false"),
+        ([{"tls": True, "ca_file": "/no/such.pem"}], "cannot read"),
     ],
 )
 def test_options_that_cannot_be_are_refused(upsd: Any, said: str, tmp_path: Path) -> None:

@@ -1,17 +1,23 @@
 """The client of NUT's protocol, against servers that behave badly."""
 
 import asyncio
+import ssl
+import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producers.adapter import DeviceError
+from producers.adapter import DeviceError, Read
+from producers.clock import SystemClock
+from producers.source import Setting
 from producers.ups import protocol
 from producers.ups.client import Upsd
 from producers.ups.protocol import ProtocolError
+from producers.ups.source import UpsSource
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 LIST = b'BEGIN LIST VAR rack\nVAR rack battery.charge "%d"\nEND LIST VAR rack\n'
@@ -233,6 +239,78 @@ def test_a_user_that_upsd_does_not_take_is_refused() -> None:
             with pytest.raises(DeviceError, match="user name") as caught:
                 await client.ups()
             assert caught.value.reason == "refused"
+
+    asyncio.run(read())
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    place = tmp_path_factory.mktemp("tls")
+    made, key = place / "upsd.pem", place / "upsd.key"
+    curve = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256")
+    said = ("-keyout", str(key), "-out", str(made), "-subj", "/CN=any-name", "-days", "2")
+    subprocess.run(["openssl", "req", "-x509", "-nodes", *curve, *said], check=True, capture_output=True)
+    return made, key
+
+
+def encrypting(certificate: tuple[Path, Path], heard: list[bytes]) -> Serve:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heard.append(await reader.readline())
+        writer.write(b"OK STARTTLS\n")
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*certificate)
+        with suppress(ssl.SSLError, ConnectionError):
+            await writer.start_tls(context)
+            for answer in (b"OK\n", LIST % 1):
+                heard.append(await reader.readline())
+                writer.write(answer)
+            await reader.read()
+
+    return serve
+
+
+@pytest.mark.parametrize("trust", ["ca_file", "insecure"])
+def test_a_connection_is_encrypted_before_anything_is_told(
+    certificate: tuple[Path, Path], trust: str, tmp_path: Path
+) -> None:
+    heard: list[bytes] = []
+    how = {"ca_file": str(certificate[0])} if trust == "ca_file" else {"insecure": True}
+
+    async def read() -> Read:
+        async with upsd(encrypting(certificate, heard)) as plain:
+            said = {"port": plain._port, "ups": "rack", "tls": True, "username": "monitor", **how}
+            state = tmp_path / "ups.json"
+            source = UpsSource(Setting("edge-01", tmp_path, state, SystemClock(), {"upsd": [said]}))
+            (spec,) = source.specs()
+            told = await spec.adapter.read()
+            source.configure({"upsd": []})
+            return told
+
+    assert asyncio.run(read()).values == {"soc_pct": 1.0}
+    assert heard == [b"STARTTLS\n", b"USERNAME monitor\n", b"LIST VAR rack\n"]
+
+
+def test_a_certificate_that_nobody_vouches_for_is_refused(certificate: tuple[Path, Path]) -> None:
+    heard: list[bytes] = []
+
+    async def read() -> None:
+        async with upsd(encrypting(certificate, heard)) as plain:
+            client = Upsd("127.0.0.1", plain._port, username="monitor", tls=ssl.create_default_context())
+            with pytest.raises(DeviceError, match="not trusted") as caught:
+                await client.variables("rack")
+            assert caught.value.reason == "refused"
+
+    asyncio.run(read())
+
+    assert b"USERNAME monitor\n" not in heard
+
+
+def test_an_upsd_that_cannot_encrypt_is_told_nothing() -> None:
+    async def read() -> None:
+        async with upsd(answers(b"ERR FEATURE-NOT-CONFIGURED\n", b"OK\n")) as plain:
+            client = Upsd("127.0.0.1", plain._port, tls=ssl.create_default_context())
+            with pytest.raises(DeviceError, match="no certificate"):
+                await client.variables("rack")
 
     asyncio.run(read())
 
