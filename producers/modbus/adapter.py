@@ -6,6 +6,7 @@ Rules that must stay true here:
 - a device whose powers would be wrong by a thousand is refused, with words that say what to set.
 """
 
+import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -70,6 +71,7 @@ class PollAdapter:
             self._replan(self._blocks)
         decoded = self._decoder(asked.answers)
         decoded, doubt = self._checked(decoded, asked.answers)
+        self._compare(decoded)
         return Read(decoded.values, decoded.alarms, "; ".join(filter(None, (asked.missing, doubt))))
 
     async def describe(self) -> Description | None:
@@ -109,6 +111,18 @@ class PollAdapter:
         device.watch.believe(other)
         self._replan(self._blocks)
         return self._decoder(answers), ""
+
+    def _compare(self, decoded: Decoded) -> None:
+        """Compare energies with power over time; only a person can tell which is right."""
+        if (watch := self.device.energy) is None:
+            return
+        before = watch.suggests
+        if self.poll == "fast":
+            watch.power(asyncio.get_running_loop().time(), decoded.values)
+        else:
+            watch.counter(decoded.values)
+        if watch.suggests not in {None, before}:
+            log.warning("%s: %s", self.device.wish.address, self.device.notes[-1])
 
     def _without_doubtful(self, decoded: Decoded, layout: Layout) -> tuple[Decoded, str]:
         parameter = layout.power_check.parameter if layout.power_check else ""

@@ -15,6 +15,7 @@ from typing import Final
 from producers.adapter import DeviceError
 from producers.modbus.cells import Words
 from producers.modbus.connection import Connections, UnitRegisters
+from producers.modbus.energy import EnergyWatch
 from producers.modbus.maps import Map
 from producers.modbus.plan import Block
 from producers.modbus.points import Layout
@@ -65,6 +66,7 @@ class Device:
         layout: what was found; None before.
         finding: how often it was found; what was found out about its registers holds until the next time.
         watch: what is believed about the unit of its powers.
+        energy: what speaks against the unit of its energies.
     """
 
     def __init__(
@@ -78,6 +80,7 @@ class Device:
         self.layout: Layout | None = None
         self.finding = 0
         self.watch: PowerWatch | None = None
+        self.energy: EnergyWatch | None = None
         self._maps = maps
         self._mismatched = mismatched
         self._connections = connections
@@ -144,11 +147,16 @@ class Device:
         """Give what a person should know about it."""
         if self.layout is None:
             return ()
-        parameter = self.layout.power_check.parameter if self.layout.power_check else ""
-        scale = self.watch.scale if self.watch else None
-        if scale is None or scale == self.layout.factors[parameter]:
-            return tuple(self.layout.warnings)
-        return (*self.layout.warnings, f"{parameter} is {scale:g}, as voltage times current says")
+        notes = list(self.layout.warnings)
+        power, energy = self.layout.power_check, self.layout.energy_check
+        if power and self.watch and self.watch.scale != self.layout.factors[power.parameter]:
+            notes.append(f"{power.parameter} is {self.watch.scale:g}, as voltage times current says")
+        if energy and self.energy and self.energy.suggests:
+            notes.append(
+                f"the energy counter contradicts power over time: compare with the device's display, "
+                f"and set {energy.parameter} = {self.energy.suggests:g}"
+            )
+        return tuple(notes)
 
     def _begin(self) -> asyncio.Task[Layout]:
         self._looked_at = asyncio.get_running_loop().time()
@@ -194,6 +202,7 @@ class Device:
         if self.layout is None or self.layout.map != layout.map:
             log.info("%s is of the map %s", self.wish.address, layout.map)
             self.watch = self._watch(layout)
+            self.energy = _energy(layout)
         for warning in layout.warnings:
             log.warning("%s (%s): %s", self.wish.address, layout.map, warning)
         self._registers.gap_s = layout.min_gap_ms / 1000
@@ -206,6 +215,11 @@ class Device:
         map_ = next(each for each in self._maps if each.name == layout.map)
         choices = map_.parameters[check.parameter].choices
         return PowerWatch(check.place, choices, layout.factors[check.parameter])
+
+
+def _energy(layout: Layout) -> EnergyWatch | None:
+    check = layout.energy_check
+    return EnergyWatch(check.place, layout.factors[check.parameter]) if check else None
 
 
 def _take_note(search: asyncio.Task[Layout]) -> None:

@@ -1,14 +1,14 @@
 """What a device file says, as frozen values: one map of one kind of device.
 
 A file holds no conditions: what depends on the device is a parameter of the site, a scale that the device
-tells, or one of the tables that code understands (`transformers`, `power_check`). `device_reading` reads it.
+tells, or one of the tables that code understands: `transformers`, `power_check`, `energy_check`.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from producers.modbus.points import MOST_REGISTERS, Hole, Parameter, Point, PowerCheck
+from producers.modbus.points import MOST_REGISTERS, Check, Hole, Parameter, Point
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,8 @@ class DeviceFile:
     examples: tuple[Example, ...] = ()
     unverified: tuple[Unverified, ...] = ()
     transformers: Transformers | None = None
-    power_check: PowerCheck | None = None
+    power_check: Check | None = None
+    energy_check: Check | None = None
     max_registers: int = MOST_REGISTERS
     min_gap_ms: int = 0
     bridge: int = 24

@@ -24,11 +24,11 @@ from producers.modbus.device_file import (
 from producers.modbus.points import (
     IDENTITIES,
     MOST_REGISTERS,
+    Check,
     Hole,
     Parameter,
     Point,
     Poll,
-    PowerCheck,
     WordOrder,
     width,
 )
@@ -122,7 +122,8 @@ def _device_file(table: Table, stem: str) -> DeviceFile:
         examples=tuple(_example(each, defaults.function) for each in table.tables("example")),
         unverified=unverified,
         transformers=_transformers(table),
-        power_check=_power_check(table, parameters),
+        power_check=_check_of(table, "power_check", parameters),
+        energy_check=_check_of(table, "energy_check", parameters),
         max_registers=table.whole("max_registers", MOST_REGISTERS, low=1, high=MOST_REGISTERS),
         min_gap_ms=table.whole("min_gap_ms", 0, high=60_000),
         bridge=table.whole("bridge", 24, high=MOST_REGISTERS),
@@ -275,10 +276,10 @@ def _transformers(table: Table) -> Transformers | None:
     return found
 
 
-def _power_check(table: Table, parameters: Mapping[str, Parameter]) -> PowerCheck | None:
-    if (inner := table.table("power_check")) is None:
+def _check_of(table: Table, key: str, parameters: Mapping[str, Parameter]) -> Check | None:
+    if (inner := table.table(key)) is None:
         return None
-    found = PowerCheck(inner.text("parameter"), inner.text("place"))
+    found = Check(inner.text("parameter"), inner.text("place"))
     if found.parameter not in parameters:
         raise inner.fault("parameter", f"must be one of the parameters, got {found.parameter!r}")
     inner.done()

@@ -64,6 +64,7 @@ class FileMap:
             holes=file.holes,
             factors=factors,
             power_check=file.power_check,
+            energy_check=file.energy_check,
             max_registers=file.max_registers,
             bridge=file.bridge,
             min_gap_ms=file.min_gap_ms,

@@ -181,8 +181,8 @@ class Parameter:
 
 
 @dataclass(frozen=True, slots=True)
-class PowerCheck:
-    """Which parameter the unit of power hangs on (W or kW), checked against voltage times current.
+class Check:
+    """Which parameter hangs on the device's firmware or settings, and is checked against other readings.
 
     Attributes:
         place: whose measurements are compared, such as `ac`.
@@ -203,7 +203,8 @@ class Layout:
         factors: the parameters that scales name, with what was read from the device worked in.
         description: what is known about the device without asking more.
         warnings: what a person should look at.
-        power_check: how the unit of power is checked.
+        power_check: the unit of power is checked against voltage times current.
+        energy_check: the unit of energy is checked against power over time.
         bridge: how many unused registers cost as much as a request of their own.
     """
 
@@ -214,7 +215,8 @@ class Layout:
     factors: Mapping[str, float] = field(default_factory=dict)
     description: Description = field(default_factory=Description)
     warnings: Sequence[str] = ()
-    power_check: PowerCheck | None = None
+    power_check: Check | None = None
+    energy_check: Check | None = None
     max_registers: int = MOST_REGISTERS
     bridge: int = 24
     min_gap_ms: int = 0
