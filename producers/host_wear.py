@@ -20,6 +20,15 @@ _EVERY_S = 900.0
 _PATIENCE_S = 20.0
 _MOST_WORN = 0x0B
 _HOUR_S = 3600.0
+_LIFE_LEFT = frozenset(  # of SATA disks, whose makers agree on no number: the name that smartctl gives
+    {
+        "Wear_Leveling_Count",
+        "SSD_Life_Left",
+        "Media_Wearout_Indicator",
+        "Percent_Lifetime_Remain",
+        "Remaining_Lifetime_Perc",
+    }
+)
 
 
 class Wear:
@@ -89,7 +98,7 @@ def smart(said: Mapping[str, Any]) -> Readings:
     log = _object(said.get("nvme_smart_health_information_log"))
     found = {
         "disk_wear_pct": _object(said.get("endurance_used")).get(
-            "current_percent", log.get("percentage_used")
+            "current_percent", log.get("percentage_used", _sata(said))
         ),
         "disk_spare_pct": _object(said.get("spare_available")).get(
             "current_percent", log.get("available_spare")
@@ -99,6 +108,15 @@ def smart(said: Mapping[str, Any]) -> Readings:
     hours: Any = _object(said.get("power_on_time")).get("hours")
     values = {name: float(value) for name, value in found.items() if _is_number(value)}
     return values | ({"disk_power_on_s": hours * _HOUR_S} if _is_number(hours) else {})
+
+
+def _sata(said: Mapping[str, Any]) -> int | None:
+    table = _object(said.get("ata_smart_attributes")).get("table")
+    for row in table if isinstance(table, list) else ():
+        value = _object(row).get("value")
+        if _object(row).get("name") in _LIFE_LEFT and isinstance(value, int) and 0 <= value <= 100:  # noqa: PLR2004
+            return 100 - value
+    return None
 
 
 def _asked(program: str, device: Path) -> Mapping[str, Any]:

@@ -112,6 +112,18 @@ NVME = {
             },
         ),
         ({"endurance_used": {"current_percent": 12}}, {"disk_wear_pct": 12.0}),
+        (
+            {
+                "ata_smart_attributes": {
+                    "table": [
+                        {"id": 9, "name": "Power_On_Hours", "value": 97},
+                        {"id": 177, "name": "Wear_Leveling_Count", "value": 96},
+                    ]
+                }
+            },
+            {"disk_wear_pct": 4.0},
+        ),
+        ({"ata_smart_attributes": {"table": [None, {"name": "SSD_Life_Left", "value": 300}]}}, {}),
         ({"endurance_used": 12, "power_on_time": {"hours": None}}, {}),
         ({"smartctl": {"exit_status": 2}}, {}),
         ({}, {}),
