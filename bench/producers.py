@@ -48,7 +48,7 @@ class Stretch:
 
 def producers(tmp: Path) -> Iterator[Figure]:
     """Measure all producers that have many devices."""
-    for number, measure in enumerate((modbus,)):
+    for number, measure in enumerate((modbus, victron)):
         directory = tmp / str(number)
         directory.mkdir()
         yield from measure(directory)
@@ -86,8 +86,11 @@ def victron(tmp: Path) -> Iterator[Figure]:
     ):
         wait(lambda: figures.now("victron").get("connected", 0) >= GX)
         settled(figures, WARM_S)
+        before = _heard(figures)
         told = stretch(figures, "victron", pid, SECONDS)
-    yield from _told(f"{GX} GX devices, each 300 messages/s", told, frozenset())
+        heard = _heard(figures) - before
+    yield Figure(f"{GX} GX devices: messages", heard / told.seconds, "/s")
+    yield from _told(f"{GX} GX devices", told, frozenset())
 
 
 def produce(kind: str, port: int, data: Path, options: dict[str, Any]) -> None:
@@ -171,6 +174,11 @@ def _fresh(figures: Health, process: str) -> dict[str, Any]:
     old = figures.now(process).get("polls")
     wait(lambda: figures.now(process).get("polls") != old)
     return figures.now(process)
+
+
+def _heard(figures: Health) -> int:
+    """Count the messages of all GX devices."""
+    return sum(device["messages"] for device in figures.now("victron")["source"]["gx"].values())
 
 
 def _counters(said: dict[str, Any]) -> dict[str, dict[str, int]]:
