@@ -4,6 +4,7 @@ Pure. Rules that must stay true here: per phase P = V·I·pf and S² = P² + Q²
 """
 
 from bisect import bisect_right
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import sqrt
 
@@ -46,6 +47,27 @@ def total_w(phases: Phases) -> float:
     return phases[0].power_w + phases[1].power_w + phases[2].power_w
 
 
+def three(voltages: Sequence[float], watts: Sequence[float], vars_: Sequence[float]) -> Phases:
+    """Make three phases of their values."""
+    one, two, last = (Phase(*values) for values in zip(voltages, watts, vars_, strict=True))
+    return one, two, last
+
+
+def even(voltages: Sequence[float], power_w: float) -> Phases:
+    """Spread active power evenly."""
+    return three(voltages, (power_w / 3,) * 3, (0.0,) * 3)
+
+
+def add(voltages: Sequence[float], parts: Iterable[Phases]) -> Phases:
+    """Add up what flows at one place."""
+    watts, vars_ = [0.0] * 3, [0.0] * 3
+    for part in parts:
+        for index, phase in enumerate(part):
+            watts[index] += phase.power_w
+            vars_[index] += phase.reactive_var
+    return three(voltages, watts, vars_)
+
+
 def line_voltage(one: Phase, two: Phase) -> float:
     """Give the voltage between two phases that are 120° apart."""
     return sqrt(one.voltage_v**2 + two.voltage_v**2 + one.voltage_v * two.voltage_v)
@@ -53,8 +75,8 @@ def line_voltage(one: Phase, two: Phase) -> float:
 
 def neutral_current(phases: Phases) -> float:
     """Give the current in the neutral: the sum of three currents 120° apart, their power factors alike."""
-    one, two, three = (phase.current_a for phase in phases)
-    square = one**2 + two**2 + three**2 - one * two - two * three - three * one
+    one, two, last = (phase.current_a for phase in phases)
+    square = one**2 + two**2 + last**2 - one * two - two * last - last * one
     return sqrt(max(0.0, square))
 
 

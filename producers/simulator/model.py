@@ -1,134 +1,199 @@
-"""How a battery system moves on in time: charge and energy counters, a pure step from state to state.
+"""How a rig and all that hangs on it moves on in time: a pure step from state to state.
 
 Rules that must stay true here:
-- a step is cut wherever something begins, ends or bends, and where the battery runs empty, so that its length
-  changes the energies only by what noise averages to;
-- what the counters say is what the flows said: energy in = energy out + change of the battery + losses.
+- time moves in ticks that do not depend on who asks when: the same seed and times give the same figures;
+- a tick is cut wherever something begins, ends or bends, and where the battery passes a mark at which
+  something changes;
+- the charge of the battery is the integral of its power, less its own losses.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
-from producers.simulator.electricity import Phases, total_w
-from producers.simulator.flow import Flow, Moment, flow
-from producers.simulator.scenario import Rig, Scenario
+from producers.simulator import counting, engine, heat, rack_ups
+from producers.simulator.counting import Counters
+from producers.simulator.electricity import total_w
+from producers.simulator.engine import EngineState
+from producers.simulator.flow import Flow, Moment, Source, Standing, flow, has_grid
+from producers.simulator.heat import Heat, Strain
+from producers.simulator.scenario import Rig, Scenario, Wiring
 from producers.simulator.timeline import next_edge
 
-_LONGEST_STEP_S = 60.0
+TICK_S = 0.5
 _RESTART_ABOVE = 0.05
-_NO_FEED = (0.0,) * 6
-Feed = tuple[float, ...]
-"""Energy counters of one feed: Wh of three phases, then varh of three phases."""
+_HOUR_S = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
 class RigState:
-    """One battery system at one time of the scenario. Energies are counters in Wh, since the start.
+    """One rig at one time of the scenario.
 
     Attributes:
         time_s: the scenario's clock; it counts on over midnight.
         soc: 0 to 1.
         running: the inverter has not shut down for want of battery.
-        feeds: the counters of the meters behind it, and last of what is not metered.
+        upses: states of charge, in the order of the wiring.
+        counters: since the start, by system.
     """
 
     time_s: float
     soc: float
     running: bool
-    ac_in_wh: float
-    ac_out_wh: float
-    charged_wh: float
-    discharged_wh: float
-    pv_wh: float
-    losses_wh: float
-    in_to_out_wh: float
-    in_to_inverter_wh: float
-    inverter_to_out_wh: float
-    feeds: tuple[Feed, ...]
+    engine: EngineState | None
+    heat: Heat
+    upses: tuple[float, ...]
+    counters: Counters = field(default_factory=dict)
 
 
-def begin(scenario: Scenario, rig: Rig) -> RigState:
-    """Give the state in which a system enters the scenario."""
+def begin(scenario: Scenario, wiring: Wiring) -> RigState:
+    """Give the state in which a rig enters the scenario."""
     return RigState(
-        scenario.starts_at_s,
-        rig.soc,
-        True,
-        *(0.0,) * 9,
-        feeds=(_NO_FEED,) * (len(scenario.behind(rig)) + 1),
+        time_s=scenario.starts_at_s,
+        soc=wiring.rig.soc,
+        running=True,
+        engine=engine.begin(wiring.generator) if wiring.generator else None,
+        heat=heat.begin(scenario.air.at(scenario.starts_at_s)),
+        upses=(1.0,) * len(wiring.upses),
     )
 
 
-def advance(scenario: Scenario, rig: Rig, state: RigState, to_s: float) -> RigState:
-    """Move a system on to a later time; an earlier one changes nothing."""
-    while state.time_s < to_s:
-        end_s = min(to_s, state.time_s + _LONGEST_STEP_S, next_edge(scenario.edges_s, state.time_s))
-        state = _step(scenario, rig, state, end_s)
-    return state
+def tick(scenario: Scenario, wiring: Wiring, state: RigState, to_s: float) -> tuple[RigState, Flow]:
+    """Move a rig on by a tick; give the flows of its end too."""
+    while True:
+        state, flows = _step(scenario, wiring, state, min(to_s, next_edge(scenario.edges_s, state.time_s)))
+        if state.time_s >= to_s:
+            return state, flows
 
 
-def now(scenario: Scenario, rig: Rig, state: RigState) -> Flow:
+def now(scenario: Scenario, wiring: Wiring, state: RigState) -> Flow:
     """Work out the flows at the very time of a state."""
-    return flow(scenario, rig, state.soc, Moment(state.time_s, state.time_s), running=state.running)
+    state = _decided(scenario, wiring, state)
+    return flow(scenario, wiring, _standing(state), Moment(state.time_s, state.time_s))
 
 
 def to_json(state: RigState) -> dict[str, Any]:
-    """Write a state down, so that a restarted simulator goes on from it."""
-    return {name: getattr(state, name) for name in RigState.__slots__}
+    """Write a state down, so that a restarted site goes on from it."""
+    document = {name: getattr(state, name) for name in RigState.__slots__}
+    if state.engine is not None:
+        document["engine"] = {name: getattr(state.engine, name) for name in EngineState.__slots__}
+    return document | {"heat": {name: getattr(state.heat, name) for name in Heat.__slots__}}
 
 
-def from_json(document: dict[str, Any], feeds: int) -> RigState | None:
+def from_json(document: Any, wiring: Wiring) -> RigState | None:
     """Read a state; None when it is none, or one of another scenario."""
     try:
+        said = document["engine"]
         state = RigState(
-            **{**document, "feeds": tuple(tuple(map(float, feed)) for feed in document["feeds"])}
+            time_s=float(document["time_s"]),
+            soc=float(document["soc"]),
+            running=bool(document["running"]),
+            engine=None if said is None else EngineState(**_enums(said)),
+            heat=Heat(**document["heat"]),
+            upses=tuple(map(float, document["upses"])),
+            counters={
+                str(system_id): {str(name): float(value) for name, value in counted.items()}
+                for system_id, counted in document["counters"].items()
+            },
         )
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, AttributeError):
         return None
-    return state if len(state.feeds) == feeds and 0.0 <= state.soc <= 1.0 else None
+    fits = len(state.upses) == len(wiring.upses) and (state.engine is None) == (wiring.generator is None)
+    return state if fits and 0.0 <= state.soc <= 1.0 else None
 
 
-def _step(scenario: Scenario, rig: Rig, state: RigState, end_s: float) -> RigState:
-    moment = Moment(state.time_s, end_s)
-    flows = flow(scenario, rig, state.soc, moment, running=state.running)
+def _enums(said: dict[str, Any]) -> dict[str, Any]:
+    return {**said, "phase": engine.Phase(said["phase"]), "cause": engine.Cause(said["cause"])}
+
+
+def _step(scenario: Scenario, wiring: Wiring, state: RigState, end_s: float) -> tuple[RigState, Flow]:
+    """Move on to a time, or to where something changes before it."""
+    rig, generator = wiring.rig, wiring.generator
+    state = _decided(scenario, wiring, state)
+    flows = flow(scenario, wiring, _standing(state), Moment(state.time_s, end_s))
     seconds = end_s - state.time_s
-    gain = _stored_w(rig, flows.battery_w) / (rig.capacity_wh * 3600.0)
-    running = flows.running
-    soc = min(1.0, state.soc + gain * seconds)
-    if gain < 0.0 and soc <= rig.soc_min:
-        running = flows.grid
-        if state.soc > rig.soc_min or not running:  # an empty battery beside a grid takes part in nothing
-            seconds = max(0.0, (rig.soc_min - state.soc) / gain)
-        soc = rig.soc_min
-    if not running and soc >= rig.soc_min + _RESTART_ABOVE:
+    gain = _stored_w(rig, flows.battery_w) / (rig.capacity_wh * _HOUR_S)
+    engine_w = total_w(flows.ac_in) if flows.source is Source.GENERATOR else 0.0
+    if generator is not None and state.engine is not None:
+        seconds = min(seconds, engine.lasts_s(generator, state.engine, state.time_s, engine_w))
+    soc = state.soc + gain * seconds
+    for mark in _marks(wiring):
+        if min(state.soc, soc) < mark < max(state.soc, soc):
+            soc, seconds = mark, (mark - state.soc) / gain
+    soc = min(1.0, max(0.0, soc))
+    whole = seconds == end_s - state.time_s
+    time_s = end_s if whole else state.time_s + seconds
+    running_engine = state.engine
+    if generator is not None and running_engine is not None:
+        running_engine = engine.run(generator, running_engine, engine_w, seconds)
+        if any(next_edge((edge_s,), state.time_s) <= time_s for edge_s in generator.refuels_s):
+            running_engine = engine.refuelled(generator, running_engine)
+    after = RigState(
+        time_s=time_s,
+        soc=soc,
+        running=flows.running,
+        engine=running_engine,
+        heat=heat.warmed(
+            state.heat, scenario.air.at(time_s), _strain(scenario, wiring, flows, state), seconds
+        ),
+        upses=tuple(
+            rack_ups.moved(ups, charge, through, seconds)
+            for ups, charge, through in zip(wiring.upses, state.upses, flows.upses, strict=True)
+        ),
+        counters=counting.counted(state.counters, counting.powers(wiring, flows), seconds / _HOUR_S),
+    )
+    return after, flows
+
+
+def _decided(scenario: Scenario, wiring: Wiring, state: RigState) -> RigState:
+    """Take what changes at once: the generator's phase, and whether the inverter runs."""
+    rig, generator = wiring.rig, wiring.generator
+    grid = has_grid(scenario, rig, state.time_s)
+    machine = state.engine
+    if generator is not None and machine is not None:
+        machine = engine.decide(generator, machine, state.time_s, state.soc, grid=grid)
+    source = grid or (machine is not None and machine.delivers)
+    running = state.running
+    if source or state.soc >= rig.soc_min + _RESTART_ABOVE:
         running = True
-    return _counted(state, flows, state.time_s + seconds, soc, running=running)
+    elif state.soc <= rig.soc_min:
+        running = False
+    return RigState(state.time_s, state.soc, running, machine, state.heat, state.upses, state.counters)
+
+
+def _standing(state: RigState) -> Standing:
+    machine = state.engine
+    return Standing(
+        soc=state.soc,
+        running=state.running,
+        generator=machine is not None and machine.delivers,
+        turns=machine is not None and machine.turns,
+        upses=state.upses,
+    )
+
+
+def _marks(wiring: Wiring) -> Iterator[float]:
+    """Give the states of charge at which something changes."""
+    rig, generator = wiring.rig, wiring.generator
+    yield from (rig.soc_min, rig.soc_min + _RESTART_ABOVE, rig.reserve)
+    if generator is not None:
+        yield from (generator.start_soc, generator.stop_soc)
+
+
+def _strain(scenario: Scenario, wiring: Wiring, flows: Flow, state: RigState) -> Strain:
+    rig, generator = wiring.rig, wiring.generator
+    through_w = max(abs(total_w(flows.ac_out)), abs(flows.inverter_dc_w))
+    from_engine_w = total_w(flows.ac_in) if flows.source is Source.GENERATOR else 0.0
+    blocked = (fault for fault in scenario.holding(rig.system_id, state.time_s) if fault.what == "overheats")
+    return Strain(
+        inverter=through_w / rig.rated_w,
+        battery=abs(flows.battery_w) / rig.rated_w,
+        engine=from_engine_w / generator.rated_w if generator else 0.0,
+        turns=flows.turns,
+        blocked_c=sum(fault.amount for fault in blocked),
+    )
 
 
 def _stored_w(rig: Rig, battery_w: float) -> float:
     """Give the power that reaches the cells, or leaves them: the battery's own losses are between."""
     return battery_w * rig.battery_efficiency if battery_w > 0 else battery_w / rig.battery_efficiency
-
-
-def _counted(state: RigState, flows: Flow, time_s: float, soc: float, *, running: bool) -> RigState:
-    hours = (time_s - state.time_s) / 3600.0
-    in_w, out_w = total_w(flows.ac_in), total_w(flows.ac_out)
-    return RigState(
-        time_s=time_s,
-        soc=soc,
-        running=running,
-        ac_in_wh=state.ac_in_wh + in_w * hours,
-        ac_out_wh=state.ac_out_wh + out_w * hours,
-        charged_wh=state.charged_wh + max(0.0, flows.battery_w) * hours,
-        discharged_wh=state.discharged_wh + max(0.0, -flows.battery_w) * hours,
-        pv_wh=state.pv_wh + flows.pv_w * hours,
-        losses_wh=state.losses_wh + flows.losses_w * hours,
-        in_to_out_wh=state.in_to_out_wh + min(in_w, out_w) * hours,
-        in_to_inverter_wh=state.in_to_inverter_wh + max(0.0, in_w - out_w) * hours,
-        inverter_to_out_wh=state.inverter_to_out_wh + max(0.0, out_w - in_w) * hours,
-        feeds=tuple(_fed(before, feed, hours) for before, feed in zip(state.feeds, flows.feeds, strict=True)),
-    )
-
-
-def _fed(before: Feed, feed: Phases, hours: float) -> Feed:
-    powers = (*(phase.power_w for phase in feed), *(phase.reactive_var for phase in feed))
-    return tuple(total + power * hours for total, power in zip(before, powers, strict=True))

@@ -1,162 +1,28 @@
-"""What the simulated devices tell: states and flows turned into the readings that their real models give.
+"""What meters, PV inverters and UPSes tell: flows and counters turned into the readings of real models.
 
-Pure. Readings are rounded as the devices round them, totals are the sums of what is told of the phases,
-and what a device cannot know is None.
+Pure. Readings are rounded as devices round them, totals are the sums of what is told of the phases, and what
+a device cannot know is None.
 """
 
-from collections.abc import Callable
+from collections.abc import Mapping
 
-from producers.adapter import Values
-from producers.simulator.electricity import (
-    Phase,
-    Phases,
-    battery_voltage,
-    cell_voltage,
-    line_voltage,
-    neutral_current,
-    total_w,
-)
-from producers.simulator.flow import Flow
-from producers.simulator.model import RigState
-from producers.simulator.scenario import Rig
+from producers.simulator.electricity import Phase, Phases, line_voltage, neutral_current, total_w
+from producers.simulator.rack_ups import UpsFlow
+from producers.simulator.scenario import Inverter, Ups
 
-Readings = Callable[[RigState, Flow], Values]
-_NAMES = ("l1", "l2", "l3")
-_BULK, _ABSORPTION, _FLOAT, _INVERTING, _OFF, _ASSIST = 3.0, 4.0, 5.0, 9.0, 0.0, 10.0
-_NOTHING_FLOWS_W = 30.0
-_CHARGED_CELL_V = 3.55
-_AMBIENT_C = 24.0
-_PV_V = 380.0
+Told = dict[str, float | None]
+NAMES = ("l1", "l2", "l3")
+_MPP_V = 610.0
+_SPLIT = (0.55, 0.45)
+_UPS_BATTERY_V = (44.0, 54.6)
+_LOW_CHARGE = 0.2
 
 
-def rig_fast(rig: Rig) -> Readings:
-    """Tell what an inverter/charger with its battery gives twice a second."""
-
-    def read(state: RigState, flow: Flow) -> Values:
-        volts = _battery_volts(rig, state, flow)
-        battery_w, inverter_w, pv_w = round(flow.battery_w), round(flow.inverter_dc_w), round(flow.pv_w)
-        values = _phases("ac_in", flow.ac_in) | _phases("ac_out", flow.ac_out)
-        return values | {
-            "ac_in_frequency_hz": round(flow.frequency_hz, 2) if flow.grid else None,
-            "ac_in_connected_code": float(flow.grid),
-            "ac_in_active_code": 0.0 if flow.grid else 240.0,
-            "ac_out_frequency_hz": round(flow.frequency_hz, 2) if flow.running else None,
-            "ac_out_load_pct": round(100.0 * total_w(flow.ac_out) / rig.rated_w, 1),
-            "battery_voltage_v": volts,
-            "battery_power_w": battery_w,
-            "battery_current_a": round(flow.battery_w / volts, 1),
-            "dc_voltage_v": volts,
-            "dc_power_w": inverter_w,
-            "dc_current_a": round(flow.inverter_dc_w / volts, 1),
-            "pv_power_w": pv_w,
-            "pv_voltage_v": _PV_V if pv_w else 0.0,
-            "pv_current_a": round(flow.pv_w / _PV_V, 2),
-            "soc_pct": round(100.0 * state.soc, 2),
-            "state_code": _state(state, flow),
-        }
-
-    return read
-
-
-def rig_slow(rig: Rig) -> Readings:
-    """Tell what an inverter/charger with its battery gives every few seconds."""
-
-    def read(state: RigState, flow: Flow) -> Values:
-        cell_v = _battery_volts(rig, state, flow) / rig.cells
-        used_wh = (1.0 - state.soc) * rig.capacity_wh
-        nominal_v = cell_voltage(0.5) * rig.cells
-        heat = abs(flow.battery_w) / rig.rated_w
-        left_wh = max(0.0, state.soc - rig.soc_min) * rig.capacity_wh
-        leaving = flow.battery_w < -_NOTHING_FLOWS_W
-        return {
-            "ac_in_energy_import_wh": round(state.ac_in_wh, 1),
-            "ac_out_energy_import_wh": round(state.ac_out_wh, 1),
-            "energy_in1_to_out_wh": round(state.in_to_out_wh, 1),
-            "energy_in1_to_inverter_wh": round(state.in_to_inverter_wh, 1),
-            "energy_inverter_to_out_wh": round(state.inverter_to_out_wh, 1),
-            "battery_energy_charged_wh": round(state.charged_wh, 1),
-            "battery_energy_discharged_wh": round(state.discharged_wh, 1),
-            "pv_energy_wh": round(state.pv_wh, 1),
-            "battery_consumed_ah": round(used_wh / nominal_v, 1),
-            "battery_capacity_ah": round(rig.capacity_wh / nominal_v, 1),
-            "battery_time_to_go_s": round(left_wh * 3600.0 / -flow.battery_w) if leaving else None,
-            "battery_cell_voltage_min_v": round(cell_v - 0.004 - 0.01 * heat, 3),
-            "battery_cell_voltage_max_v": round(cell_v + 0.004 + 0.01 * heat, 3),
-            "battery_cells_count": rig.cells,
-            "battery_temperature_c": round(_AMBIENT_C + 8.0 * heat, 1),
-            "inverter_temperature_c": round(_AMBIENT_C + 6.0 + 30.0 * total_w(flow.ac_out) / rig.rated_w, 1),
-            "soh_pct": 98.0,
-            "mode_code": 3.0,
-            "ac_in_power_limit_w": rig.input_limit_w,
-            "ac_out_nominal_power_w": rig.rated_w,
-            "alarm_grid_lost_code": 0.0 if flow.grid else 2.0,
-            "alarm_low_battery_code": _low_battery(rig, state),
-            "alarm_overload_code": 2.0 if total_w(flow.ac_out) > rig.rated_w else 0.0,
-        }
-
-    return read
-
-
-def meter_fast(index: int) -> Readings:
-    """Tell what meter number `index` of a system measures twice a second."""
-
-    def read(_state: RigState, flow: Flow) -> Values:
-        feed = flow.feeds[index]
-        one, two, three = feed
-        lines = [round(line_voltage(*pair), 2) for pair in ((one, two), (two, three), (three, one))]
-        amps = [phase.current_a for phase in feed]
-        volts = [phase.voltage_v for phase in feed]
-        reactive = [round(phase.reactive_var, 1) for phase in feed]
-        return (
-            _phases("ac", feed)
-            | {f"ac_{name}_reactive_power_var": value for name, value in zip(_NAMES, reactive, strict=True)}
-            | {
-                "ac_frequency_hz": round(flow.frequency_hz, 3) if flow.running else None,
-                "ac_l12_voltage_v": lines[0],
-                "ac_l23_voltage_v": lines[1],
-                "ac_l31_voltage_v": lines[2],
-                "ac_ll_voltage_v": round(sum(lines) / 3, 2),
-                "ac_voltage_v": round(sum(volts) / 3, 2),
-                "ac_current_a": round(sum(amps), 3),
-                "ac_current_mean_a": round(sum(amps) / 3, 3),
-                "ac_n_current_a": round(neutral_current(feed), 3),
-                "ac_reactive_power_var": round(sum(reactive), 1),
-                "ac_power_factor_ratio": _total_factor(feed),
-                "ac_voltage_unbalance_pct": _unbalance(volts),
-                "ac_current_unbalance_pct": _unbalance(amps),
-            }
-        )
-
-    return read
-
-
-def meter_slow(index: int) -> Readings:
-    """Tell what meter number `index` of a system counts."""
-
-    def read(state: RigState, _flow: Flow) -> Values:
-        active = [round(value, 1) for value in state.feeds[index][:3]]
-        reactive = [round(value, 1) for value in state.feeds[index][3:]]
-        values: dict[str, float | None] = {
-            "ac_energy_import_wh": round(sum(active), 1),
-            "ac_energy_export_wh": 0.0,
-            "ac_energy_total_wh": round(sum(active), 1),
-            "ac_energy_net_wh": round(sum(active), 1),
-            "ac_reactive_energy_import_varh": round(sum(reactive), 1),
-            "ac_reactive_energy_export_varh": 0.0,
-        }
-        for name, watts, vars_ in zip(_NAMES, active, reactive, strict=True):
-            values[f"ac_{name}_energy_import_wh"] = watts
-            values[f"ac_{name}_reactive_energy_import_varh"] = vars_
-        return values
-
-    return read
-
-
-def _phases(place: str, phases: Phases) -> dict[str, float | None]:
+def phases(place: str, measured: Phases) -> Told:
     """Tell voltage, current, power, apparent power and power factor of the phases, and the sums."""
-    values: dict[str, float | None] = {}
+    values: Told = {}
     total, apparent = 0.0, 0.0
-    for name, phase in zip(_NAMES, phases, strict=True):
+    for name, phase in zip(NAMES, measured, strict=True):
         power_w, apparent_va = round(phase.power_w, 1), round(phase.apparent_va, 1)
         total, apparent = total + power_w, apparent + apparent_va
         head = f"{place}_{name}_"
@@ -170,40 +36,136 @@ def _phases(place: str, phases: Phases) -> dict[str, float | None]:
     return values
 
 
+def meter(measured: Phases, hz: float, counters: Mapping[str, float]) -> Told:
+    """Tell what a meter measures and counts."""
+    one, two, three = measured
+    lines = [round(line_voltage(*pair), 2) for pair in ((one, two), (two, three), (three, one))]
+    amps = [phase.current_a for phase in measured]
+    volts = [phase.voltage_v for phase in measured]
+    reactive = [round(phase.reactive_var, 1) for phase in measured]
+    told = phases("ac", measured)
+    told |= {f"ac_{name}_reactive_power_var": value for name, value in zip(NAMES, reactive, strict=True)}
+    told |= {
+        "ac_frequency_hz": round(hz, 3) if any(volts) else None,
+        "ac_l12_voltage_v": lines[0],
+        "ac_l23_voltage_v": lines[1],
+        "ac_l31_voltage_v": lines[2],
+        "ac_ll_voltage_v": round(sum(lines) / 3, 2),
+        "ac_voltage_v": round(sum(volts) / 3, 2),
+        "ac_current_a": round(sum(amps), 3),
+        "ac_current_mean_a": round(sum(amps) / 3, 3),
+        "ac_n_current_a": round(neutral_current(measured), 3),
+        "ac_reactive_power_var": round(sum(reactive), 1),
+        "ac_power_factor_ratio": _total_factor(measured),
+        "ac_voltage_unbalance_pct": _unbalance(volts),
+        "ac_current_unbalance_pct": _unbalance(amps),
+    }
+    told |= rounded(counters)
+    for kind, unit in (("energy", "wh"), ("reactive_energy", "varh")):
+        for place in ("ac", *(f"ac_{name}" for name in NAMES)):
+            come, gone = (counters.get(f"{place}_{kind}_{way}_{unit}", 0.0) for way in ("import", "export"))
+            told[f"{place}_{kind}_total_{unit}"] = round(come + gone, 1)
+            told[f"{place}_{kind}_net_{unit}"] = round(come - gone, 1)
+    return told
+
+
+def inverter(
+    device: Inverter, given: Phases, hz: float, warm_c: float, counters: Mapping[str, float]
+) -> Told:
+    """Tell what a PV inverter measures and counts."""
+    power_w = total_w(given)
+    dc_w = power_w / _pv_efficiency(power_w / device.rated_w)
+    one, two, three = given
+    told = phases("ac_out", given)
+    told |= {
+        "ac_out_frequency_hz": round(hz, 2) if one.voltage_v else None,
+        "ac_out_voltage_v": round(one.voltage_v, 1),
+        "ac_out_current_a": round(sum(phase.current_a for phase in given), 2),
+        "ac_out_reactive_power_var": round(sum(phase.reactive_var for phase in given), 1),
+        "ac_out_power_factor_ratio": _total_factor(given),
+        "ac_out_l12_voltage_v": round(line_voltage(one, two), 1),
+        "ac_out_l23_voltage_v": round(line_voltage(two, three), 1),
+        "ac_out_l31_voltage_v": round(line_voltage(three, one), 1),
+        "dc_in_power_w": round(dc_w, 1),
+        "dc_in_voltage_v": _MPP_V if dc_w else 0.0,
+        "dc_in_current_a": round(dc_w / _MPP_V, 2),
+        "inverter_temperature_c": round(warm_c, 1),
+        "inverter_cabinet_temperature_c": round(warm_c, 1),
+        **trackers(dc_w, counters.get("ac_out_energy_import_wh", 0.0)),
+    }
+    return told | rounded(counters)
+
+
+def trackers(power_w: float, energy_wh: float) -> Told:
+    """Tell what two strings of panels give."""
+    told: Told = {
+        "pv_power_w": round(power_w, 1),
+        "pv_voltage_v": _MPP_V if power_w else 0.0,
+        "pv_current_a": round(power_w / _MPP_V, 2),
+    }
+    for number, share in enumerate(_SPLIT, start=1):
+        told |= {
+            f"pv_{number}_power_w": round(power_w * share, 1),
+            f"pv_{number}_voltage_v": _MPP_V if power_w else 0.0,
+            f"pv_{number}_current_a": round(power_w * share / _MPP_V, 2),
+            f"pv_{number}_energy_wh": round(energy_wh * share, 1),
+        }
+    return told
+
+
+def ups(device: Ups, charge: float, flow: UpsFlow, volts: float, hz: float, warm_c: float) -> Told:
+    """Tell what a UPS measures, and its state as flags."""
+    out_v = volts if flow.live else 230.0 * (flow.out_w > 0.0)
+    low_v, high_v = _UPS_BATTERY_V
+    left_s = (
+        charge * device.capacity_wh * 3600.0 * device.efficiency / device.load_w if device.load_w else 0.0
+    )
+    return {
+        "soc_pct": round(100.0 * charge, 1),
+        "battery_time_to_go_s": round(left_s),
+        "battery_voltage_v": round(low_v + (high_v - low_v) * charge, 2),
+        "battery_temperature_c": round(warm_c, 1),
+        "ac_in_voltage_v": round(volts, 1) if flow.live else 0.0,
+        "ac_in_frequency_hz": round(hz, 2) if flow.live else 0.0,
+        "ac_in_current_a": round(flow.in_w / volts, 2) if flow.live and volts else 0.0,
+        "ac_in_power_w": round(flow.in_w),
+        "ac_out_voltage_v": round(out_v, 1),
+        "ac_out_frequency_hz": round(hz, 2) if out_v else 0.0,
+        "ac_out_current_a": round(flow.out_w / out_v, 2) if out_v else 0.0,
+        "ac_out_power_w": round(flow.out_w),
+        "ac_out_apparent_power_va": round(flow.out_w / 0.97),
+        "ac_out_nominal_power_w": device.rated_w,
+        "ac_out_load_pct": round(100.0 * flow.out_w / device.rated_w, 1),
+        "ups_temperature_c": round(warm_c + 4.0, 1),
+        "ups_online_code": float(flow.live),
+        "ups_on_battery_code": float(not flow.live),
+        "ups_low_battery_code": float(not flow.live and charge < _LOW_CHARGE),
+        "ups_charging_code": float(flow.battery_w > 0.0),
+        "ups_discharging_code": float(flow.battery_w < 0.0),
+        "ups_overloaded_code": float(flow.out_w > device.rated_w),
+        "ups_off_code": float(not flow.live and not flow.out_w),
+    }
+
+
+def rounded(counters: Mapping[str, float]) -> Told:
+    """Tell counters; what no device counts has no unit, and is left out."""
+    return {name: round(value, 1) for name, value in counters.items() if name.endswith(("wh", "varh", "vah"))}
+
+
+def _pv_efficiency(load: float) -> float:
+    return 0.92 + 0.06 * min(1.0, 4.0 * load)
+
+
 def _factor(phase: Phase) -> float | None:
     factor = phase.power_factor
     return None if factor is None else round(factor, 4)
 
 
-def _total_factor(phases: Phases) -> float | None:
-    apparent_va = sum(phase.apparent_va for phase in phases)
-    return round(total_w(phases) / apparent_va, 4) if apparent_va else None
+def _total_factor(measured: Phases) -> float | None:
+    apparent_va = sum(phase.apparent_va for phase in measured)
+    return round(total_w(measured) / apparent_va, 4) if apparent_va else None
 
 
 def _unbalance(values: list[float]) -> float:
     mean = sum(values) / len(values)
     return round(100.0 * max(abs(value - mean) for value in values) / mean, 2) if mean else 0.0
-
-
-def _battery_volts(rig: Rig, state: RigState, flow: Flow) -> float:
-    open_v = cell_voltage(state.soc) * rig.cells
-    return round(
-        min(battery_voltage(open_v, rig.resistance_ohm, flow.battery_w), _CHARGED_CELL_V * rig.cells), 2
-    )
-
-
-def _state(state: RigState, flow: Flow) -> float:
-    if not flow.running:
-        return _OFF
-    if not flow.grid:
-        return _INVERTING
-    if total_w(flow.ac_out) > total_w(flow.ac_in) and flow.battery_w < 0:
-        return _ASSIST
-    absorbing, full = 0.97, 0.999
-    return _BULK if state.soc < absorbing else _ABSORPTION if state.soc < full else _FLOAT
-
-
-def _low_battery(rig: Rig, state: RigState) -> float:
-    if state.soc <= rig.soc_min:
-        return 2.0
-    return 1.0 if state.soc < rig.soc_min + 0.05 else 0.0

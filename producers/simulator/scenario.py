@@ -1,27 +1,25 @@
-"""Scenarios as data: what stands on the site, what it feeds, when the grid fails and how the sun shines.
+"""What a simulated site is made of: frozen values that `scenario_file` reads and the physics live by. Pure.
 
-A scenario is a TOML file; `scenarios/festival.toml` explains every field. Everything a file says is
-checked here, once, and becomes frozen values.
+Rules that must stay true here:
+- all that draws, gives or measures power hangs on one rig, so that rigs live apart from each other;
+- times are seconds of the scenario's day, which repeats for ever.
 """
 
-import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from importlib.resources import files
-from math import isfinite, pi, sin, sqrt
-from pathlib import Path
+from math import pi, sin
 from typing import Any
 
 from producers.simulator.timeline import DAY_S, Spans, Timeline
-from schemas.errors import ConfigurationError
 
-_PHASES = 3
+GX, NOBODY = "gx", "none"
+BACKUP, SELF_USE = "backup", "self_use"
 
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """The public grid, or whatever feeds the AC inputs."""
+    """The public grid."""
 
     voltage_v: float = 230.0
     frequency_hz: float = 50.0
@@ -43,8 +41,20 @@ class Sun:
 
 
 @dataclass(frozen=True, slots=True)
+class Air:
+    """The air around: warmest in the afternoon, coldest before sunrise."""
+
+    mean_c: float = 18.0
+    swing_c: float = 6.0
+
+    def at(self, time_s: float) -> float:
+        """Give the temperature at a time."""
+        return self.mean_c + self.swing_c * sin(2.0 * pi * (time_s - 9.0 * 3600.0) / DAY_S)
+
+
+@dataclass(frozen=True, slots=True)
 class Load:
-    """Something that draws power, behind a meter or straight behind a system.
+    """Something that draws power, behind a meter or straight behind a rig.
 
     Attributes:
         reactive_share: vars per watt.
@@ -62,34 +72,163 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Rig:
-    """A battery system: three-phase inverter/charger, battery, solar charger."""
+    """A battery system: three-phase inverter/charger, battery, solar charger.
+
+    Attributes:
+        face: what it speaks: a GX, a hybrid inverter's Modbus registers, or nothing.
+        strategy: `backup` keeps the battery full; `self_use` lives off it, and the grid gives what is short.
+        has_grid: whether its input 1 is connected at all.
+        grid_charge_w: the most it takes from the grid to charge.
+        input_limit_w: above it the battery helps.
+        feed_in_w: the most it gives to the grid.
+        reserve: where `self_use` stops discharging while there is a grid.
+        grid_meter: its GX has a meter at the grid connection.
+        options: of its face, such as a GX's `password`.
+    """
 
     system_id: str
     model: str
+    face: str
+    strategy: str
+    has_grid: bool
     rated_w: float
     capacity_wh: float
     cells: int
     soc: float
     soc_min: float
+    reserve: float
     charge_w: float
     grid_charge_w: float
     input_limit_w: float
+    feed_in_w: float
     pv_w: float
     efficiency: float
     battery_efficiency: float
     standby_w: float
     resistance_ohm: float
-    unplugged: Spans
+    grid_meter: bool = False
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Generator:
+    """An engine on input 2 of a rig.
+
+    Attributes:
+        start_soc: it starts below it while there is no grid, and stops at `stop_soc` or with the grid.
+        runs: it runs whatever else.
+        charge_w: the most the rig charges from it.
+        controller: it tells its own measurements to the GX.
+        refuels_s: when somebody fills the tank.
+    """
+
+    on: str
+    rated_w: float
+    tank_l: float
+    fuel_l: float
+    start_soc: float
+    stop_soc: float
+    charge_w: float
+    warm_up_s: float = 60.0
+    cool_down_s: float = 120.0
+    idle_lph: float = 1.2
+    l_per_kwh: float = 0.26
+    runs: Spans = field(default_factory=Spans)
+    controller: bool = False
+    refuels_s: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Meter:
-    """A meter in the feed behind a system."""
+    """A Modbus meter in a rig's feed: of what hangs on it, or `at_input` of what comes from the grid."""
 
     system_id: str
     model: str
     on: str
-    unplugged: Spans
+    at_input: bool
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Inverter:
+    """A PV inverter on a rig's output."""
+
+    system_id: str
+    model: str
+    on: str
+    rated_w: float
+    pv_w: float
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Ups:
+    """A UPS in a rack, behind a rig or one of its meters, on one phase."""
+
+    system_id: str
+    model: str
+    on: str
+    phase: int
+    rated_w: float
+    capacity_wh: float
+    load_w: float
+    charge_w: float
+    efficiency: float = 0.93
+
+
+Device = Meter | Inverter | Ups
+"""What hangs on a rig and speaks for itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Something that goes wrong for a while; `what` is a key of `scenario_file.FAULTS`.
+
+    Attributes:
+        part: of a GX, the service; empty for all of the system.
+        names: readings that are null.
+        amount: what the kind says: °C, seconds of a clock, a delay, an exception code.
+        level: of an alarm.
+    """
+
+    what: str
+    on: str
+    when: Spans
+    part: str = ""
+    names: frozenset[str] = frozenset()
+    amount: float = 0.0
+    alarm: str = ""
+    level: str = "alarm"
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """Something that an operator does."""
+
+    at_s: float
+    on: str
+    type: str
+    data: Mapping[str, Any]
+
+
+Feed = tuple[tuple[Load, ...], tuple[Ups, ...]]
+
+
+@dataclass(frozen=True)
+class Wiring:
+    """All that hangs on one rig.
+
+    Attributes:
+        feeds: the loads and UPSes behind each output meter, by its system id, and what is not metered by "".
+        inputs: the loads beside the rig behind each of its input meters.
+    """
+
+    rig: Rig
+    generator: Generator | None
+    inverters: tuple[Inverter, ...]
+    upses: tuple[Ups, ...]
+    feeds: Mapping[str, Feed]
+    inputs: Mapping[str, tuple[Load, ...]]
 
 
 @dataclass(frozen=True)
@@ -101,24 +240,20 @@ class Scenario:
     starts_at_s: float
     grid: Grid
     sun: Sun
+    air: Air
     rigs: tuple[Rig, ...]
-    meters: tuple[Meter, ...]
-    loads: tuple[Load, ...]
-
-    def behind(self, rig: Rig) -> tuple[Meter, ...]:
-        """Give the meters behind a system."""
-        return tuple(meter for meter in self.meters if meter.on == rig.system_id)
+    generators: tuple[Generator, ...] = ()
+    meters: tuple[Meter, ...] = ()
+    inverters: tuple[Inverter, ...] = ()
+    upses: tuple[Ups, ...] = ()
+    loads: tuple[Load, ...] = ()
+    faults: tuple[Fault, ...] = ()
+    actions: tuple[Action, ...] = ()
 
     @cached_property
-    def feeds(self) -> Mapping[str, tuple[tuple[Load, ...], ...]]:
-        """Give the loads behind each system: those of each of its meters, and last what is not metered."""
-        return {
-            rig.system_id: tuple(
-                tuple(load for load in self.loads if load.on == place)
-                for place in (*(meter.system_id for meter in self.behind(rig)), rig.system_id)
-            )
-            for rig in self.rigs
-        }
+    def wirings(self) -> Mapping[str, Wiring]:
+        """Give what hangs on each rig, by its system id."""
+        return {rig.system_id: self._wiring(rig) for rig in self.rigs}
 
     @cached_property
     def edges_s(self) -> tuple[float, ...]:
@@ -126,159 +261,40 @@ class Scenario:
         edges = {*self.grid.outages.edges(), self.sun.rise_s, self.sun.set_s}
         for load in self.loads:
             edges.update(load.power_w.times_s)
+        for generator in self.generators:
+            edges.update((*generator.runs.edges(), *generator.refuels_s))
+        for fault in self.faults:
+            edges.update(fault.when.edges())
         return tuple(sorted(edge % DAY_S for edge in edges))
 
+    @property
+    def devices(self) -> tuple[Device, ...]:
+        """Give what speaks for itself besides the rigs."""
+        return (*self.meters, *self.inverters, *self.upses)
 
-def load(name: str, *, seed: int | None = None) -> Scenario:
-    """Read a scenario: the path of a TOML file, or the name of one that comes with us.
+    def holding(self, on: str, time_s: float) -> list[Fault]:
+        """Give the faults of a system at a time."""
+        return [fault for fault in self.faults if fault.on == on and fault.when.hold(time_s)]
 
-    Raises:
-        ConfigurationError: there is no such scenario, or it says something impossible.
-    """
-    path = Path(name)
-    shipped = files("producers.simulator").joinpath("scenarios", f"{name}.toml")
-    try:
-        text = (
-            path.read_text(encoding="utf-8")
-            if path.suffix == ".toml"
-            else shipped.read_text(encoding="utf-8")
+    def _wiring(self, rig: Rig) -> Wiring:
+        behind = [meter for meter in self.meters if meter.on == rig.system_id]
+        outputs = {meter.system_id: meter.system_id for meter in behind if not meter.at_input}
+        feeds = {
+            name: (
+                tuple(load for load in self.loads if load.on == place),
+                tuple(ups for ups in self.upses if ups.on == place),
+            )
+            for name, place in {**outputs, "": rig.system_id}.items()
+        }
+        return Wiring(
+            rig=rig,
+            generator=next((one for one in self.generators if one.on == rig.system_id), None),
+            inverters=tuple(one for one in self.inverters if one.on == rig.system_id),
+            upses=tuple(ups for _, upses in feeds.values() for ups in upses),
+            feeds=feeds,
+            inputs={
+                meter.system_id: tuple(load for load in self.loads if load.on == meter.system_id)
+                for meter in behind
+                if meter.at_input
+            },
         )
-    except OSError as error:
-        raise ConfigurationError(
-            f"there is no scenario {name}: give a .toml file, or one of {shipped_names()}"
-        ) from error
-    try:
-        document = tomllib.loads(text)
-        return _scenario(path.stem, document, seed)
-    except (tomllib.TOMLDecodeError, KeyError, TypeError, ValueError, AttributeError) as error:
-        said = f"{error} is missing" if isinstance(error, KeyError) else str(error)
-        raise ConfigurationError(f"scenario {name}: {said}") from error
-
-
-def shipped_names() -> list[str]:
-    """List the scenarios that come with us."""
-    return sorted(
-        item.name.removesuffix(".toml")
-        for item in files("producers.simulator").joinpath("scenarios").iterdir()
-        if item.name.endswith(".toml")
-    )
-
-
-def _scenario(name: str, document: Mapping[str, Any], seed: int | None) -> Scenario:
-    grid, sun = document.get("grid", {}), document.get("sun", {})
-    rigs = tuple(_rig(row) for row in document.get("rig", ()))
-    meters = tuple(
-        Meter(row["system_id"], row.get("model", "Acuvim II"), row["on"], _spans(row.get("unplugged", ())))
-        for row in document.get("meter", ())
-    )
-    scenario = Scenario(
-        name=document.get("name", name),
-        seed=int(document.get("seed", 1)) if seed is None else seed,
-        starts_at_s=_time(document.get("starts_at", "12:00")),
-        grid=Grid(
-            _number(grid, "voltage_v", 230.0, least=1.0),
-            _number(grid, "frequency_hz", 50.0, least=1.0),
-            _spans(grid.get("outages", ())),
-        ),
-        sun=Sun(
-            _time(sun.get("rise", "06:00")),
-            _time(sun.get("set", "20:00")),
-            _number(sun, "clouds", 0.2, most=1.0),
-        ),
-        rigs=rigs,
-        meters=meters,
-        loads=tuple(_load(row) for row in document.get("load", ())),
-    )
-    _check(scenario)
-    return scenario
-
-
-def _check(scenario: Scenario) -> None:
-    rigs = [rig.system_id for rig in scenario.rigs]
-    places = rigs + [meter.system_id for meter in scenario.meters]
-    if not rigs or len(set(places)) < len(places):
-        raise ValueError("give at least one [[rig]], and every system_id once")
-    if scenario.sun.set_s <= scenario.sun.rise_s:
-        raise ValueError("sun: set must be later than rise")
-    for meter in scenario.meters:
-        if meter.on not in rigs:
-            raise ValueError(f"meter {meter.system_id} is on {meter.on}, which is no [[rig]]")
-    for item in scenario.loads:
-        if item.on not in places:
-            raise ValueError(f"load {item.name} is on {item.on}, which is no [[rig]] and no [[meter]]")
-
-
-def _rig(row: Mapping[str, Any]) -> Rig:
-    rated_w = _number(row, "rated_w", 15_000.0, least=1.0)
-    soc_min = _number(row, "soc_min_pct", 5.0, most=100.0) / 100
-    return Rig(
-        system_id=row["system_id"],
-        model=row.get("model", "MultiPlus-II 48/5000 x3"),
-        rated_w=rated_w,
-        capacity_wh=_number(row, "capacity_wh", 30_000.0, least=1.0),
-        cells=int(_number(row, "cells", 16, least=1)),
-        soc=_number(row, "soc_pct", 80.0, least=soc_min * 100, most=100.0) / 100,
-        soc_min=soc_min,
-        charge_w=_number(row, "charge_w", rated_w / 2),
-        grid_charge_w=_number(row, "grid_charge_w", rated_w / 4),
-        input_limit_w=_number(row, "input_limit_w", rated_w),
-        pv_w=_number(row, "pv_w", 0.0),
-        efficiency=_number(row, "efficiency", 0.94, least=0.5, most=1.0),
-        battery_efficiency=_number(row, "battery_efficiency", 0.975, least=0.5, most=1.0),
-        standby_w=_number(row, "standby_w", 60.0),
-        resistance_ohm=_number(row, "resistance_ohm", 0.004),
-        unplugged=_spans(row.get("unplugged", ())),
-    )
-
-
-def _load(row: Mapping[str, Any]) -> Load:
-    points = row["power_w"]
-    rows = [("00:00", points)] if isinstance(points, int | float) else points
-    times = tuple(_time(at) for at, _ in rows)
-    if not times or list(times) != sorted(set(times)) or times[-1] >= DAY_S:
-        raise ValueError(
-            f"load {row.get('name')}: give the points of power_w in order of time, within one day"
-        )
-    shares = tuple(float(share) for share in row.get("phases", (1, 1, 1)))
-    if len(shares) != _PHASES or min(shares) < 0 or sum(shares) <= 0:
-        raise ValueError(f"load {row.get('name')}: phases are three shares, such as [1, 1, 1]")
-    return Load(
-        name=row["name"],
-        on=row["on"],
-        power_w=Timeline(times, tuple(_number({"power_w": value}, "power_w") for _, value in rows)),
-        reactive_share=sqrt(1.0 / _number(row, "power_factor", 0.95, least=0.1, most=1.0) ** 2 - 1.0),
-        phases=(shares[0] / sum(shares), shares[1] / sum(shares), shares[2] / sum(shares)),
-        flicker=_number(row, "flicker", 0.1, most=1.0),
-        beat_s=_number(row, "beat_s", 10.0, least=0.1),
-    )
-
-
-def _number(
-    row: Mapping[str, Any], name: str, default: float | None = None, *, least: float = 0.0, most: float = 1e9
-) -> float:
-    value = row[name] if default is None else row.get(name, default)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
-        raise ValueError(f"{name} must be a number, got {value!r}")
-    if not least <= value <= most:
-        raise ValueError(f"{name} must lie between {least:g} and {most:g}, got {value!r}")
-    return float(value)
-
-
-def _spans(rows: Sequence[Sequence[str]]) -> Spans:
-    spans = tuple((_time(begin), _time(end)) for begin, end in rows)
-    for (begin_s, end_s), row in zip(spans, rows, strict=True):
-        if end_s <= begin_s:
-            raise ValueError(f"{list(row)} ends before it begins")
-    return Spans(spans)
-
-
-def _time(text: str) -> float:
-    """Read a time of day, `HH:MM` or `HH:MM:SS`, up to 24:00."""
-    parts = text.split(":")
-    if len(parts) not in {2, 3} or not all(part.isdecimal() for part in parts):
-        raise ValueError(f"{text!r} is no time of day: write HH:MM or HH:MM:SS")
-    hours, minutes, seconds = (int(part) for part in (*parts, "0")[:3])
-    time_s = hours * 3600.0 + minutes * 60.0 + seconds
-    if minutes >= 60 or seconds >= 60 or time_s > DAY_S:  # noqa: PLR2004 - of a clock
-        raise ValueError(f"{text!r} is no time of day: write HH:MM or HH:MM:SS")
-    return time_s

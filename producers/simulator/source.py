@@ -1,19 +1,40 @@
 """The simulator as a producer: a scenario that runs with the machine's clock and survives a restart."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import orjson
 
-from producers.adapter import DeviceSpec
-from producers.simulator import scenario
-from producers.simulator.site import Site, restore
+from producers.adapter import Description, DeviceError, DeviceSpec, Read
+from producers.simulator import scenario_file
+from producers.simulator.scenario import GX, Scenario
+from producers.simulator.tell import LiveSite, restore
 from producers.source import Setting, Source
 
 log = logging.getLogger(__name__)
 
 _LONGEST_GAP_US = 7 * 86_400 * 1_000_000
+
+
+class _Device:
+    def __init__(self, site: LiveSite, system_id: str, model: str) -> None:
+        self._site, self._system_id, self._model = site, system_id, model
+        self._tell = site.tell(system_id)
+
+    async def read(self) -> Read:
+        """Read, unless the scenario has unplugged the device."""
+        faults = self._site.scenario.holding(self._system_id, self._site.clock())
+        if any(fault.what in {"unplugged", "hangs", "reboots"} for fault in faults):
+            raise DeviceError("the scenario has unplugged it", reason="silent")
+        return Read(self._tell())
+
+    async def describe(self) -> Description:
+        """Name the model; the serial number says that it is no real one."""
+        return Description(maker="simulated", model=self._model, serial=f"SIM-{self._system_id}", phases=3)
+
+    async def close(self) -> None:
+        """Do nothing: there is nothing to let go of."""
 
 
 class SimulatorSource(Source):
@@ -22,18 +43,23 @@ class SimulatorSource(Source):
     def __init__(self, setting: Setting) -> None:
         options = setting.options
         self._setting = setting
-        self._scenario = scenario.load(str(options.get("scenario") or "festival"), seed=options.get("seed"))
+        self._scenario = scenario_file.load(
+            str(options.get("scenario") or "festival"), seed=options.get("seed")
+        )
         clock = setting.clock.read()
         said = self._remembered(clock.wall_us)
         begins_s = self._scenario.starts_at_s
         if said:
             begins_s = said["time_s"] + (clock.wall_us - said["wall_us"]) / 1e6
         self._zero_us = clock.monotonic_us - round(begins_s * 1e6)
-        self._site = Site(self._scenario, self._time_s, restore(self._scenario, said.get("systems")))
+        self._site = LiveSite(self._scenario, self._time_s, restore(self._scenario, said.get("systems")))
 
     def specs(self) -> Iterable[DeviceSpec]:
         """Give every poll of every device."""
-        return self._site.specs()
+        for system_id, kind, model in _devices(self._scenario):
+            adapter = _Device(self._site, system_id, model)
+            for interval_ms in (500, 5_000):
+                yield DeviceSpec(system_id, kind, interval_ms, adapter, address="simulator")
 
     def save(self) -> None:
         """Write down where every system is."""
@@ -66,3 +92,8 @@ class SimulatorSource(Source):
             log.warning("%s cannot be read, the scenario begins anew: %s", self._setting.state, error)
             return {}
         return said if fits and recent else {}
+
+
+def _devices(site: Scenario) -> Iterator[tuple[str, str, str]]:
+    yield from ((rig.system_id, "victron", rig.model) for rig in site.rigs if rig.face == GX)
+    yield from ((meter.system_id, "acuvim", meter.model) for meter in site.meters)
