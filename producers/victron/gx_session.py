@@ -8,7 +8,7 @@ Pure: time comes with every call, and what is to be published is given back. Rul
 
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
@@ -73,6 +73,7 @@ class GxSession:
         self._beat: tuple[float, int] | None = None
         self._seen: dict[str, deque[Seen]] = {}
         self._doubts: dict[Service, int] = {}
+        self._parts: dict[Service, PartSeen] = {}
 
     def filters(self) -> list[str]:
         """Give what to subscribe to: what is mapped, and nothing of the hundreds of settings beside it."""
@@ -182,8 +183,7 @@ class GxSession:
         ripe = [
             service
             for service in self.mirror.services.values()
-            if service.news
-            and (whole or not service.present or service.number or now_us - service.since_us >= _SETTLED_US)
+            if service.news and (whole or not service.present or now_us - service.since_us >= _SETTLED_US)
         ]
         for service in sorted(ripe, key=self._in_order):
             self._tell(service)
@@ -199,12 +199,12 @@ class GxSession:
             self._number(service, key)
         if not service.map.part or service.system_id != self.system_id:
             return
-        if service.present:
-            about = description_of(service)
-            self._saw(PartSeen(service.key, present=True, description=about, at_us=service.since_us))
-        else:
-            detail = "the GX says that it is gone"
-            self._saw(PartSeen(service.key, present=False, detail=detail, at_us=service.since_us))
+        detail = "" if service.present else "it is not on the GX's bus any more"
+        about = description_of(service) if service.present else None
+        part = PartSeen(service.key, service.present, detail=detail, description=about)
+        if part != self._parts.get(service):
+            self._parts[service] = part
+            self._saw(replace(part, at_us=service.since_us))
 
     def _number(self, service: Service, key: tuple[str, int]) -> None:
         service.system_id = self._assigned.get(key, self.system_id)

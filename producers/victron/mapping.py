@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
-from math import isfinite
 
 from schemas.measurements import MEASUREMENTS
 
@@ -44,9 +43,7 @@ class Reading:
 
     def value(self, raw: object) -> float | None:
         """Turn what the GX told into a value; None for all that is no number."""
-        if not isinstance(raw, int | float):
-            return None
-        if not -_LARGEST < raw * self.scale < _LARGEST:  # NaN too
+        if not isinstance(raw, int | float) or not -_LARGEST < raw < _LARGEST:  # NaN too
             return None
         value = round(raw * self.scale, self.decimals)
         return abs(value) if self.magnitude else value + 0.0
@@ -66,7 +63,7 @@ class AlarmPath:
 
     def level(self, raw: object) -> str | None:
         """Tell how bad a value is; None while the alarm is not active, or the device does not have it."""
-        if not isinstance(raw, int | float) or not isfinite(raw) or raw == 0:
+        if not isinstance(raw, int | float) or not -_LARGEST < raw < _LARGEST or raw == 0:
             return None
         return "warning" if raw == 1 and not self.fault else "alarm"
 
