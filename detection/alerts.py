@@ -61,7 +61,7 @@ class Alerts:
         limits_of: what holds for a system.
         publish: hands an event to the outbox.
         told_upto: asked when there is no memory: the position of the newest own event in the journal.
-        show: told which alerts stand, after every save.
+        show: told which alerts stand, once a turn.
         delivery: figures of whoever is shown them.
     """
 
@@ -90,6 +90,7 @@ class Alerts:
         self._told_upto = told_upto
         self._show = show
         self._delivery = delivery
+        self._standing: tuple[Standing, ...] | None = None
         self._memory: Memory | None = None
         self._forget()
 
@@ -129,6 +130,7 @@ class Alerts:
             self._silent_upto = self._told_upto()
         else:
             self._position = place.position
+        self._standing = self.standing()
         return place
 
     def stale(self) -> bool:
@@ -156,7 +158,7 @@ class Alerts:
             self._count(event)
 
     def save(self, place: Head, letters: Iterable[DeadLetter] = ()) -> None:
-        """Keep what changed, hand over what is to be told, and show what stands."""
+        """Keep what changed, and hand over what is to be told."""
         assert self._memory is not None
         touched = sorted(self._touched & self._systems.keys())
         state: list[tuple[str, Any]] = [(one, self._systems[one].dump()) for one in touched]
@@ -171,7 +173,7 @@ class Alerts:
         self._gone.clear()
         self._pending.clear()
         self._memory.hand_over(self._publish)
-        self._show(self.standing())
+        self._standing = self.standing()
 
     def transaction(self) -> AbstractContextManager[object]:
         """Do nothing: every save is whole."""
@@ -181,9 +183,11 @@ class Alerts:
         """Do nothing: what is remembered is small."""
 
     def messages(self, now_s: float) -> Iterable[Retained]:  # noqa: ARG002 - nothing is retained
-        """Hand over what the outbox did not take before."""
+        """Hand over what the outbox did not take before, and show what stands."""
         if self._memory is not None and self._memory.waiting:
             self._memory.hand_over(self._publish)
+        if self._standing is not None:
+            self._show(self._standing)
         return ()
 
     def republish(self) -> None:

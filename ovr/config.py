@@ -127,6 +127,27 @@ class DetectionSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class AlertSettings:
+    """What is too often, and who is told.
+
+    Attributes:
+        url: of a Prometheus Alertmanager; without it alerts are on the stream and in the state only.
+        link: where people see more, told with each alert.
+        every_s: how often Alertmanager is told what stands.
+        yaml: the event counters' YAML file, of which `alert_thresholds` is read.
+        thresholds: limits by occurrence, over those of the program and of the YAML file.
+        systems: by system, limits of its own.
+    """
+
+    url: str | None = None
+    link: str | None = None
+    every_s: float = 30.0
+    yaml: Path | None = None
+    thresholds: Mapping[str, Any] = field(default_factory=dict)
+    systems: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class MaintenanceSettings:
     """What is to be maintained when, besides schemas/maintenance.toml.
 
@@ -172,6 +193,7 @@ class Site:
     clock: ClockSettings = ClockSettings()
     detection: DetectionSettings = DetectionSettings()
     maintenance: MaintenanceSettings = MaintenanceSettings()
+    alerts: AlertSettings = AlertSettings()
     aliases: Mapping[str, str] = field(default_factory=dict)
     producers: tuple[ProducerSettings, ...] = ()
 
@@ -196,8 +218,9 @@ def load(path: Path | None, environment: Mapping[str, str]) -> Site:
     producers = _producers(said.pop("producers", {}), reading.where)
     detection = _detection(said.pop("detection", {}), reading)
     maintenance = _maintenance(said.pop("maintenance", {}), reading.where)
-    site = reading.table(Site, said, skip=("producers", "detection", "maintenance"))
-    site = replace(site, producers=producers, detection=detection, maintenance=maintenance)
+    alerts = _alerts(said.pop("alerts", {}), reading)
+    site = reading.table(Site, said, skip=("producers", "detection", "maintenance", "alerts"))
+    site = replace(site, producers=producers, detection=detection, maintenance=maintenance, alerts=alerts)
     site = reading.override(site, _variables(environment), PREFIX)
     _check(site, reading.where)
     return site
@@ -235,6 +258,17 @@ def _detection(said: Any, reading: Reading) -> DetectionSettings:
     return replace(settings, systems=systems)
 
 
+def _alerts(said: Any, reading: Reading) -> AlertSettings:
+    if not isinstance(said, dict):
+        raise ConfigurationError(f"{reading.where}: write alerts as a table")
+    # What these hold is read by detection/limits.py, which knows the occurrences.
+    tables = {name: said.pop(name, {}) for name in ("thresholds", "systems")}
+    for name, table in tables.items():
+        if not isinstance(table, dict):
+            raise ConfigurationError(f"{reading.where}: write alerts.{name} as a table")
+    return replace(reading.table(AlertSettings, said, "alerts.", skip=tuple(tables)), **tables)
+
+
 def _maintenance(said: Any, where: str) -> MaintenanceSettings:
     if not isinstance(said, dict) or said.keys() - {"items", "done"}:
         raise ConfigurationError(f"{where}: maintenance has the tables items and done")
@@ -267,6 +301,8 @@ def _check(site: Site, where: str) -> None:
     ):
         if number < 1:
             raise ConfigurationError(f"{where}: {name} must be at least 1")
+    if site.alerts.every_s < 1:
+        raise ConfigurationError(f"{where}: alerts.every_s must be at least 1")
     if site.recorder.linger_ms < 0:
         raise ConfigurationError(f"{where}: recorder.linger_ms must not be negative")
     if not re.fullmatch(r"[1-9][0-9]*[hdwy]", site.victoria.retention):
@@ -287,6 +323,7 @@ def is_loopback(address: str) -> bool:
 
 __all__ = [
     "CONFIG_VARIABLE",
+    "AlertSettings",
     "BrokerSettings",
     "ClockSettings",
     "DetectionSettings",

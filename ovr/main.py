@@ -42,9 +42,10 @@ COMMANDS: Mapping[str, str] = {
     "project": "ovr.commands.process:project",
     "produce": "ovr.commands.process:produce",
     "detect": "ovr.commands.process:detect",
+    "alert": "ovr.commands.process:alert",
     "replay-service": "ovr.commands.process:replay_service",
 }
-_RUN_BY_UP = frozenset({"record", "project", "produce", "detect", "replay-service"})
+_RUN_BY_UP = frozenset({"record", "project", "produce", "detect", "alert", "replay-service"})
 
 
 class _Ovr(TyperGroup):

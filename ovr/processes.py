@@ -21,6 +21,7 @@ VICTORIA = "victoria-metrics"
 RECORDER = "recorder"
 REPLAY = "replay"
 DETECTOR = "detector"
+ALERTS = "alerts"
 PROJECTORS = ("state", "counters", "series")
 SERIES = "projector-series"
 _SYSTEM_PATH = "/usr/local/sbin:/usr/sbin:/sbin"
@@ -95,6 +96,7 @@ def plan(site: Site, layout: Layout, ports: Ports, options: Sequence[str] = ()) 
     specs.append(ours(REPLAY, FOLLOW, "replay-service"))
     specs += [ours(f"projector-{name}", FOLLOW, "project", name) for name in PROJECTORS]
     specs.append(ours(DETECTOR, FOLLOW, "detect"))
+    specs.append(ours(ALERTS, FOLLOW, "alert"))
     specs += [ours(one.name, PRODUCE, "produce", one.name) for one in site.producers]
     names = [spec.name for spec in specs]
     twice = {name for name in names if names.count(name) > 1}

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 Snapshot = Mapping[str, Any]
+REACHED = "reached"
 
 
 def figures(process: Mapping[str, Any], snapshot: Snapshot) -> str:
@@ -42,6 +43,8 @@ def _projector(health: Mapping[str, Any]) -> str:
         words.append(f"{health['lag_events']:,} events, {health.get('lag_s', 0)} s behind")
     if health.get("dead_letters"):
         words.append(f"{health['dead_letters']:,} dead letters")
+    if health.get("alertmanager", REACHED) != REACHED:
+        words.append(f"Alertmanager: {health['alertmanager']}")
     return ", ".join(words)
 
 

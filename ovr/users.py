@@ -34,6 +34,7 @@ PROCESS_ROLES: Mapping[str, str] = {
     "projector-counters": "projector",
     "projector-series": "projector",
     "detector": "device",
+    "alerts": "device",
     "supervisor": "browser",
     "browser": "browser",
     CONSOLE: "operator",

@@ -28,6 +28,7 @@ def show(data: Data = None, config: Config = None) -> None:
 
     Example: `ovr config show | jq .listen`
     """
+    from ovr.alerts import limits
     from ovr.node import open_node
 
     node = open_node(data, config)
@@ -35,6 +36,7 @@ def show(data: Data = None, config: Config = None) -> None:
     if said["broker"]["password"]:
         said["broker"]["password"] = "…"  # noqa: S105 - hides one
     node.aliases()
+    limits(node.site.alerts)
     typer.echo(orjson.dumps(said, default=str, option=orjson.OPT_INDENT_2).decode())
 
 

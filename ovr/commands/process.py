@@ -111,6 +111,25 @@ def detect(data: Data = None, config: Config = None) -> None:
     )
 
 
+def alert(data: Data = None, config: Config = None) -> None:
+    """Run the alerts: tells when something occurs too often, on the stream and to Alertmanager.
+
+    Example: `ovr alert --data data`
+    """
+    from detection.run_alerts import Delivery, run_alerts
+    from ovr.alerts import limits
+
+    node = open_node(data, config)
+    said = node.site.alerts
+    run_alerts(
+        made(node),
+        node.broker("alerts"),
+        node_id=node.site.node_id,
+        limits_of=limits(said),
+        delivery=Delivery(said.url, said.link, said.every_s),
+    )
+
+
 def replay_service(data: Data = None, config: Config = None) -> None:
     """Run the replay service: answers requests for the past on the bus.
 

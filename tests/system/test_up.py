@@ -132,6 +132,7 @@ def test_status_tells_programs_that_all_is_ready(node: Node) -> None:
             "projector-state",
             "projector-counters",
             "detector",
+            "alerts",
             "projector-series",
             "host",
         ),

@@ -18,6 +18,7 @@ ROOT = Path(__file__).parents[2]
 SITE = ROOT / "deploy" / "site.toml"
 COMPOSE = yaml.safe_load((ROOT / "compose.yml").read_text(encoding="utf-8"))
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+TELLING = {"alertmanager", "vmalert"}  # beside a node: `ovr up` tells the Alertmanager that is configured
 LASTING = sorted(SERVICES.keys() - {"prepare"})
 
 
@@ -28,7 +29,7 @@ def planned() -> dict[str, processes.ProcessSpec]:
 
 
 def test_every_process_of_the_supervisor_is_a_service() -> None:
-    assert set(LASTING) == planned().keys() | {processes.MOSQUITTO, processes.VICTORIA}
+    assert set(LASTING) == planned().keys() | {processes.MOSQUITTO, processes.VICTORIA} | TELLING
 
 
 @pytest.mark.parametrize("name", sorted(planned()))
@@ -120,6 +121,13 @@ def test_the_image_holds_every_package_and_runs_without_rights() -> None:
     copied = {word[1] for word in words if word[:1] == ["COPY"] and not word[1].startswith("-")}
     assert copied >= {"schemas", "bus", "producers", "projectors", "mosquitto", "ovr"}
     assert [word[1] for word in words if word[:1] == ["USER"]] == ["10001:10001"]
+
+
+def test_alerts_go_to_the_alertmanager_beside_them() -> None:
+    assert config.load(SITE, {}).alerts.url == "http://alertmanager:9093"
+    assert "-notifier.url=http://alertmanager:9093" in SERVICES["vmalert"]["command"]
+    version = SERVICES[processes.VICTORIA]["image"].partition(":")[2]
+    assert SERVICES["vmalert"]["image"].endswith(f":{version}")
 
 
 def test_one_version_of_victoria_metrics_serves_and_rebuilds() -> None:

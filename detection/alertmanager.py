@@ -1,0 +1,226 @@
+"""Deliver alerts to a Prometheus Alertmanager: who is told, and how, is its job.
+
+Rules that must stay true here:
+- nobody waits for it: a thread of its own posts, with time limits, and health says what is wrong;
+- an alert that stands is posted again and again, each time as ending soon, so an Alertmanager that forgot it
+  learns it anew, and one that hears no more of us lets it end;
+- one that is over is posted as ended for a quarter of an hour, so that a short absence hides no end.
+"""
+
+import http.client
+import logging
+import threading
+import urllib.parse
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import orjson
+
+from bus import instants
+from bus.instants import SECOND_US
+from detection.alert_events import text
+from detection.alerts import Standing
+from schemas.errors import ConfigurationError, TransientError
+
+log = logging.getLogger(__name__)
+
+_PATH: Final = "/api/v2/alerts"
+_EVERY_S: Final = 30.0
+_FIRST_PAUSE_S: Final = 1.0
+_TIMEOUT_S: Final = 5.0
+_ENDS_AFTER_US: Final = 180 * SECOND_US
+_TOLD_AFTER_US: Final = 900 * SECOND_US
+Key = tuple[str, str, str]
+"""What tells alerts apart for Alertmanager, of what may differ: system, name, severity."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where alerts go, and what is said with each.
+
+    Attributes:
+        url: of Alertmanager, without the path of its API.
+        node_id: names the site.
+        link: where people see more of it.
+    """
+
+    url: str
+    node_id: str
+    link: str | None = None
+
+
+def posted(
+    standing: Standing, target: Target, *, since_us: int, ends_us: int
+) -> Mapping[str, str | Mapping[str, str]]:
+    """Write an alert as Alertmanager's API wants it. Pure."""
+    limit = standing.limit
+    said: dict[str, str | Mapping[str, str]] = {
+        "labels": {
+            "alertname": limit.alert,
+            "system_id": standing.system_id,
+            "severity": limit.severity,
+            "period": limit.period,
+            "node_id": target.node_id,
+        },
+        "annotations": {
+            "summary": f"{standing.system_id}: {text(limit, standing.count)}",
+            "description": f"{standing.count} of {limit.counted} on {standing.system_id}; {limit.most} are"
+            f" allowed. Since {instants.text(since_us)}.",
+            "count": str(standing.count),
+            "limit": str(limit.most),
+        },
+        "startsAt": instants.text(since_us),
+        "endsAt": instants.text(max(since_us, ends_us)),
+    }
+    if target.link is not None:
+        said["generatorURL"] = target.link
+    return said
+
+
+class Deliveries:
+    """What Alertmanager is to be told: what stands, and what has ended lately."""
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+        self._standing: dict[Key, Standing] = {}
+        self._since: dict[Key, int] = {}
+        self._ended: dict[Key, tuple[Standing, int, int]] = {}
+
+    def show(self, standing: Iterable[Standing], now_us: int) -> bool:
+        """Take in what stands; True when alerts came or went."""
+        shown = {(one.system_id, one.limit.alert, one.limit.severity): one for one in standing}
+        came, gone = shown.keys() - self._standing.keys(), self._standing.keys() - shown.keys()
+        for key in gone:
+            self._ended[key] = (self._standing[key], self._since.pop(key), now_us)
+        for key in came:
+            self._ended.pop(key, None)
+            # In a simulation the stream's clock may be ahead: Alertmanager wants no beginning after the end.
+            self._since[key] = min(now_us, shown[key].since_us)
+        self._standing = shown
+        return bool(came or gone)
+
+    def due(self, now_us: int) -> list[Mapping[str, Any]]:
+        """List all that is to be posted now."""
+        self._ended = {key: row for key, row in self._ended.items() if now_us < row[2] + _TOLD_AFTER_US}
+        active = [
+            posted(one, self._target, since_us=self._since[key], ends_us=now_us + _ENDS_AFTER_US)
+            for key, one in self._standing.items()
+        ]
+        return active + [
+            posted(one, self._target, since_us=since_us, ends_us=ended_us)
+            for one, since_us, ended_us in self._ended.values()
+        ]
+
+    @property
+    def active(self) -> int:
+        """Count what stands."""
+        return len(self._standing)
+
+
+class Alertmanager:
+    """Posts to one Alertmanager until it is closed."""
+
+    def __init__(
+        self,
+        target: Target,
+        *,
+        every_s: float = _EVERY_S,
+        timeout_s: float = _TIMEOUT_S,
+        clock_us: Callable[[], int] = instants.now_us,
+    ) -> None:
+        """Begin; what there is to tell is given to `show`.
+
+        Args:
+            target: where alerts go.
+            every_s: how often what stands is posted again.
+            timeout_s: how long an answer may take.
+            clock_us: the true time.
+
+        Raises:
+            ConfigurationError: the URL is none.
+        """
+        self._parts = urllib.parse.urlsplit(target.url)
+        if self._parts.scheme not in {"http", "https"} or self._parts.hostname is None:
+            raise ConfigurationError(f"give Alertmanager as http://host:port, not {target.url!r}")
+        self._every_s, self._timeout_s, self._clock_us = every_s, timeout_s, clock_us
+        self._deliveries = Deliveries(target)
+        self._changed = self._closing = False
+        self._bell = threading.Condition()
+        self._said = "not asked yet"
+        self._delivered_us: int | None = None
+        self._failed = 0
+        self._thread = threading.Thread(target=self._run, name="alertmanager", daemon=True)
+        self._thread.start()
+
+    def show(self, standing: Iterable[Standing]) -> None:
+        """Take in what stands now; what changed is posted at once."""
+        with self._bell:
+            if self._deliveries.show(standing, self._clock_us()):
+                self._changed = True
+                self._bell.notify()
+
+    def status(self) -> Mapping[str, Any]:
+        """Say how delivery goes."""
+        delivered_us = self._delivered_us
+        return {
+            "alertmanager": self._said,
+            "delivered": None if delivered_us is None else instants.text(delivered_us),
+        }
+
+    def close(self) -> None:
+        """Stop, after a last try; what stands ends by itself, unless we are back soon."""
+        with self._bell:
+            self._closing = True
+            self._bell.notify()
+        self._thread.join(2 * self._timeout_s)
+
+    def _run(self) -> None:
+        pause_s = 0.0
+        while not self._closing:
+            with self._bell:
+                self._bell.wait_for(lambda: self._closing or (self._changed and not self._failed), pause_s)
+                if self._closing and not self._changed:
+                    return
+                self._changed, due = False, self._deliveries.due(self._clock_us())
+            self._try(due)
+            pause_s = (
+                min(self._every_s, _FIRST_PAUSE_S * 2 ** (self._failed - 1))
+                if self._failed
+                else self._every_s
+            )
+
+    def _try(self, due: list[Mapping[str, Any]]) -> None:
+        try:
+            self._post(due)
+        except TransientError as error:
+            if not self._failed:
+                log.warning("alerts are not delivered, and tried again: %s", error)
+            self._failed = min(self._failed + 1, 10)
+            self._said = str(error)
+            return
+        if self._failed:
+            log.info("alerts are delivered again")
+        self._failed, self._said, self._delivered_us = 0, "reached", self._clock_us()
+
+    def _post(self, due: list[Mapping[str, Any]]) -> None:
+        """Post all at once; even nothing, to know that somebody is there.
+
+        Raises:
+            TransientError: it was not taken.
+        """
+        parts = self._parts
+        kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+        connection = kind(parts.hostname or "", parts.port, timeout=self._timeout_s)
+        headers = {"Content-Type": "application/json"}
+        try:
+            connection.request("POST", parts.path.rstrip("/") + _PATH, orjson.dumps(due), headers)
+            answer = connection.getresponse()
+            said = answer.read(300)
+        except (OSError, http.client.HTTPException) as error:
+            raise TransientError(f"{parts.geturl()} cannot be reached: {error}") from error
+        finally:
+            connection.close()
+        if answer.status != http.HTTPStatus.OK:
+            words = said.decode(errors="replace").strip()
+            raise TransientError(f"{parts.geturl()} answered {answer.status}: {words}")
