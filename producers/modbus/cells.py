@@ -1,6 +1,7 @@
 """The words of one block into raw values: numbers and bytes as the device keeps them.
 
-The words are put in the order in which `struct` can take all values at once, whatever their word order.
+The words are put in the order in which `struct` can take all values at once, whatever their word order; texts
+are never swapped.
 
 Rules that must stay true here:
 - a 32-bit float is given by the shortest number that stands for it, which loses nothing: 230.1, not
@@ -41,12 +42,14 @@ class Cells:
     """Takes the raw value of every point out of the words of one block."""
 
     def __init__(self, block: Block) -> None:
+        self.points = block.points
         order: list[int] = []
         codes = ">"
         for point in block.points:
             at = point.address - block.address
             own = range(at, at + point.width)
-            order.extend(reversed(own) if point.word_order == "little" else own)
+            swapped = point.word_order == "little" and point.type in CODES
+            order.extend(reversed(own) if swapped else own)
             codes += CODES.get(point.type) or f"{2 * width(point.type)}s"
         self._values = Struct(codes)
         self._packed = Struct(f">{len(order)}H")

@@ -5,9 +5,11 @@ A block is unpacked at once, and each value then goes through one small function
 Rules that must stay true here:
 - what the device does not have is None: its own patterns for that, NaN, infinity, a scale without value;
 - no value is larger than a sample can hold: no such number was ever measured;
+- a value that is made of several is given when all of them were read, and never of some of them;
 - a decimal scale gives the decimal number, not its neighbour: 2301 tenths are 230.1.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -19,7 +21,7 @@ from typing import Any, Final, NamedTuple
 from producers.adapter import AlarmSeen
 from producers.modbus.cells import CODES, Cells, Words
 from producers.modbus.plan import Block
-from producers.modbus.points import Point
+from producers.modbus.points import Merge, Point
 from schemas.errors import ConfigurationError
 
 Value = float | str | None
@@ -27,6 +29,7 @@ Scale = tuple[Fraction, Fraction]
 """Factor and offset."""
 
 _MOST: Final = 1e15
+_DECIMALS: Final = 6
 _HIGHEST_POWER: Final = 10
 _WORSE: Final = (None, "warning", "alarm")
 _NO_POWERS: Final[Mapping[str, Fraction]] = MappingProxyType({})
@@ -64,6 +67,9 @@ class Decoder:
     def __init__(self, blocks: Iterable[Block], factors: Mapping[str, float]) -> None:
         self._blocks = [_steps(block, factors) for block in blocks]
         self._dynamic = any(steps.needed for steps in self._blocks)
+        counts = Counter(name for steps in self._blocks for name, _, _ in steps.merged)
+        kinds = {point.name: point.merge for steps in self._blocks for point in steps.cells.points}
+        self._merged = {name: (kinds[name], count) for name, count in counts.items()}
 
     def __call__(self, answers: Sequence[Words | None]) -> Decoded:
         """Decode one answer for each block; None for a block that was not read."""
@@ -77,11 +83,14 @@ class Decoder:
         held: dict[str, Value] = {}
         identity: dict[str, Value] = {}
         alarms: dict[tuple[str, str], AlarmSeen] = {}
+        parts: dict[str, list[float | None]] = {}
         for steps, raws in told:
             for name, at, read in steps.named:
                 value = read(raws[at], powers)
                 possible = value is None or -_MOST <= value <= _MOST  # type: ignore[operator]  # no text is named
                 values[name] = value if possible else None  # type: ignore[assignment]
+            for name, at, read in steps.merged:
+                parts.setdefault(name, []).append(read(raws[at], powers))  # type: ignore[arg-type]
             for point, at, read in steps.others:
                 value = read(raws[at], powers)
                 if point.alarm and value is not None:
@@ -90,6 +99,10 @@ class Decoder:
                     identity[point.identity] = value
                 if point.id:
                     held[point.id] = value
+        for name, found in parts.items():
+            merge, expected = self._merged[name]
+            if len(found) == expected:
+                values[name] = _merge(merge, found)
         return Decoded(values, tuple(alarms.values()), identity, held)
 
 
@@ -98,12 +111,14 @@ class _Steps(NamedTuple):
 
     Attributes:
         named: the measurements.
+        merged: the parts of measurements.
         others: all that has another role, or an id besides its name.
         needed: the ids that scales of this block name.
     """
 
     cells: Cells
     named: list[tuple[str, int, "Reader"]]
+    merged: list[tuple[str, int, "Reader"]]
     others: list[tuple[Point, int, "Reader"]]
     needed: frozenset[str]
 
@@ -112,7 +127,8 @@ def _steps(block: Block, factors: Mapping[str, float]) -> _Steps:
     made = [(point, at, _reader(point, factors)) for at, point in enumerate(block.points)]
     return _Steps(
         Cells(block),
-        [(point.name, at, read) for point, at, read in made if point.name],
+        [(point.name, at, read) for point, at, read in made if point.name and not point.merge],
+        [(point.name, at, read) for point, at, read in made if point.name and point.merge],
         [each for each in made if not each[0].name or each[0].id],
         frozenset(id_ for point in block.points for id_ in point.needs),
     )
@@ -244,10 +260,22 @@ def _text(raw: bytes, _: Mapping[str, Fraction]) -> Value:
     return "".join(each for each in text if each.isprintable()).strip() or None
 
 
+def _merge(merge: Merge, parts: Sequence[float | None]) -> float | None:
+    known = [part for part in parts if part is not None]
+    if merge == "first":
+        return next((part for part in known if part), known[0] if known else None)
+    if not known or (merge == "all" and len(known) < len(parts)):
+        return None
+    total = round(sum(known), _DECIMALS)
+    return total if abs(total) <= _MOST else None
+
+
 def _alarm(point: Point, value: Value) -> AlarmSeen:
     code = value if isinstance(value, int | float) else 0
     level = ("warning" if code == 1 and point.bit is None else "alarm") if code else None
-    if code and point.level:
+    if point.when:
+        level = "alarm" if code in point.when else None
+    if level and point.level:
         level = point.level
     return AlarmSeen(point.alarm, level, phase=point.phase, code=code, text=point.register)
 

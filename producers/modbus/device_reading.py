@@ -26,6 +26,7 @@ from producers.modbus.points import (
     MOST_REGISTERS,
     Check,
     Hole,
+    Merge,
     Parameter,
     Point,
     Poll,
@@ -172,6 +173,8 @@ def _point(table: Table, defaults: Defaults) -> Point:
         bit=table.whole("bit", high=16 * width(type_) - 1) if "bit" in table else None,
         alarm=table.text("alarm", ""),
         level=table.text("level", "", among=_LEVELS),
+        merge=cast("Merge", table.text("merge", "", among=get_args(Merge))),
+        when=table.numbers("when"),
         phase=table.text("phase", "", among=("l1", "l2", "l3")),
         identity=table.text("identity", "", among=IDENTITIES),
         expect=table.numbers("expect"),
@@ -195,10 +198,12 @@ def _check_point(table: Table, point: Point) -> None:
         raise table.fault("bit", f"cannot be taken of {point.type}")
     if bool(point.expect) != bool(point.warning):
         raise table.fault("expect", "and warning go together")
+    if point.merge and not point.name:
+        raise table.fault("name", "is missing: merge is a measurement's")
     if point.alarm and not _WORD.fullmatch(point.alarm):
         raise table.fault("alarm", f"must be a word of a-z, 0-9 and _, got {point.alarm!r}")
-    if (point.level or point.phase) and not point.alarm:
-        raise table.fault("alarm", "is missing: level and phase are an alarm's")
+    if (point.level or point.phase or point.when) and not point.alarm:
+        raise table.fault("alarm", "is missing: level, phase and when are an alarm's")
 
 
 def _conversion(table: Table, name: str, given_in: str) -> float:
@@ -319,7 +324,8 @@ def _check(table: Table, found: DeviceFile) -> None:
         for wanted in (found.transformers.mode, *found.transformers.pt, *found.transformers.ct):
             if wanted not in ids:
                 raise table.fault("transformers", f"name the point {wanted}, which there is not")
-    _check_twice(table, "name", [point.name for point in found.points])
+    _check_twice(table, "name", [point.name for point in found.points if not point.merge])
+    _check_merged(table, found.points)
     _check_twice(table, "id", [point.id for point in found.points])
     _check_overlaps(table, found.points)
     _check_holes(table, found.points, found.holes)
@@ -335,6 +341,13 @@ def _check_holes(table: Table, points: Sequence[Point], holes: Sequence[Hole]) -
 def _check_twice(table: Table, key: str, said: Sequence[str]) -> None:
     if twice := [each for each, count in Counter(said).items() if each and count > 1]:
         raise table.fault(key, f"{twice[0]} is given twice")
+
+
+def _check_merged(table: Table, points: Sequence[Point]) -> None:
+    """What several points make together is made by them in one way, in one poll."""
+    ways = {(point.name, point.merge, point.poll) for point in points}
+    names = {name for name, merge, _ in ways if merge}
+    _check_twice(table, "merge", [name for name, _, _ in ways if name in names])
 
 
 def _check_overlaps(table: Table, points: Sequence[Point]) -> None:

@@ -19,6 +19,7 @@ from schemas.errors import ConfigurationError
 
 Poll = Literal["fast", "slow", "once"]
 WordOrder = Literal["big", "little"]
+Merge = Literal["", "sum", "all", "first"]
 Identity = Literal[
     "maker",
     "model",
@@ -94,7 +95,10 @@ class Point:
         poll: once is at connect, and now and then.
         flip: give the value the other sign.
         bit: take one bit of the raw value: 0 or 1.
-        alarm: its word; raw 0 is none, 1 a warning and more an alarm, unless `level` says what all but 0 is.
+        merge: several points of one name become one value: `sum` of those that have a value, `all` the sum
+            when all of them have one (counters), `first` the first that has one other than 0.
+        alarm: its word; raw 0 is none, 1 a warning and more an alarm, unless `level` says what all but 0 is,
+            or `when` which values are one.
         identity: which field of the device's description it is.
         expect: what it reads when all is well; `warning` says what it means when it does not.
     """
@@ -113,8 +117,10 @@ class Point:
     poll: Poll = "fast"
     flip: bool = False
     bit: int | None = None
+    merge: Merge = ""
     alarm: str = ""
     level: str = ""
+    when: tuple[float, ...] = ()
     phase: str = ""
     identity: str = ""
     expect: tuple[float, ...] = ()
