@@ -7,13 +7,12 @@ Rules that must stay true here:
 
 import re
 import tomllib
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
-from itertools import pairwise
 from typing import Any, Final, NamedTuple, cast, get_args
 
+from producers.modbus.device_checks import LAST_ADDRESS, check, check_point
 from producers.modbus.device_file import (
     DeviceFile,
     Example,
@@ -38,8 +37,6 @@ from schemas.errors import ConfigurationError
 from schemas.measurements import MEASUREMENTS, unknown
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,39}")
-_WORD: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
-_LAST_ADDRESS: Final = 0xFFFF
 _LAST_UNIT: Final = 255
 _LEVELS: Final = ("warning", "alarm")
 _GIVEN_IN: Final[Mapping[str, tuple[str, float]]] = {
@@ -133,7 +130,7 @@ def _device_file(table: Table, stem: str) -> DeviceFile:
         priority=table.whole("priority", 50, high=1000),
     )
     table.done()
-    _check(table, found)
+    check(table, found)
     return found
 
 
@@ -157,7 +154,7 @@ def _point(table: Table, defaults: Defaults) -> Point:
     if (given_in := table.text("given_in", "", among=_GIVEN_IN)) != "":
         scale = (*scale, _conversion(table, name, given_in))
     point = Point(
-        address=table.whole("address", high=_LAST_ADDRESS),
+        address=table.whole("address", high=LAST_ADDRESS),
         type=type_,
         name=name,
         id=table.text("id", ""),
@@ -181,29 +178,8 @@ def _point(table: Table, defaults: Defaults) -> Point:
         warning=table.text("warning", ""),
     )
     table.done()
-    _check_point(table, point)
+    check_point(table, point)
     return point
-
-
-def _check_point(table: Table, point: Point) -> None:
-    if sum(map(bool, (point.name, point.alarm, point.identity))) > 1:
-        raise table.fault("name", "and alarm and identity exclude each other: write a point for each")
-    if not (point.name or point.alarm or point.identity or point.id):
-        raise table.fault("name", "is missing: a point has a name, an alarm, an identity or an id")
-    if point.end > _LAST_ADDRESS + 1:
-        raise table.fault("address", "is too high for the type")
-    if point.type.startswith("str:") and not point.identity and not point.id:
-        raise table.fault("type", "is text, and only an identity can be text")
-    if point.bit is not None and point.type[0] in "fs":
-        raise table.fault("bit", f"cannot be taken of {point.type}")
-    if bool(point.expect) != bool(point.warning):
-        raise table.fault("expect", "and warning go together")
-    if point.merge and not point.name:
-        raise table.fault("name", "is missing: merge is a measurement's")
-    if point.alarm and not _WORD.fullmatch(point.alarm):
-        raise table.fault("alarm", f"must be a word of a-z, 0-9 and _, got {point.alarm!r}")
-    if (point.level or point.phase or point.when) and not point.alarm:
-        raise table.fault("alarm", "is missing: level, phase and when are an alarm's")
 
 
 def _conversion(table: Table, name: str, given_in: str) -> float:
@@ -217,7 +193,7 @@ def _conversion(table: Table, name: str, given_in: str) -> float:
 
 def _probe(table: Table, defaults: Defaults) -> Probe:
     point = Point(
-        address=table.whole("address", high=_LAST_ADDRESS),
+        address=table.whole("address", high=LAST_ADDRESS),
         type=_type(table),
         id="probe",
         register=table.text("register", ""),
@@ -310,53 +286,6 @@ def _example(table: Table, function: int) -> Example:
     )
     table.done()
     return example
-
-
-def _check(table: Table, found: DeviceFile) -> None:
-    """Check what one part of a file says about another."""
-    ids = {point.id for point in found.points if point.id}
-    own = {"pt_ratio", "ct_ratio"} if found.transformers else set()
-    for point in found.points:
-        for wanted in (*point.needs, *point.parameters):
-            if wanted not in (ids if wanted in point.needs else found.parameters.keys() | own):
-                raise table.fault("scale", f"of {point.label}: there is no {wanted}")
-    if found.transformers is not None:
-        for wanted in (found.transformers.mode, *found.transformers.pt, *found.transformers.ct):
-            if wanted not in ids:
-                raise table.fault("transformers", f"name the point {wanted}, which there is not")
-    _check_twice(table, "name", [point.name for point in found.points if not point.merge])
-    _check_merged(table, found.points)
-    _check_twice(table, "id", [point.id for point in found.points])
-    _check_overlaps(table, found.points)
-    _check_holes(table, found.points, found.holes)
-
-
-def _check_holes(table: Table, points: Sequence[Point], holes: Sequence[Hole]) -> None:
-    for point in points:
-        for hole in holes:
-            if point.function == hole.function and point.address <= hole.last and point.end > hole.first:
-                raise table.fault("hole", f"{hole.first} to {hole.last} holds the point {point.label}")
-
-
-def _check_twice(table: Table, key: str, said: Sequence[str]) -> None:
-    if twice := [each for each, count in Counter(said).items() if each and count > 1]:
-        raise table.fault(key, f"{twice[0]} is given twice")
-
-
-def _check_merged(table: Table, points: Sequence[Point]) -> None:
-    """What several points make together is made by them in one way, in one poll."""
-    ways = {(point.name, point.merge, point.poll) for point in points}
-    names = {name for name, merge, _ in ways if merge}
-    _check_twice(table, "merge", [name for name, _, _ in ways if name in names])
-
-
-def _check_overlaps(table: Table, points: Sequence[Point]) -> None:
-    """Points may share their registers, as bits do; none may take a part of another's."""
-    ordered = sorted(points, key=lambda point: (point.unit or 0, point.function, point.address, point.end))
-    for one, next_ in pairwise(ordered):
-        apart = (one.unit, one.function) != (next_.unit, next_.function) or next_.address >= one.end
-        if not apart and (one.address, one.end) != (next_.address, next_.end):
-            raise table.fault("address", f"{next_.address} of {next_.label} lies within {one.label}")
 
 
 def _type(table: Table) -> str:

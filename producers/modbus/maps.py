@@ -5,12 +5,17 @@ A new kind of walk is a module and a line in `walks`.
 
 from collections.abc import Collection, Mapping, Sequence
 from functools import cache
-from typing import Protocol
+from pathlib import Path
+from typing import Final, Protocol
 
-from producers.modbus.device_reading import load_all
+from producers.modbus.device_reading import load_all, parse
 from producers.modbus.file_map import FileMap
 from producers.modbus.points import Layout, Parameter, Poll
 from producers.modbus.registers import Registers
+from schemas.errors import ConfigurationError
+
+FOLDER: Final = "maps"
+"""Of the data directory: device files of a site's own."""
 
 
 class Map(Protocol):
@@ -77,6 +82,23 @@ def all_maps() -> Mapping[str, Map]:
     maps: list[Map] = [FileMap(each) for each in load_all().values()]
     maps += walks()
     return {each.name: each for each in sorted(maps, key=lambda each: (each.priority, each.name))}
+
+
+def maps_with(folder: Path) -> Mapping[str, Map]:
+    """Give all maps, and a site's own: the device files of a folder, which go before ours of the same name.
+
+    Raises:
+        ConfigurationError: one of them is wrong or cannot be read.
+    """
+    own: dict[str, Map] = {}
+    for path in sorted(folder.glob("*.toml")):
+        try:
+            file = parse(path.read_text(encoding="utf-8"), path.name)
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigurationError(f"{path} cannot be read: {error}") from error
+        own[file.name] = FileMap(file)
+    maps = dict(all_maps()) | own
+    return {each.name: each for each in sorted(maps.values(), key=lambda each: (each.priority, each.name))}
 
 
 def walks() -> list[Map]:

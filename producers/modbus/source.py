@@ -20,7 +20,7 @@ from producers.modbus.adapter import PollAdapter
 from producers.modbus.connection import Connections
 from producers.modbus.device import Device
 from producers.modbus.entry import Entry, candidates, entries
-from producers.modbus.maps import Map, all_maps
+from producers.modbus.maps import FOLDER, Map, maps_with
 from producers.modbus.points import Poll
 from producers.source import Setting, Source
 from schemas.errors import ConfigurationError
@@ -110,7 +110,7 @@ class ModbusSource(Source):
     """Gives every Modbus device of a site."""
 
     def __init__(self, setting: Setting, maps: Mapping[str, Map] | None = None) -> None:
-        self._maps = all_maps() if maps is None else maps
+        self._maps = maps_with(setting.data / FOLDER) if maps is None else maps
         self._state = setting.state
         self._connections = Connections()
         self._kinds = _load(self._state)

@@ -475,6 +475,28 @@ def test_the_last_poll_of_a_device_closes_its_connection(tmp_path: Path) -> None
     run(test)
 
 
+def test_a_site_has_maps_of_its_own(tmp_path: Path) -> None:
+    async def test() -> None:
+        folder = tmp_path / "maps"
+        folder.mkdir()
+        (folder / "other.toml").write_text(OTHER)
+        options = {"devices": [{"host": "127.0.0.1", "map": "other"}]}
+
+        def made(port: int) -> ModbusSource:
+            options["devices"][0] |= {"port": port}  # type: ignore[dict-item]
+            return ModbusSource(Setting("site", tmp_path, tmp_path / "modbus.json", SystemClock(), options))
+
+        async with simulated({1: {7: [77]}}) as port:
+            specs = list(made(port).specs())
+            assert (await specs[0].adapter.read()).values == {"soc_pct": 77}
+            await close(specs)
+            (folder / "bad.toml").write_text(OTHER)
+            with pytest.raises(ConfigurationError, match=r"bad\.toml: name must be bad"):
+                made(port)
+
+    run(test)
+
+
 @pytest.mark.parametrize(
     ("device", "said"),
     [

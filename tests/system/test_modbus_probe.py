@@ -51,7 +51,7 @@ def test_a_meter_in_kilowatts_is_shown_in_watts_and_told_of() -> None:
 def test_without_load_the_unit_of_power_is_not_known() -> None:
     (found,) = look({1: acuvim_ii(amperes=0)})
 
-    assert found.warnings == ["without load nobody can tell whether power_scale is 1: look again"]
+    assert found.warnings == ["without load nobody can tell if power_scale is 1: look again"]
 
 
 def test_secondary_values_are_worked_up() -> None:
