@@ -104,7 +104,7 @@ def shown(name: str, value: float) -> str:
     """Write a reading with its unit, or the word that a code stands for."""
     known = MEASUREMENTS.get(name)
     if known is None or known.unit == "code":
-        word = known.codes.get(int(value), "") if known is not None and value.is_integer() else ""
+        word = known.codes.get(int(value), "") if known is not None and float(value).is_integer() else ""
         return f"{value:g} ({word})" if word else f"{value:g}"
     unit = "" if known.unit in {"1", "count"} else f" {known.unit}"
     return f"{value:,.6g}{unit}" if abs(value) < 1e6 else f"{value:,.0f}{unit}"  # noqa: PLR2004 - digits
