@@ -32,11 +32,13 @@ class Stretch:
 
     Attributes:
         devices: its counters at the end less those at the beginning, by device.
+        messages: what GX devices said.
         jitter_p50_ms: how late half of the last reads began at most.
     """
 
     seconds: float
     devices: dict[str, dict[str, int]]
+    messages: int
     jitter_p50_ms: float
     jitter_p99_ms: float
     used: Usage
@@ -86,10 +88,8 @@ def victron(tmp: Path) -> Iterator[Figure]:
     ):
         wait(lambda: figures.now("victron").get("connected", 0) >= GX)
         settled(figures, WARM_S)
-        before = _heard(figures)
         told = stretch(figures, "victron", pid, SECONDS)
-        heard = _heard(figures) - before
-    yield Figure(f"{GX} GX devices: messages", heard / told.seconds, "/s")
+    yield Figure(f"{GX} GX devices: messages", told.messages / told.seconds, "/s")
     yield from _told(f"{GX} GX devices", told, frozenset())
 
 
@@ -144,7 +144,14 @@ def stretch(figures: Health, process: str, pid: int, seconds: float) -> Stretch:
         name: {what: count - counted.get(name, {}).get(what, 0) for what, count in counts.items()}
         for name, counts in _counters(after).items()
     }
-    return Stretch(seconds, devices, after["jitter_p50_ms"], after["jitter_p99_ms"], usage(pid).since(used))
+    return Stretch(
+        seconds,
+        devices,
+        _messages(after) - _messages(before),
+        after["jitter_p50_ms"],
+        after["jitter_p99_ms"],
+        usage(pid).since(used),
+    )
 
 
 @contextmanager
@@ -176,9 +183,9 @@ def _fresh(figures: Health, process: str) -> dict[str, Any]:
     return figures.now(process)
 
 
-def _heard(figures: Health) -> int:
+def _messages(said: dict[str, Any]) -> int:
     """Count the messages of all GX devices."""
-    return sum(device["messages"] for device in figures.now("victron")["source"]["gx"].values())
+    return sum(device["messages"] for device in said["source"].get("gx", {}).values())
 
 
 def _counters(said: dict[str, Any]) -> dict[str, dict[str, int]]:
