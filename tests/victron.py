@@ -257,7 +257,7 @@ class GxOnBroker:
         self._client.loop_stop()
 
     def _beat(self) -> None:
-        while not self._stop.wait(0.5):
+        while not self._stop.wait(0.1):
             if self.gx.alive and self.beats:
                 self.say(self.gx.beat())
 
