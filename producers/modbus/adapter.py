@@ -16,7 +16,7 @@ from producers.adapter import Description, DeviceError, Read
 from producers.modbus.cells import Words
 from producers.modbus.decode import Decoded, Decoder
 from producers.modbus.device import Device
-from producers.modbus.plan import Block, join, plan_poll, split
+from producers.modbus.plan import Block, join, of_poll, plan_poll, split
 from producers.modbus.points import Layout, Poll
 from producers.modbus.power import AGREE
 from producers.modbus.registers import ENOUGH, RefusedError
@@ -85,7 +85,8 @@ class PollAdapter:
 
     def _replan(self, blocks: tuple[Block, ...]) -> None:
         self._blocks, self._factors = blocks, self.device.factors
-        self._decoder = Decoder(blocks, self._factors)
+        whole = of_poll(self._layout.points, self.poll) if self._layout else ()
+        self._decoder = Decoder(blocks, self._factors, whole)
 
     def _checked(self, decoded: Decoded, answers: Sequence[Words | None]) -> tuple[Decoded, str]:
         """Compare powers with voltage times current, and leave out what cannot be right.

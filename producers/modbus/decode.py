@@ -59,17 +59,21 @@ class Decoder:
     Args:
         blocks: as planned.
         factors: what the parameters that scales name stand for.
+        whole: the points of the poll, when the blocks have lost some that the device refuses.
 
     Raises:
         ConfigurationError: a scale names a parameter that there is not.
     """
 
-    def __init__(self, blocks: Iterable[Block], factors: Mapping[str, float]) -> None:
+    def __init__(
+        self, blocks: Iterable[Block], factors: Mapping[str, float], whole: Iterable[Point] = ()
+    ) -> None:
         self._blocks = [_steps(block, factors) for block in blocks]
         self._dynamic = any(steps.needed for steps in self._blocks)
         counts = Counter(name for steps in self._blocks for name, _, _ in steps.merged)
+        wholes = Counter(point.name for point in whole if point.merge == "all")
         kinds = {point.name: point.merge for steps in self._blocks for point in steps.cells.points}
-        self._merged = {name: (kinds[name], count) for name, count in counts.items()}
+        self._merged = {name: (kinds[name], wholes.get(name, count)) for name, count in counts.items()}
 
     def __call__(self, answers: Sequence[Words | None]) -> Decoded:
         """Decode one answer for each block; None for a block that was not read."""
