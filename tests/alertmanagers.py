@@ -94,6 +94,7 @@ class Hook:
     status: int = 200
     body: bytes = b"{}"
     bodies: list[Any] = field(default_factory=list)
+    paths: list[str] = field(default_factory=list)
     held: threading.Event = field(default_factory=threading.Event)
 
     def messages(self, system_id: str, alertname: str) -> list[str]:
@@ -116,6 +117,7 @@ def start_hook() -> Iterator[Hook]:
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             hook.held.wait(20)
+            hook.paths.append(self.path)
             hook.bodies.append(body)
             self.send_response(hook.status)
             self.end_headers()
