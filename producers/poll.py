@@ -73,7 +73,7 @@ class Poll:
         spec = self.spec
         self.counts.polls += 1
         began_us = self._clock.monotonic_us()
-        self.jitter.note(began_us - slot.due_us)
+        self.jitter.note(slot, began_us)
         try:
             read: Read = await self._asking.ask(spec.adapter.read, spec.timeout_ms)
         except DeviceError as error:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 _FIRST_WITHIN_US = 1_000_000
 _FIRST_BACKOFF_US = 1_000_000
 _LONGEST_BACKOFF_US = 60_000_000
-_REMEMBERED = 64
+_WINDOW_US = 15_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,19 +55,24 @@ class Schedule:
 
 @dataclass(slots=True)
 class Jitter:
-    """How long after their slots the last reads of a poll began, in microseconds: a small ring."""
+    """How long after their slots the reads of a poll began, in the last 15 to 30 s."""
 
-    count: int = 0
-    _ring: "array[int]" = field(default_factory=lambda: array("q", [0]) * _REMEMBERED)
+    _now: "array[int]" = field(default_factory=lambda: array("q"))
+    _before: "array[int]" = field(default_factory=lambda: array("q"))
+    _turn_us: int = 0
 
-    def note(self, late_us: int) -> None:
+    def note(self, slot: Slot, began_us: int) -> None:
         """Note one read."""
-        self._ring[self.count % _REMEMBERED] = late_us
-        self.count += 1
+        if began_us >= self._turn_us:
+            fresh = began_us < self._turn_us + _WINDOW_US
+            self._before = self._now if fresh else array("q")
+            self._now = array("q")
+            self._turn_us = began_us + _WINDOW_US
+        self._now.append(began_us - slot.due_us)
 
     def last(self) -> "array[int]":
-        """Return what is remembered, in no order."""
-        return self._ring[: self.count]
+        """Return what is remembered, in microseconds."""
+        return self._before + self._now
 
 
 def percentiles_ms(jitters: Iterable[Jitter]) -> dict[str, float]:

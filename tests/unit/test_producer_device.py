@@ -256,7 +256,7 @@ def test_when_a_device_falls_silent_its_parts_do_too_and_its_alarms_stay(path: P
             raise DeviceError("no route", reason="refused")
         return [QUATTRO, GRID_LOST]
 
-    events = life.play_and_kill(60, life.spec(seen))
+    events = life.play_and_kill(60, life.spec(seen, longest_pause_ms=1_000))
 
     assert of(events, "device.connected", "device.disconnected", "alarm") == [
         ("device.connected", "gx", None),

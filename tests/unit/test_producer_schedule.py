@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producers.schedule import Schedule, Slot, backoff_us, spread
+from producers.schedule import Jitter, Schedule, Slot, backoff_us, percentiles_ms, spread
 
 GRID = Schedule(interval_us=500_000, phase_us=120_000)
 
@@ -81,3 +81,35 @@ def test_every_slot_is_polled_or_counted_as_missed_and_none_is_made_up_for(
         slot = following
 
     assert slot.number - first.number == len(delays_us) + missed
+
+
+def noted(*lateness: tuple[float, int]) -> Jitter:
+    jitter = Jitter()
+    for second, late_us in lateness:
+        due_us = round(second * 1e6)
+        jitter.note(Slot(0, due_us, 0), due_us + late_us)
+    return jitter
+
+
+def test_jitter_is_told_of_all_polls_together_as_half_and_nearly_all_of_their_reads() -> None:
+    told = percentiles_ms([noted(*((n, 1_000) for n in range(10))), noted(*((n, 3_000) for n in range(5)))])
+
+    assert told == {"jitter_p50_ms": 1.0, "jitter_p99_ms": 3.0}
+    assert percentiles_ms([Jitter()]) == {}
+
+
+@given(st.lists(st.integers(0, 40_000_000), min_size=1, max_size=60))
+def test_jitter_remembers_the_last_reads_and_nothing_older_than_half_a_minute(gaps_us: list[int]) -> None:
+    jitter, now_us = Jitter(), 10**9
+    all_us: list[int] = []
+    for gap_us in gaps_us:
+        now_us += gap_us
+        jitter.note(Slot(0, now_us - len(all_us), 0), now_us)
+        all_us.append(now_us)
+
+    kept = set(jitter.last())
+    ages_us = {number: now_us - at_us for number, at_us in enumerate(all_us)}
+    assert len(kept) == len(jitter.last())
+    assert {number for number, age_us in ages_us.items() if age_us < 1} <= kept
+    assert all(ages_us[number] < 30_000_000 for number in kept)
+    assert kept == set(range(min(kept), len(all_us)))
