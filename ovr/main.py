@@ -41,11 +41,12 @@ COMMANDS: Mapping[str, str] = {
     "record": "ovr.commands.process:record",
     "project": "ovr.commands.process:project",
     "produce": "ovr.commands.process:produce",
+    "simulate": "ovr.commands.simulate:simulate",
     "detect": "ovr.commands.process:detect",
     "alert": "ovr.commands.process:alert",
     "replay-service": "ovr.commands.process:replay_service",
 }
-_RUN_BY_UP = frozenset({"record", "project", "produce", "detect", "alert", "replay-service"})
+_RUN_BY_UP = frozenset({"simulate", "record", "project", "produce", "detect", "alert", "replay-service"})
 
 
 class _Ovr(TyperGroup):

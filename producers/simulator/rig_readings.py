@@ -89,6 +89,16 @@ def alarms(faults: list[Fault]) -> Told:
     return told
 
 
+def is_low(rig_: Rig, state: RigState) -> bool:
+    """Tell whether the battery is so low that a device says so."""
+    return _low_battery(rig_, state) > 0.0
+
+
+def is_hot(state: RigState) -> bool:
+    """Tell whether the inverter is so hot that a device raises an alarm."""
+    return state.heat.inverter_c > _HOT_C
+
+
 def _inverter(rig_: Rig, state: RigState, flow: Flow) -> Told:
     volts, load_w = _volts(rig_, state, flow), total_w(flow.ac_out)
     connected = flow.source is not Source.NONE

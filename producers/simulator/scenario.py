@@ -5,7 +5,7 @@ Rules that must stay true here:
 - times are seconds of the scenario's day, which repeats for ever.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import pi, sin
@@ -229,6 +229,13 @@ class Wiring:
     upses: tuple[Ups, ...]
     feeds: Mapping[str, Feed]
     inputs: Mapping[str, tuple[Load, ...]]
+
+    def systems(self) -> Iterator[str]:
+        """Give every system, the rig first."""
+        yield self.rig.system_id
+        yield from (name for name in (*self.feeds, *self.inputs) if name)
+        yield from (inverter.system_id for inverter in self.inverters)
+        yield from (ups.system_id for ups in self.upses)
 
 
 @dataclass(frozen=True)
