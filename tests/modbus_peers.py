@@ -7,6 +7,7 @@ import struct
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 
+from pymodbus.framer import FramerType
 from pymodbus.server import ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
@@ -15,7 +16,9 @@ Registers = Mapping[int, Sequence[int]]
 
 
 @asynccontextmanager
-async def simulated(devices: Mapping[int, Registers], port: int = 0) -> AsyncIterator[int]:
+async def simulated(
+    devices: Mapping[int, Registers], framer: FramerType = FramerType.SOCKET
+) -> AsyncIterator[int]:
     """Serve units with pymodbus; give the port."""
     made = [
         SimDevice(
@@ -27,7 +30,7 @@ async def simulated(devices: Mapping[int, Registers], port: int = 0) -> AsyncIte
         )
         for unit, registers in devices.items()
     ]
-    server = ModbusTcpServer(made, address=("127.0.0.1", port))
+    server = ModbusTcpServer(made, framer=framer, address=("127.0.0.1", 0))
     await server.serve_forever(background=True)
     assert server.transport is not None
     try:

@@ -14,15 +14,19 @@ import logging
 import struct
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from pymodbus.client import AsyncModbusTcpClient
 from pymodbus.exceptions import ConnectionException, ModbusException
+from pymodbus.framer import FramerType
 from pymodbus.pdu import ExceptionResponse, ModbusPDU
 
 from producers.adapter import DeviceError
 from producers.modbus.cells import Words
 from producers.modbus.registers import RefusedError
+
+Framing = Literal["tcp", "rtu"]
+"""How requests are packed: as Modbus TCP, or as on a serial line, which plain serial servers pass on."""
 
 TIMEOUT_S: Final = 2.0
 _SILENT_AT_MOST: Final = 2
@@ -31,6 +35,9 @@ _SILENT_AT_MOST: Final = 2
 _REST_S: Final = 1.0
 """How long a connection that could not be made is left alone."""
 
+_FRAMERS: Final[Mapping[Framing, FramerType]] = MappingProxyType(
+    {"tcp": FramerType.SOCKET, "rtu": FramerType.RTU}
+)
 _READ_HOLDING: Final = 3
 _REFUSED: Final = frozenset({1, 2, 3})
 _EXCEPTIONS: Final[Mapping[int, str]] = MappingProxyType(
@@ -51,14 +58,23 @@ _EXCEPTIONS: Final[Mapping[int, str]] = MappingProxyType(
 class Connection:
     """One TCP connection, made when it is needed and made anew when it is lost.
 
+    Args:
+        host: a name or an address.
+        port: usually 502.
+        framing: of the protocol.
+        timeout_s: how long making it, and every answer, may take.
+
     Attributes:
         generation: rises with every connection that is made.
     """
 
-    def __init__(self, host: str, port: int, *, timeout_s: float = TIMEOUT_S) -> None:
+    def __init__(
+        self, host: str, port: int, *, framing: Framing = "tcp", timeout_s: float = TIMEOUT_S
+    ) -> None:
         logging.getLogger("pymodbus").setLevel(logging.CRITICAL)  # all that it logs, it also raises
         self.host = host
         self.port = port
+        self.framing: Framing = framing
         self.generation = 0
         self._timeout_s = timeout_s
         self._lock = asyncio.Lock()
@@ -143,6 +159,7 @@ class Connection:
         client = AsyncModbusTcpClient(
             self.host,
             port=self.port,
+            framer=_FRAMERS[self.framing],
             timeout=self._timeout_s,
             retries=0,
             reconnect_delay=0,
@@ -211,18 +228,19 @@ class Connections:
 
     def __init__(self, *, timeout_s: float = TIMEOUT_S) -> None:
         self.timeout_s = timeout_s
-        self._users: dict[tuple[str, int], tuple[Connection, int]] = {}
+        self._users: dict[tuple[str, int, Framing], tuple[Connection, int]] = {}
 
-    def take(self, host: str, port: int) -> Connection:
+    def take(self, host: str, port: int, framing: Framing = "tcp") -> Connection:
         """Give the connection to an address; `give_back` ends its use."""
-        key = (host.lower(), port)
-        connection, users = self._users.get(key) or (Connection(host, port, timeout_s=self.timeout_s), 0)
+        key = (host.lower(), port, framing)
+        connection, users = self._users.get(key, (None, 0))
+        connection = connection or Connection(host, port, framing=framing, timeout_s=self.timeout_s)
         self._users[key] = connection, users + 1
         return connection
 
     def give_back(self, connection: Connection) -> None:
         """End the use of a connection; the last user closes it."""
-        key = (connection.host.lower(), connection.port)
+        key = (connection.host.lower(), connection.port, connection.framing)
         _, users = self._users[key]
         if users > 1:
             self._users[key] = connection, users - 1

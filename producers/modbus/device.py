@@ -14,7 +14,7 @@ from typing import Final
 
 from producers.adapter import DeviceError
 from producers.modbus.cells import Words
-from producers.modbus.connection import Connections, UnitRegisters
+from producers.modbus.connection import Connections, Framing, UnitRegisters
 from producers.modbus.energy import EnergyWatch
 from producers.modbus.maps import Map
 from producers.modbus.plan import Block
@@ -38,6 +38,7 @@ class Wish:
         maps: to be looked for, in this order; empty for all that can be told from each other.
         parameters: of the maps.
         confirm: unverified blocks that the site has confirmed.
+        framing: of the connection.
     """
 
     host: str
@@ -46,6 +47,7 @@ class Wish:
     maps: tuple[str, ...]
     parameters: Mapping[str, float] = field(default_factory=dict)
     confirm: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    framing: Framing = "tcp"
 
     @property
     def address(self) -> str:
@@ -84,7 +86,7 @@ class Device:
         self._maps = maps
         self._mismatched = mismatched
         self._connections = connections
-        self._connection = connections.take(wish.host, wish.port)
+        self._connection = connections.take(wish.host, wish.port, wish.framing)
         self._registers = UnitRegisters(self._connection, wish.unit)
         self._search: asyncio.Task[Layout] | None = None
         self._generation = -1

@@ -3,10 +3,10 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, cast, get_args
 
 from bus.system_ids import canonical
-from producers.modbus.connection import TIMEOUT_S
+from producers.modbus.connection import TIMEOUT_S, Framing
 from producers.modbus.device import Wish
 from producers.modbus.maps import Map
 from producers.modbus.table import Table
@@ -80,6 +80,7 @@ def _entry(table: Table, maps: Mapping[str, Map], intervals: tuple[int, int]) ->
         maps=names,
         parameters=table.map("parameters"),
         confirm=table.map("confirm"),
+        framing=cast("Framing", table.text("framing", "tcp", among=get_args(Framing))),
     )
     possible = candidates(wish, maps)
     _check_parameters(table, wish, possible)

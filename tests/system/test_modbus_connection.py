@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 import pytest
+from pymodbus.framer import FramerType
 
 from producers.adapter import DeviceError
 from producers.modbus.connection import Connection, Connections, UnitRegisters
@@ -35,6 +36,21 @@ def test_reads_registers_of_several_units_over_one_connection() -> None:
                 assert await connection.read(1, 3, 100, 3) == [1, 2, 3]
                 assert await connection.read(7, 4, 101, 2) == [5, 6]
                 assert connection.generation == 1
+            finally:
+                connection.close()
+
+    run(test)
+
+
+def test_reads_through_a_plain_serial_server() -> None:
+    async def test() -> None:
+        async with simulated({1: {100: [1, 2, 3]}, 2: {7: [4]}}, FramerType.RTU) as port:
+            connection = Connection("127.0.0.1", port, framing="rtu")
+            try:
+                assert await connection.read(1, 3, 100, 3) == [1, 2, 3]
+                assert await connection.read(2, 3, 7, 1) == [4]
+                with pytest.raises(RefusedError):
+                    await connection.read(2, 3, 8, 1)
             finally:
                 connection.close()
 
