@@ -1,5 +1,7 @@
 """What is supported, as the document and the command line tell it."""
 
+import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -46,6 +48,39 @@ def test_the_tables_replace_what_stands_between_the_marks_and_nothing_else(tmp_p
 def test_a_document_without_marks_is_refused() -> None:
     with pytest.raises(ValueError, match="begin"):
         supported.inserted("nothing", "table")
+
+
+def asked_for(source: Path) -> set[str]:
+    """List the keys that code asks a table of a device file for."""
+    asks = {
+        "text",
+        "texts",
+        "number",
+        "numbers",
+        "whole",
+        "wholes",
+        "flag",
+        "map",
+        "mixed",
+        "table",
+        "tables",
+        "lists",
+    }
+    return {
+        node.args[0].value
+        for node in ast.walk(ast.parse(source.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in asks
+        if node.args and isinstance(node.args[0], ast.Constant) and isinstance(node.args[0].value, str)
+    }
+
+
+@pytest.mark.parametrize("module", ["device_reading.py", "entry.py"])
+def test_every_key_of_a_device_file_and_of_a_site_is_explained(module: str) -> None:
+    text = supported.OUTPUT.read_text(encoding="utf-8")
+    keys = asked_for(Path(supported.__file__).parent / "modbus" / module) | {"power_check", "energy_check"}
+
+    assert len(keys) > 8
+    assert not {key for key in keys if not re.search(rf"`(\[\[?)?{key}[`.\]]", text)}
 
 
 def test_the_names_that_the_document_shows_are_in_the_vocabulary() -> None:
