@@ -42,6 +42,7 @@ class PollAdapter:
         self.absent: tuple[str, ...] = ()
         self._layout: Layout | None = None
         self._finding = 0
+        self._refused = False
         self._cut = False
         self._joined = False
         self._factors: Mapping[str, float] = {}
@@ -53,9 +54,11 @@ class PollAdapter:
         """Read the registers of this poll once."""
         layout = await self.device.found()
         if self._finding != self.device.finding:
-            self._finding, self._layout, self.absent = self.device.finding, layout, ()
-            self._replan(plan_poll(layout, self.poll))
-            self._cut = self._joined = False
+            self._finding = self.device.finding
+            if layout is not self._layout or self._refused:
+                self._layout, self.absent = layout, ()
+                self._replan(plan_poll(layout, self.poll))
+                self._refused = self._cut = self._joined = False
         if not self._blocks:
             return Read({})
         if self._cut and not self._joined:
@@ -66,6 +69,7 @@ class PollAdapter:
         if asked.refused:
             self.absent += asked.absent
             self._replan(tuple(asked.blocks))
+            self._refused = True
             self._cut = self._cut or not asked.unasked
         if self._factors != self.device.factors:
             self._replan(self._blocks)
