@@ -1,7 +1,7 @@
 """Ask one address what it is, in each protocol that producers speak; nothing is written to a device."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import gettempdir
 from typing import Any, Final
@@ -12,6 +12,7 @@ from ovr.scanning import Target, accepts
 from producers.adapter import Adapter, AlarmSeen, DeviceError, DeviceSpec, PartSeen, Read
 from producers.clock import SystemClock
 from producers.modbus import probe
+from producers.modbus.maps import Map
 from producers.source import Setting
 from producers.ups.adapter import UpsAdapter
 from producers.ups.client import PORT as UPSD_PORT
@@ -28,7 +29,9 @@ _CONNECT_WITHIN_S: Final = 2.0
 _LOOK_AGAIN_S: Final = 0.1
 
 
-async def probe_modbus(target: Target, units: Sequence[int], maps: Sequence[str]) -> list[Discovered]:
+async def probe_modbus(
+    target: Target, units: Sequence[int], maps: Sequence[str], known: Mapping[str, Map]
+) -> list[Discovered]:
     """Ask a Modbus address for all its units.
 
     Raises:
@@ -36,7 +39,7 @@ async def probe_modbus(target: Target, units: Sequence[int], maps: Sequence[str]
     """
     try:
         async with asyncio.timeout(_MODBUS_WITHIN_S):
-            answers = await probe.probe(target.host, target.port, units, maps)
+            answers = await probe.probe(target.host, target.port, units, maps, known=known)
     except TimeoutError as error:
         raise DeviceError(f"{target} does not answer Modbus requests", reason="timeout") from error
     first = {found.unit: found for found in reversed(answers)}  # in order of the maps' priority

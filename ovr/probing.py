@@ -6,7 +6,7 @@ Rules that must stay true here:
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
@@ -15,8 +15,8 @@ from ovr import probes
 from ovr.discovered import Discovered
 from ovr.scanning import Target
 from producers.adapter import DeviceError
-from producers.modbus import maps as modbus_maps
 from producers.modbus import probe
+from producers.modbus.maps import Map
 from producers.ups import client
 from schemas.errors import ConfigurationError
 
@@ -46,14 +46,22 @@ class Wanted:
         protocol: None for what the port says, or all.
         units: of Modbus; empty for the usual ones.
         maps: of Modbus; empty for all that can be told from each other.
+        known: all maps there are, a site's own too.
     """
 
     protocol: Protocol | None
     units: tuple[int, ...]
     maps: tuple[str, ...]
+    known: Mapping[str, Map]
 
     @classmethod
-    def of(cls, protocol: str | None, units: Iterable[int] | None, maps: Iterable[str] | None) -> "Wanted":
+    def of(
+        cls,
+        protocol: str | None,
+        units: Iterable[int] | None,
+        maps: Iterable[str] | None,
+        known: Mapping[str, Map],
+    ) -> "Wanted":
         """Read what a person said.
 
         Raises:
@@ -62,11 +70,10 @@ class Wanted:
         if protocol is not None and protocol not in set(Protocol):
             raise ConfigurationError(f"there is no protocol {protocol}: choose {', '.join(Protocol)}")
         named = tuple(maps or ())
-        if strange := [name for name in named if name not in modbus_maps.all_maps()]:
-            known = ", ".join(modbus_maps.all_maps())
-            raise ConfigurationError(f"there is no map {strange[0]}: choose one of {known}")
+        if strange := [name for name in named if name not in known]:
+            raise ConfigurationError(f"there is no map {strange[0]}: choose one of {', '.join(known)}")
         asked = Protocol(protocol) if protocol else (Protocol.MODBUS if named or units else None)
-        return cls(asked, tuple(units or ()), named)
+        return cls(asked, tuple(units or ()), named, known)
 
     @property
     def ports(self) -> list[int]:
@@ -129,7 +136,7 @@ async def _probe(target: Target, wanted: Wanted, problems: dict[str, str]) -> li
 async def _ask(protocol: Protocol, target: Target, wanted: Wanted) -> list[Discovered]:
     match protocol:
         case Protocol.MODBUS:
-            return await probes.probe_modbus(target, wanted.units, wanted.maps)
+            return await probes.probe_modbus(target, wanted.units, wanted.maps, wanted.known)
         case Protocol.UPS:
             return await probes.probe_ups(target)
         case Protocol.VICTRON:

@@ -7,7 +7,7 @@ up to date.
 import argparse
 import sys
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -51,13 +51,16 @@ class Supported:
     source: str
 
 
-def supported() -> list[Supported]:
+def supported(maps: Mapping[str, Map] | None = None) -> list[Supported]:
     """List everything, by producer and name.
+
+    Args:
+        maps: of Modbus, when a site has some of its own.
 
     Raises:
         ConfigurationError: a data file is wrong.
     """
-    modbus = sorted(map(_of_map, all_maps().values()), key=lambda one: one.name)
+    modbus = sorted(map(_of_map, (maps or all_maps()).values()), key=lambda one: one.name)
     return [_victron(), *modbus, _ups(), _host()]
 
 

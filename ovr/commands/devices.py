@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import orjson
 import typer
 
-from ovr.options import Json
+from ovr.options import Data, Json
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ovr.probing import Found
+    from producers.modbus.maps import Map
 
 app = typer.Typer(no_args_is_help=True, help="Find devices, look what they tell, list what is supported.")
 _ASK_ABOVE = 256
@@ -42,9 +45,12 @@ Speaks = Annotated[
 @app.command("list")
 def list_(
     notes: Annotated[bool, typer.Option("--notes", help="With wiring, settings and ambiguities.")] = False,
+    data: Data = None,
     json: Json = False,
 ) -> None:
     """List the devices that are supported, and what they are called in site.toml.
+
+    Maps of a site's own, in the folder `maps` of the data directory, are among them.
 
     Example: `ovr devices list --notes`
     """
@@ -52,7 +58,7 @@ def list_(
 
     from producers.supported import supported
 
-    devices = supported()
+    devices = supported(_maps(data))
     if json:
         _say([asdict(one) for one in devices])
         return
@@ -75,6 +81,7 @@ def probe(
     unit: Units = None,
     map_: Maps = None,
     protocol: Speaks = None,
+    data: Data = None,
     json: Json = False,
 ) -> None:
     """Ask an address what it is; print what it reads now, and an entry for site.toml.
@@ -88,7 +95,7 @@ def probe(
     from ovr.scanning import targets
 
     _hush()
-    wanted, found = Wanted.of(protocol, unit, map_), Found()
+    wanted, found = Wanted.of(protocol, unit, map_, _maps(data)), Found()
     asyncio.run(probe_all(targets([address], wanted.ports), wanted, found))
     _finish(found, values=True, json=json)
 
@@ -113,6 +120,7 @@ def discover(
     ] = 64,
     timeout: Annotated[float, typer.Option("--timeout", min=0.05, help="Seconds to wait for each.")] = 1.0,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask before a large search.")] = False,
+    data: Data = None,
     json: Json = False,
 ) -> None:
     """Search addresses for devices; print them, and entries for site.toml.
@@ -130,7 +138,7 @@ def discover(
     if not targets_file and not ranges:
         raise typer.BadParameter("give --range or --targets", param_hint="--range")
     _hush()
-    wanted, found = Wanted.of(protocol, unit, map_), Found()
+    wanted, found = Wanted.of(protocol, unit, map_, _maps(data)), Found()
     there = spelled_out([*(ranges or []), *_lines(targets_file or [])], wanted.ports)
     _confirm(len({one.host for one in there}), yes=yes)
 
@@ -146,6 +154,14 @@ def discover(
     except KeyboardInterrupt:
         found.interrupted = True
     _finish(found, values=False, json=json)
+
+
+def _maps(data: Path | None) -> "Mapping[str, Map]":
+    """Give the maps of Modbus, with those of a site's own."""
+    from ovr.node import open_node
+    from producers.modbus.maps import FOLDER, maps_with
+
+    return maps_with(open_node(data, None).layout.data / FOLDER)
 
 
 def _hush() -> None:

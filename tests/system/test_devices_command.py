@@ -11,6 +11,7 @@ import threading
 import tomllib
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from importlib.resources import files
 from pathlib import Path
 from typing import TypeVar
 
@@ -171,6 +172,20 @@ def test_a_map_that_is_named_is_the_only_one_looked_for(acuvim: str) -> None:
     assert ovr("probe", acuvim, "--map", "acuvim_l").exit_code == NOTHING
     said = orjson.loads(ovr("probe", acuvim, "--map", "acuvim_ii", "--unit", "1", "--json").output)
     assert {one["map"] for one in said["devices"]} <= {"acuvim_ii", "acuvim_3400"}
+
+
+def test_a_map_of_the_site_s_own_is_looked_for(acuvim: str, tmp_path: Path) -> None:
+    (tmp_path / "maps").mkdir()
+    ours = files("producers").joinpath("devices/acuvim_ii.toml").read_text(encoding="utf-8")
+    own = ours.replace('name = "acuvim_ii"', 'name = "of_ours"').replace("priority = 10", "priority = 1")
+    (tmp_path / "maps" / "of_ours.toml").write_text(own)
+
+    said = ovr("probe", acuvim, "--map", "of_ours", "--data", str(tmp_path))
+
+    assert said.exit_code == OK, said.output
+    assert "(of_ours)" in said.output
+    assert "of_ours" in ovr("list", "--data", str(tmp_path)).output
+    assert ovr("probe", acuvim, "--map", "of_ours").exit_code == CONFIGURATION
 
 
 def test_all_upses_of_an_upsd_are_told(nut: Nut, tmp_path: Path) -> None:
