@@ -14,7 +14,7 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
-from bench import node, producers, projectors, recorder
+from bench import counters, node, producers, projectors, recorder
 from bench.figures import Figure
 
 BENCHMARKS: dict[str, Callable[[Path], Iterator[Figure]]] = {
@@ -26,7 +26,10 @@ BENCHMARKS: dict[str, Callable[[Path], Iterator[Figure]]] = {
     "node": node.under_load,
     "producers": producers.producers,
 }
-LONG: dict[str, Callable[[Path], Iterator[Figure]]] = {"memory": node.memory}
+LONG: dict[str, Callable[[Path], Iterator[Figure]]] = {
+    "memory": node.memory,
+    "counters": counters.a_year,
+}
 
 
 def machine() -> str:

@@ -240,18 +240,10 @@ class Counters:
 
     def health(self, now_us: int, system_id: str | None = None) -> Health:
         """Score a system, or the fleet, by what was confirmed in the last days."""
-        keys = {row[0]: (row[1], row[2]) for row in self._rows(system_id) if row[3] == CONFIRMED}
-        begin_us = now_us - TABLE.health.days * DAY_US
-        recent: dict[str, dict[str, int]] = defaultdict(dict)
-        for key, number in counts(self._db, begin_us, now_us, self._some(system_id)).items():
-            if key in keys:
-                system, type_ = keys[key]
-                recent[system][type_] = number
+        recent = self._recent(now_us, system_id)
         if system_id is not None:
-            factors = _factors(recent[system_id])
-            score = _score(factors)
-            return Health(score, TABLE.health.grade(score), factors)
-        scores = {system: _score(_factors(recent[system])) for system in self.systems()}
+            return _health(recent[system_id])
+        scores = {system: _health(recent[system]).score for system in self.systems()}
         score = round(sum(scores.values()) / len(scores), 1) if scores else 100.0
         together: dict[str, int] = defaultdict(int)
         for of_system in recent.values():
@@ -259,6 +251,11 @@ class Counters:
                 together[type_] += number
         worst = min(scores, key=lambda system: (scores[system], system), default=None)
         return Health(score, TABLE.health.grade(score), _factors(together), worst)
+
+    def each_health(self, now_us: int) -> dict[str, Health]:
+        """Score every system."""
+        recent = self._recent(now_us, None)
+        return {system: _health(recent[system]) for system in self.systems()}
 
     def durations(
         self, type_: str, now_us: int, since_us: int | None = None, system_id: str | None = None
@@ -322,6 +319,14 @@ class Counters:
         every = (dict(zip(names, row, strict=True)) for row in rows)
         return [row for row in every if system_id is None or row["system_id"] in {system_id, "all"}]
 
+    def _recent(self, now_us: int, system_id: str | None) -> dict[str, dict[str, int]]:
+        """Count, by system and type, what the score is made of."""
+        found: dict[str, dict[str, int]] = defaultdict(dict)
+        begin_us = now_us - TABLE.health.days * DAY_US
+        for (system, type_), number in self.matrix(begin_us, now_us, system_id).items():
+            found[system][type_] = number
+        return found
+
     def _rows(self, system_id: str | None) -> list[tuple[Any, ...]]:
         if system_id is None:
             return self._db.execute("SELECT * FROM counters").fetchall()
@@ -379,8 +384,10 @@ def _factors(recent: dict[str, int]) -> tuple[Factor, ...]:
     return tuple(sorted(heavy, key=lambda factor: (-factor.points, factor.occurrence.type)))
 
 
-def _score(factors: Sequence[Factor]) -> float:
-    return float(max(0, 100 - sum(factor.points for factor in factors)))
+def _health(recent: dict[str, int]) -> Health:
+    factors = _factors(recent)
+    score = float(max(0, 100 - sum(factor.points for factor in factors)))
+    return Health(score, TABLE.health.grade(score), factors)
 
 
 def _count(

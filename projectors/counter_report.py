@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from bus.instants import SECOND_US, text
 from projectors.counter_periods import DAY_US
-from projectors.counter_queries import Counters, Durations, Happened, Statistics
+from projectors.counter_queries import Counters, Durations, Happened, Health, Statistics
 from schemas.occurrences import TABLE
 
 KINDS: Final = ("summary", "detailed", "trends")
@@ -65,15 +65,16 @@ def _summary(counters: Counters, period: Period, system_id: str | None) -> dict[
     for (system, type_), number in matrix.items():
         types[type_] += number
         systems[system] += number
+    healths = counters.each_health(period.until_us)
     return {
         "total_events": types.total(),
-        "health": _health(counters, period, system_id),
+        "health": _whose(counters, period, system_id),
         "event_categories": {
             category: _category(category, name, types) for category, name in TABLE.categories.items()
         },
         "durations": _durations(counters, period, system_id),
         "systems": [
-            {"system_id": system, "events": number, "health": _health(counters, period, system)}
+            {"system_id": system, "events": number, "health": _health(healths[system])}
             for system, number in sorted(systems.items(), key=lambda one: (-one[1], one[0]))
         ],
     }
@@ -106,7 +107,7 @@ def _trends(counters: Counters, period: Period, system_id: str | None) -> dict[s
         rows.append(_statistics(one) | {"daily": [daily.get(first + n, 0) for n in range(number)]})
     return {
         "total_events": sum(row["recent_count"] for row in rows),
-        "health": _health(counters, period, system_id),
+        "health": _whose(counters, period, system_id),
         "first_day": text(first * DAY_US)[:10],
         "types": rows,
     }
@@ -136,9 +137,13 @@ def _category(category: str, name: str, types: Mapping[str, int]) -> dict[str, A
     }
 
 
-def _health(counters: Counters, period: Period, system_id: str | None) -> dict[str, Any]:
+def _whose(counters: Counters, period: Period, system_id: str | None) -> dict[str, Any]:
     found = counters.health(period.until_us, system_id)
-    said: dict[str, Any] = {
+    return _health(found) if system_id is not None else _health(found) | {"worst_system": found.worst}
+
+
+def _health(found: Health) -> dict[str, Any]:
+    return {
         "score": found.score,
         "grade": found.grade.upper(),
         "factors": [
@@ -151,7 +156,6 @@ def _health(counters: Counters, period: Period, system_id: str | None) -> dict[s
             for one in found.factors
         ],
     }
-    return said if system_id is not None else said | {"worst_system": found.worst}
 
 
 def _durations(counters: Counters, period: Period, system_id: str | None) -> list[dict[str, Any]]:

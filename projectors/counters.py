@@ -13,7 +13,7 @@ from typing import Any
 from bus.envelope import Event, Recorded
 from bus.journal import Head
 from bus.topics import Topics
-from projectors.counters_store import TYPES, CountersStore, Retention
+from projectors.counters_store import INDEXES_TO_COUNT, TYPES, CountersStore, Retention
 from projectors.events import EventReader
 from projectors.generations import Generations
 from projectors.kind import Kind
@@ -66,6 +66,8 @@ class CountersProjector:
         """Load what is saved."""
         self.close()
         self._model = open_model(self._path())
+        if isinstance(self._place, Path):
+            self._model.defer_indexes(keep=INDEXES_TO_COUNT)  # a build: nobody asks it before it is finished
         if isinstance(self._place, Generations) and self._place.current() is None:
             self._place.serve(self._model.path)
         self._store = CountersStore(self._model.db, self._retention)

@@ -9,6 +9,7 @@ Rules that must stay true here:
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Any, Final
 
 import orjson
@@ -24,9 +25,18 @@ RESET: Final = "counters.reset"
 OBSERVED: Final = ("device.connected",)
 TYPES: Final = frozenset({*TABLE.occurrences, RESET, REGISTERED, *OBSERVED})
 CONFIRMED: Final = "confirmed"
+INDEXES_TO_COUNT: Final = ("spans_by_end",)
 Point = tuple[int, int]
 """A time, and the position that tells it."""
 
+Pair = tuple[str, str]
+"""A system, and the type of occurrence that begins something."""
+
+Span = tuple[Point, tuple[int | None, int | None]]
+"""A beginning, and its end: two times None while it lasts."""
+
+_BEGIN: Final = {type_: end for type_ in TABLE.occurrences if (end := TABLE.ended_by(type_)) is not None}
+_order = itemgetter(0, 1, 2)
 _DETAILS = ("cause", "device", "measurement", "measured", "threshold", "duration_s", "detail")
 _FIRST: Point = (-(2**62), 0)
 _LAST: Point = (2**62, 0)
@@ -87,7 +97,7 @@ class Touched:
     history: list[tuple[Any, ...]] = field(default_factory=list)
     days: dict[tuple[int, int], int] = field(default_factory=lambda: defaultdict(int))
     counters: set[int] = field(default_factory=set)
-    points: dict[tuple[str, str], list[Point]] = field(default_factory=lambda: defaultdict(list))
+    points: dict[Pair, list[tuple[Point, bool]]] = field(default_factory=lambda: defaultdict(list))
 
 
 class CountersStore:
@@ -110,6 +120,21 @@ class CountersStore:
         self._horizon_us = self._horizon()
         for one in self._counters.values():
             one.reset_us = self._reset_of(one)
+        self._paired_upto: dict[Pair, Point] = {}
+        self._open: dict[Pair, Point] = {}
+        self._resume()
+
+    def _resume(self) -> None:
+        """Find out where the pairing of beginnings and ends stands."""
+        by_key = {one.key: (one.system_id, one.type) for one in self._counters.values()}
+        rows = self.db.execute("SELECT key, started_us, started_by FROM spans WHERE ended_us IS NULL")
+        self._open = {by_key[key]: (time_us, position) for key, time_us, position in rows}
+        for system_id, type_, stage in self._counters:
+            end = self._counters.get((system_id, _BEGIN.get(type_, ""), CONFIRMED))
+            if stage == CONFIRMED and type_ in _BEGIN:
+                last_us = self._counters[system_id, type_, stage].last_us
+                newest_us = max(last_us, end.last_us if end else last_us)
+                self._paired_upto[system_id, type_] = (newest_us, _LAST[0])
 
     def apply(self, events: Iterable[Event]) -> None:
         """Take a stretch of the stream in; inside a transaction."""
@@ -148,10 +173,10 @@ class CountersStore:
             touched.history.append((counter.key, event.time_us, event.position, *details))
         if counter.stage == CONFIRMED:
             point = (event.time_us, event.position)
-            if TABLE.ended_by(event.type) is not None:
-                touched.points[system_id, event.type].append(point)
+            if event.type in _BEGIN:
+                touched.points[system_id, event.type].append((point, True))
             for ended in TABLE.get(event.type).ends:
-                touched.points[system_id, ended].append(point)
+                touched.points[system_id, ended].append((point, False))
         if counter.total > self._retention.most:
             self._write()  # what is forgotten here must not depend on how many events come together
 
@@ -179,19 +204,19 @@ class CountersStore:
         touched, self._touched = self._touched, Touched()
         by_key = {one.key: one for one in self._counters.values()} if touched.counters else {}
         self.db.conn.executemany(
-            "INSERT OR REPLACE INTO history VALUES (?,?,?,?,?,?,?,?,?,?)", touched.history
+            "INSERT OR REPLACE INTO history VALUES (?,?,?,?,?,?,?,?,?,?)", sorted(touched.history, key=_order)
         )
         self.db.conn.executemany(
             "INSERT INTO days VALUES (?,?,?)"
             " ON CONFLICT (key, day) DO UPDATE SET count = count + excluded.count",
-            [(key, day, number) for (key, day), number in touched.days.items()],
+            [(key, day, number) for (key, day), number in sorted(touched.days.items())],
         )
         self.db.conn.executemany(
             "INSERT OR REPLACE INTO counters VALUES (?,?,?,?,?,?,?,?)",
             [by_key[key].row() for key in sorted(touched.counters)],
         )
-        for (system_id, type_), points in touched.points.items():
-            self._span(system_id, type_, points)
+        spans = [row for pair, points in touched.points.items() for row in self._span(pair, points)]
+        self.db.conn.executemany("INSERT OR REPLACE INTO spans VALUES (?,?,?,?,?)", spans)
         for key in sorted(touched.counters):
             self._cap(by_key[key])
 
@@ -206,25 +231,42 @@ class CountersStore:
             (counter.key, counter.key, self._retention.most),
         )
 
-    def _span(self, system_id: str, type_: str, points: Sequence[Point]) -> None:
-        """Pair beginnings and ends anew around points that were added, as far as that can change them."""
-        end_type = TABLE.ended_by(type_)
-        assert end_type is not None
-        start = self._counters.get((system_id, type_, CONFIRMED))
-        end = self._counters.get((system_id, end_type, CONFIRMED))
+    def _span(self, pair: Pair, points: list[tuple[Point, bool]]) -> Iterable[tuple[Any, ...]]:
+        """Pair beginnings and ends around points that were added; return the rows to write."""
+        start = self._counters.get((*pair, CONFIRMED))
         if start is None:
-            return
-        after = self._last_end(start.key, min(points))
-        until = self._next_end(end.key, max(points)) if end else _LAST
+            return ()
+        points.sort()
+        if points[0][0] <= self._paired_upto.get(pair, _LAST):
+            return self._pair_anew(pair, start, points[0][0], points[-1][0])
+        begun = self._open.get(pair)  # they are later than all that is known: go on from the last span
+        spans = list(_paired(points if begun is None else [(begun, True), *points]))
+        self._note(pair, spans, points[-1][0])
+        return [(start.key, *one, *end) for one, end in spans]
+
+    def _note(self, pair: Pair, spans: Sequence[Span], upto: Point) -> None:
+        """Remember where pairing stands after its last point."""
+        self._paired_upto[pair] = upto
+        self._open.pop(pair, None)
+        if spans and spans[-1][1][0] is None:
+            self._open[pair] = spans[-1][0]
+
+    def _pair_anew(self, pair: Pair, start: Counter, first: Point, last: Point) -> Iterable[tuple[Any, ...]]:
+        """Pair anew from the last end before the first point to the first end after the last one."""
+        system_id, type_ = pair
+        end = self._counters.get((system_id, _BEGIN[type_], CONFIRMED))
+        after = self._last_end(start.key, first)
+        until = self._next_end(end.key, last) if end else _LAST
         spans = list(_paired(self._points(start, end, after, until)))
         self.db.execute(
             "DELETE FROM spans WHERE key = ? AND (started_us, started_by) > (?, ?)"
             " AND (started_us, started_by) <= (?, ?)",
             (start.key, *after, *until),
         )
-        self.db.conn.executemany(
-            "INSERT INTO spans VALUES (?,?,?,?,?)", [(start.key, *begun, *ended) for begun, ended in spans]
-        )
+        if until == _LAST:
+            newest = max(self._paired_upto.get(pair, _FIRST), last if last < _LAST else _FIRST)
+            self._note(pair, spans, newest)
+        return [(start.key, *begun, *ended) for begun, ended in spans]
 
     def _last_end(self, key: int, before: Point) -> Point:
         row = self.db.execute(
@@ -309,8 +351,9 @@ class CountersStore:
         own = [one for one in self._counters.values() if one.system_id == system_id]
         self._count_resets(own)
         for one in own:
-            if one.stage == CONFIRMED and TABLE.ended_by(one.type) is not None:
-                self._span(system_id, one.type, [_FIRST, _LAST])
+            if one.stage == CONFIRMED and one.type in _BEGIN:
+                rows = self._pair_anew((system_id, one.type), one, _FIRST, _LAST)
+                self.db.conn.executemany("INSERT OR REPLACE INTO spans VALUES (?,?,?,?,?)", rows)
 
     def _merge(self, gone: Counter, into: Counter) -> None:
         del self._counters[gone.system_id, gone.type, gone.stage]
@@ -333,14 +376,15 @@ class CountersStore:
     def _forget(self) -> None:
         """Remove what is older than is kept: when a day of the stream begins."""
         self._horizon_us = self._horizon()
-        self.db.execute("DELETE FROM history WHERE time_us < ?", (self._horizon_us,))
-        self.db.execute("DELETE FROM spans WHERE ended_us < ?", (self._horizon_us,))
+        keys = [(one.key, self._horizon_us) for one in self._counters.values()]
+        self.db.conn.executemany("DELETE FROM history WHERE key = ? AND time_us < ?", keys)
+        self.db.conn.executemany("DELETE FROM spans WHERE key = ? AND ended_us < ?", keys)
 
     def _horizon(self) -> int:
         return int(self._recorded_us // DAY_US - self._retention.days) * DAY_US
 
 
-def _paired(points: Iterable[tuple[Point, bool]]) -> Iterator[tuple[Point, tuple[int | None, int | None]]]:
+def _paired(points: Iterable[tuple[Point, bool]]) -> Iterator[Span]:
     """Pair each beginning that opens something with the first end after it."""
     begun: Point | None = None
     for point, begins in points:

@@ -8,7 +8,7 @@ Rules that must stay true here:
 """
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,7 @@ from bus.envelope import Recorded
 from bus.journal import Head
 from schemas.errors import ConfigurationError, TransientError
 
+_BUILD_CACHE_KIB = 48 * 1024
 BOOKKEEPING = frozenset({"checkpoint", "dead_letters"})
 _TABLES = """
 CREATE TABLE IF NOT EXISTS checkpoint (
@@ -122,13 +123,19 @@ class SqliteModel:
         """Return what could not be applied, oldest first."""
         return list(self.db["dead_letters"].rows_where(order_by="position"))
 
-    def defer_indexes(self) -> None:
-        """Drop the indexes until `finish`: filling a file first and sorting once costs half."""
+    def defer_indexes(self, keep: Collection[str] = ()) -> None:
+        """Drop the indexes but those to `keep` until `finish`, for a build of the whole file.
+
+        Filling a file first and sorting once costs half, and so does a cache that holds what is being filled.
+        """
         found = self.db.execute(
             "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL"
         )
         with transient(self.path):
+            self.db.execute(f"PRAGMA cache_size = -{_BUILD_CACHE_KIB}")
             for name, sql in found.fetchall():
+                if name in keep:
+                    continue
                 self._deferred.append(sql)
                 self.db.execute(f"DROP INDEX {name}")
 
