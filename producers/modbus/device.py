@@ -197,7 +197,11 @@ class Device:
         if silent is None:
             self._mismatched()
         names = ", ".join(each.name for each in self._maps)
-        raise silent or DeviceError(f"{self.wish.address} answers, and is none of: {names}", reason="refused")
+        raise silent or DeviceError(
+            f"{self.wish.address} answers, and is none of: {names}. "
+            f"`ovr devices probe {self.wish.host}` tells what it is",
+            reason="refused",
+        )
 
     def _settle(self, layout: Layout) -> None:
         """Take a layout that is new."""

@@ -1,5 +1,6 @@
 """What a site says about its Modbus devices, checked once."""
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -114,7 +115,7 @@ def _system_id(table: Table) -> str:
 def suffix(host: str, unit: int, usual: int) -> str:
     """Tell a device from others in its name: the host, and the unit when it is not the usual one."""
     last = host.rpartition(".")[2] if host.replace(".", "").isdigit() else host
-    name = "".join(letter if letter.isascii() and letter.isalnum() else "_" for letter in last.lower())
+    name = re.sub("[^a-z0-9]+", "_", last.lower()).strip("_")
     return name if unit == usual else f"{name}_{unit}"
 
 

@@ -52,6 +52,7 @@ class FileMap:
         named: bool = False,
     ) -> Layout | None:
         """Look whether the unit is one of these; None when it is not."""
+        registers.gap_s = self.file.min_gap_ms / 1000
         if not await self._is_one(registers, named=named):
             return None
         file = self.file

@@ -17,7 +17,13 @@ class RefusedError(DeviceError):
 
 
 class Registers(Protocol):
-    """The registers of one unit."""
+    """The registers of one unit.
+
+    Attributes:
+        gap_s: how long the unit wants to be left alone between two requests.
+    """
+
+    gap_s: float
 
     async def read(self, function: int, address: int, count: int, unit: int | None = None) -> Words:
         """Read `count` registers; `unit` is another one behind the same connection.

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -471,6 +472,30 @@ def test_the_last_poll_of_a_device_closes_its_connection(tmp_path: Path) -> None
             assert (await specs[1].adapter.read()).values
             await specs[1].adapter.close()
             await until(lambda: not server.open)
+
+    run(test)
+
+
+def test_the_pause_that_a_map_wants_is_kept_from_the_first_request_on(tmp_path: Path) -> None:
+    async def test() -> None:
+        loop = asyncio.get_running_loop()
+        times: list[float] = []
+        well = holding({7: [77]})
+
+        async def timed(request: Request) -> bytes | None:
+            times.append(loop.time())
+            return await well(request)
+
+        careful = FileMap(parse("min_gap_ms = 40\n" + OTHER, "other.toml"))
+        async with raw(timed) as server:
+            options = {"devices": [{"host": "127.0.0.1", "port": server.port, "map": "other"}]}
+            setting = Setting("site", tmp_path, tmp_path / "modbus.json", SystemClock(), options)
+            specs = list(ModbusSource(setting, {"other": careful}).specs())
+            for _ in range(3):
+                await specs[0].adapter.read()
+            await close(specs)
+        assert len(times) == 4, "a probe, and three reads"
+        assert all(later - earlier >= 0.04 for earlier, later in pairwise(times))
 
     run(test)
 
