@@ -155,6 +155,11 @@ Reader = Callable[[Any, Mapping[str, Fraction]], Value]
 
 def _reader(point: Point, factors: Mapping[str, float]) -> Reader:
     """Make the function that turns one raw value of a point into its value."""
+    read = _whole_reader(point, factors)
+    return (lambda raw, powers: _share(read(raw, powers))) if point.share else read
+
+
+def _whole_reader(point: Point, factors: Mapping[str, float]) -> Reader:
     if point.type.startswith("str:"):
         return _text
     factor, offset = _scale(point, factors)
@@ -262,6 +267,13 @@ def _finite(number: float) -> float | None:
 def _text(raw: bytes, _: Mapping[str, Fraction]) -> Value:
     text = raw.partition(b"\0")[0].decode("latin-1")
     return "".join(each for each in text if each.isprintable()).strip() or None
+
+
+def _share(value: Value) -> Value:
+    """Give a share as a ratio: nobody measures less than a hundredth, so what is above 1 is percent."""
+    if value is None or isinstance(value, str) or abs(value) <= 1:
+        return value
+    return float(f"{value / 100:.12g}")
 
 
 def _merge(merge: Merge, parts: Sequence[float | None]) -> float | None:

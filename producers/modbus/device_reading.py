@@ -117,7 +117,7 @@ def _device_file(table: Table, stem: str) -> DeviceFile:
         parameters=parameters,
         probes=tuple(_probe(each, defaults) for each in table.tables("probe")),
         holes=tuple(_hole(each, defaults.function) for each in table.tables("hole")),
-        examples=tuple(_example(each, defaults.function) for each in table.tables("example")),
+        examples=tuple(read_example(each, defaults.function) for each in table.tables("example")),
         unverified=unverified,
         transformers=_transformers(table),
         power_check=_check_of(table, "power_check", parameters),
@@ -170,6 +170,7 @@ def _point(table: Table, defaults: Defaults) -> Point:
         bit=table.whole("bit", high=16 * width(type_) - 1) if "bit" in table else None,
         alarm=table.text("alarm", ""),
         level=table.text("level", "", among=_LEVELS),
+        share=table.flag("share"),
         merge=cast("Merge", table.text("merge", "", among=get_args(Merge))),
         when=table.numbers("when"),
         phase=table.text("phase", "", among=("l1", "l2", "l3")),
@@ -267,7 +268,12 @@ def _check_of(table: Table, key: str, parameters: Mapping[str, Parameter]) -> Ch
     return found
 
 
-def _example(table: Table, function: int) -> Example:
+def read_example(table: Table, function: int) -> Example:
+    """Read registers with known values.
+
+    Raises:
+        ConfigurationError: something is wrong.
+    """
     try:
         raw = bytes.fromhex(table.text("hex"))
     except ValueError as error:

@@ -12,6 +12,7 @@ from producers.modbus.device_reading import load_all, parse
 from producers.modbus.file_map import FileMap
 from producers.modbus.points import Layout, Parameter, Poll
 from producers.modbus.registers import Registers
+from producers.modbus.sunspec import SunSpecMap
 from schemas.errors import ConfigurationError
 
 FOLDER: Final = "maps"
@@ -103,4 +104,4 @@ def maps_with(folder: Path) -> Mapping[str, Map]:
 
 def walks() -> list[Map]:
     """Give the maps that are no files."""
-    return []
+    return [SunSpecMap()]

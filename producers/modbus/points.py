@@ -95,6 +95,7 @@ class Point:
         poll: once is at connect, and now and then.
         flip: give the value the other sign.
         bit: take one bit of the raw value: 0 or 1.
+        share: the value is a share that some devices give in percent: what is above 1 is taken for percent.
         merge: several points of one name become one value: `sum` of those that have a value, `all` the sum
             when all of them have one (counters), `first` the first that has one other than 0.
         alarm: its word; raw 0 is none, 1 a warning and more an alarm, unless `level` says what all but 0 is,
@@ -117,6 +118,7 @@ class Point:
     poll: Poll = "fast"
     flip: bool = False
     bit: int | None = None
+    share: bool = False
     merge: Merge = ""
     alarm: str = ""
     level: str = ""
@@ -212,6 +214,7 @@ class Layout:
         power_check: the unit of power is checked against voltage times current.
         energy_check: the unit of energy is checked against power over time.
         bridge: how many unused registers cost as much as a request of their own.
+        asleep: a measurement, and those of its values after which it is normal that the device falls silent.
     """
 
     map: str
@@ -226,3 +229,4 @@ class Layout:
     max_registers: int = MOST_REGISTERS
     bridge: int = 24
     min_gap_ms: int = 0
+    asleep: tuple[str, frozenset[float]] | None = None
