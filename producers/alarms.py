@@ -72,19 +72,24 @@ class Alarms:
         system_id, own = polled
         key = (system_id, seen.device or own, seen.alarm, seen.phase)
         known = self._active.get(key)
-        if seen.level not in LEVELS:
+        if not seen.level:
             return self._clear(key, _at(clocks(), at_us)) if known else None
-        if known and known.level == seen.level:
+        level = seen.level if seen.level in LEVELS else "alarm"
+        if known and known.level == level:
             return None
         since = known.since if known else _at(clocks(), at_us)
-        self._active[key] = _Active(own, seen.level, since)
+        self._active[key] = _Active(own, level, since)
         code = seen.code if seen.code is not None and isfinite(seen.code) else None
-        return Change("alarm.raised", seen.alarm, key[1], seen.phase, seen.level, code, seen.text)
+        return Change("alarm.raised", seen.alarm, key[1], seen.phase, level, code, seen.text)
 
     def drop(self, polled: DeviceKey, at: ClockReading) -> Iterator[Change]:
         """Clear the alarms that a device told: nobody asks it any more."""
         told = [key for key, known in self._active.items() if (key[0], known.polled) == polled]
         yield from (self._clear(key, at) for key in told)
+
+    def polled(self) -> set[DeviceKey]:
+        """Name the devices whose reads told the active alarms."""
+        return {(key[0], known.polled) for key, known in self._active.items()}
 
     def dump(self) -> list[list[Any]]:
         """Write all that is active."""

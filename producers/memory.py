@@ -28,7 +28,7 @@ class Told:
         parts: connected ones, by system and polled device.
     """
 
-    alarms: Sequence[Any] = ()
+    alarms: Sequence[Any] = field(default_factory=list)
     parts: Mapping[tuple[str, str], Sequence[str]] = field(default_factory=dict)
 
 

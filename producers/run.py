@@ -44,20 +44,6 @@ def run_host(broker: Broker, *, node_id: str, data: Path, client: str = "host") 
     run_producer("host", broker, client=client, node_id=node_id, data=data)
 
 
-def run_simulator(
-    broker: Broker,
-    *,
-    node_id: str,
-    data: Path,
-    client: str = "simulator",
-    scenario: str = "festival",
-    seed: int | None = None,
-) -> None:
-    """Publish a simulated site until a signal ends it."""
-    options = {"scenario": scenario, "seed": seed}
-    run_producer("simulator", broker, client=client, node_id=node_id, data=data, options=options)
-
-
 def run_producer(
     kind: str,
     broker: Broker,
@@ -181,6 +167,7 @@ async def _main(
     finally:
         stop.set()
         reloading.cancel()
+        await asyncio.wait((reloading,), timeout=paced.stretch(_LAST_WORDS_S))
         _save(source)
         await watching
 

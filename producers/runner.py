@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
+from producers import facts
 from producers.adapter import Adapter, DeviceSpec
 from producers.alarms import Alarms, DeviceKey
 from producers.asking import within
@@ -28,6 +29,7 @@ log = logging.getLogger(__name__)
 
 _RETRY_EVERY_US = 1_000_000
 _CLOSE_WITHIN_S = 2.0
+_FOUND_WITHIN_S = 600.0  # by then a source has found what there is
 _MOST_DETAILED = 250  # a message of health is at most 256 KiB
 
 Remember = Callable[[Told], Awaitable[None]]
@@ -99,9 +101,13 @@ class Runner:
     async def run(self, stop: asyncio.Event) -> None:
         """Publish until `stop` is set, then end all polls and hand over what is left."""
         carrying = asyncio.create_task(self._outflow.run())
-        waiting = asyncio.create_task(stop.wait()), asyncio.create_task(self._faulty.wait())
+        waiting = (
+            asyncio.create_task(stop.wait()),
+            asyncio.create_task(self._faulty.wait()),
+            asyncio.create_task(self._forget_strangers()),
+        )
         try:
-            await asyncio.wait((carrying, *waiting), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((carrying, *waiting[:2]), return_when=asyncio.FIRST_COMPLETED)
             if self._fault is not None:
                 raise self._fault
         finally:
@@ -151,6 +157,18 @@ class Runner:
     def _emit(self, monotonic_us: int, type_: str, subject: str, data: Mapping[str, Any]) -> None:
         self._news |= type_ != "sample.taken"
         self._outflow.emit(monotonic_us, type_, subject, data)
+
+    async def _forget_strangers(self) -> None:
+        """Let go of what an earlier life told of devices that nobody asks any more."""
+        await asyncio.sleep(_FOUND_WITHIN_S)
+        now_us = self._clock.monotonic_us()
+        for key in self._alarms.polled() - self._devices.keys():
+            for change in self._alarms.drop(key, self._clock.read()):
+                self._emit(now_us, change.type, key[0], facts.alarm(change))
+        for (system_id, _), names in self._left.items():
+            for name in names:
+                self._emit(now_us, "device.disconnected", system_id, {"device": name, "reason": "left"})
+        self._left.clear()
 
     async def _settled(self) -> None:
         """Write down what has been told, when it is something new; all its events are on the disk."""

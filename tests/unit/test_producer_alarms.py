@@ -64,6 +64,18 @@ def test_another_level_is_told_another_code_is_not_and_the_time_counts_from_the_
     assert cleared.duration_s == 15
 
 
+def test_a_level_that_nobody_knows_is_an_alarm_and_an_empty_one_is_none() -> None:
+    alarms = Alarms()
+
+    told = fold(alarms, AlarmSeen("fault", "catastrophe"), at(0))
+    again = fold(alarms, AlarmSeen("fault", "alarm"), at(1))
+    cleared = fold(alarms, AlarmSeen("fault", ""), at(2))
+
+    assert told is not None
+    assert (told.level, again) == ("alarm", None)
+    assert cleared is not None
+
+
 def test_phases_and_devices_are_apart() -> None:
     alarms = Alarms()
     for phase in ("l1", "l2"):

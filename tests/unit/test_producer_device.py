@@ -444,3 +444,21 @@ def test_alarms_are_not_written_down_before_the_disk_has_their_events(path: Path
     life.play_and_kill(10, *(life.spec(lambda _: [GRID_LOST], system_id=f"rig_{n}") for n in range(20)))
 
     assert remembered[-1] == 20
+
+
+def test_alarms_and_parts_of_a_device_that_is_gone_after_a_restart_are_let_go_after_a_while(
+    path: Path,
+) -> None:
+    first = Life(path)
+    first.play_and_kill(10, first.spec(lambda _: [GRID_LOST, QUATTRO]))
+
+    early = Life(path).play_and_kill(500)
+    assert not early
+    second = Life(path)
+    events = second.play_and_kill(700)
+
+    assert of(events) == [("alarm.cleared", "gx", None), ("device.disconnected", "vebus/276", "left")]
+    registry = Registry.load()
+    for event in events:
+        registry.check(event.type, event.version, event.data)
+    assert Memory(path).load() == Told()
