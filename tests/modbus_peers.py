@@ -109,6 +109,23 @@ async def well_behaved(request: Request) -> bytes | None:
     return request.answer()
 
 
+def holding(
+    registers: Registers, seen: list[tuple[int, int]] | None = None
+) -> Callable[[Request], Awaitable[bytes | None]]:
+    """Answer as a device that has these registers, and refuses to read over what it has not."""
+    words = {first + at: word for first, told in registers.items() for at, word in enumerate(told)}
+
+    async def reply(request: Request) -> bytes | None:
+        if seen is not None:
+            seen.append((request.address, request.count))
+        asked = range(request.address, request.address + request.count)
+        if any(address not in words for address in asked):
+            return request.refuse(2)
+        return request.answer([words[address] for address in asked])
+
+    return reply
+
+
 @asynccontextmanager
 async def raw(reply: Reply = well_behaved) -> AsyncIterator[RawServer]:
     """Serve raw answers."""

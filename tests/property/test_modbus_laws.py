@@ -1,16 +1,21 @@
 """Laws of the Modbus planner and decoder: every point once, no hole touched, what was put in comes out."""
 
 import math
+import random
 import struct
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from producers.modbus.cells import shortest
 from producers.modbus.decode import Decoder
-from producers.modbus.plan import Block, plan, split
-from producers.modbus.points import Hole, Point, WordOrder, width
+from producers.modbus.device_file import DeviceFile
+from producers.modbus.device_reading import load_all
+from producers.modbus.file_map import FileMap
+from producers.modbus.plan import Block, of_poll, plan, split
+from producers.modbus.points import POLLS, Hole, Point, WordOrder, width
 
 TYPES = ["u16", "i16", "u32", "i32", "u64", "i64", "f32", "f64", "bits", "bits32", "str:3"]
 CODES = {"u16": "H", "i16": "h", "u32": "I", "i32": "i", "u64": "Q", "i64": "q", "f32": "f", "f64": "d"}
@@ -204,3 +209,27 @@ def test_the_shortest_number_is_the_same_float(numbers: list[float]) -> None:
 def test_numbers_that_people_would_write_stay_as_they_are() -> None:
     numbers = [0.0, 230.1, 49.98, -12.5, 1e-5, 123456.7, 0.999, 8500.25]
     assert shortest(struct.unpack(">8f", struct.pack(">8f", *numbers))) == numbers
+
+
+@pytest.mark.parametrize("map_", load_all().values(), ids=load_all())
+@given(seed=st.integers(0, 2**32), few=st.booleans())
+def test_any_registers_of_any_map_give_samples_that_can_be_recorded(
+    map_: DeviceFile, seed: int, *, few: bool
+) -> None:
+    chance = random.Random(seed)
+    factors = {name: parameter.default for name, parameter in FileMap(map_).parameters.items()}
+    for poll in POLLS:
+        wanted = of_poll(map_.points, poll)
+        blocks = plan(wanted, holes=map_.holes, max_registers=map_.max_registers, bridge=map_.bridge)
+        edges = [0, 1, 0x7FFF, 0x8000, 0xFFFF, 0x7F80]
+        answers = [
+            [chance.choice(edges) if few else chance.randrange(0x10000) for _ in range(block.count)]
+            for block in blocks
+        ]
+
+        decoded = Decoder(blocks, factors, wanted)(answers)
+
+        assert decoded.values.keys() <= {point.name for point in wanted}
+        for value in decoded.values.values():
+            assert value is None or (math.isfinite(value) and abs(value) <= 1e15)
+        assert {alarm.level for alarm in decoded.alarms} <= {None, "warning", "alarm"}

@@ -18,7 +18,7 @@ from producers.modbus.maps import Map, all_maps
 from producers.modbus.source import ModbusSource
 from producers.source import Setting
 from schemas.errors import ConfigurationError
-from tests.modbus_peers import RawServer, Request, raw, simulated
+from tests.modbus_peers import RawServer, Request, holding, raw, simulated
 from tests.modbus_words import acuvim_ii, f32
 
 Registers = Mapping[int, Sequence[int]]
@@ -73,23 +73,6 @@ def connection_of(adapter: Any) -> Connection:
 async def until(state: Callable[[], bool]) -> None:
     while not state():  # noqa: ASYNC110 - the state of another thread or of the kernel sets no event
         await asyncio.sleep(0.005)
-
-
-def holding(
-    registers: Registers, seen: list[tuple[int, int]] | None = None
-) -> Callable[[Request], Awaitable[bytes | None]]:
-    """Answer as a device that has these registers, and refuses to read over what it has not."""
-    words = {first + at: word for first, told in registers.items() for at, word in enumerate(told)}
-
-    async def reply(request: Request) -> bytes | None:
-        if seen is not None:
-            seen.append((request.address, request.count))
-        asked = range(request.address, request.address + request.count)
-        if any(address not in words for address in asked):
-            return request.refuse(2)
-        return request.answer([words[address] for address in asked])
-
-    return reply
 
 
 def test_both_polls_share_the_connection_and_what_was_found(tmp_path: Path) -> None:
