@@ -148,6 +148,28 @@ class AlertSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class CountersSettings:
+    """How much the counters keep, and which reports make themselves.
+
+    Attributes:
+        history_days: single occurrences are kept for so long; totals for ever.
+        history_most: and no more than so many of each system and type.
+        daily, weekly: make reports of days and weeks.
+        formats: json, csv, text, html.
+        reports: where they are put; `reports/counters` in the data directory when left out.
+        yaml: the event counters' YAML file, whose settings count where none stand here.
+    """
+
+    history_days: int = 365
+    history_most: int = 10_000
+    daily: bool = True
+    weekly: bool = True
+    formats: tuple[str, ...] = ("json", "csv", "html")
+    reports: Path | None = None
+    yaml: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class MaintenanceSettings:
     """What is to be maintained when, besides schemas/maintenance.toml.
 
@@ -158,6 +180,19 @@ class MaintenanceSettings:
 
     items: Mapping[str, Any] = field(default_factory=dict)
     done: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatorSettings:
+    """A virtual site that `ovr up` runs, for the producers to read.
+
+    Attributes:
+        scenario: the name of one that comes with us, or the path of a .toml file; without it there is none.
+        seed: another than the scenario's own: other weather, other noise.
+    """
+
+    scenario: str | None = None
+    seed: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +226,9 @@ class Site:
     victoria: VictoriaSettings = VictoriaSettings()
     series: SeriesSettings = SeriesSettings()
     clock: ClockSettings = ClockSettings()
+    simulator: SimulatorSettings = SimulatorSettings()
     detection: DetectionSettings = DetectionSettings()
+    counters: CountersSettings = CountersSettings()
     maintenance: MaintenanceSettings = MaintenanceSettings()
     alerts: AlertSettings = AlertSettings()
     aliases: Mapping[str, str] = field(default_factory=dict)
@@ -326,12 +363,14 @@ __all__ = [
     "AlertSettings",
     "BrokerSettings",
     "ClockSettings",
+    "CountersSettings",
     "DetectionSettings",
     "Listen",
     "MaintenanceSettings",
     "ProducerSettings",
     "RecorderSettings",
     "SeriesSettings",
+    "SimulatorSettings",
     "Site",
     "VictoriaSettings",
     "is_loopback",

@@ -50,6 +50,11 @@ class Layout:
         return self.data / "victoria-metrics"
 
     @property
+    def simulated_devices(self) -> Path:
+        """How the devices of a virtual site are reached."""
+        return self.data / "simulator" / "devices.toml"
+
+    @property
     def run(self) -> Path:
         """What belongs to the running processes."""
         return self.data / "run"

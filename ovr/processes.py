@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from ovr.config import ProducerSettings, Site
 from ovr.layout import Layout
 from ovr.ports import Ports
+from producers.devices_file import ARRAYS, OPTION
 from projectors import victoria_server
 from schemas.errors import ConfigurationError
 
@@ -22,11 +23,13 @@ RECORDER = "recorder"
 REPLAY = "replay"
 DETECTOR = "detector"
 ALERTS = "alerts"
+SIMULATOR = "simulator"
 PROJECTORS = ("state", "counters", "series")
 SERIES = "projector-series"
+DEMO = "festival"
 _SYSTEM_PATH = "/usr/local/sbin:/usr/sbin:/sbin"
 _PACKAGES = {MOSQUITTO: "mosquitto", VICTORIA: "victoria-metrics"}
-SERVICE, RECORD, FOLLOW, PRODUCE = range(4)
+SERVICE, RECORD, FOLLOW, SIMULATE, PRODUCE = range(5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +100,10 @@ def plan(site: Site, layout: Layout, ports: Ports, options: Sequence[str] = ()) 
     specs += [ours(f"projector-{name}", FOLLOW, "project", name) for name in PROJECTORS]
     specs.append(ours(DETECTOR, FOLLOW, "detect"))
     specs.append(ours(ALERTS, FOLLOW, "alert"))
-    specs += [ours(one.name, PRODUCE, "produce", one.name) for one in site.producers]
+    if site.simulator.scenario is not None:
+        specs.append(ours(SIMULATOR, SIMULATE, "simulate", site.simulator.scenario))
+    for one in site.producers:
+        specs.append(ours(one.name, PRODUCE, "produce", one.name, *_simulated(one, site, layout)))
     names = [spec.name for spec in specs]
     twice = {name for name in names if names.count(name) > 1}
     if twice:
@@ -120,9 +126,22 @@ def binary(name: str) -> str:
 
 
 def demo(site: Site) -> Site:
-    """Return a site that shows something: unless it has producers, this machine and a simulated site."""
+    """Return a site that shows something: unless it has producers, this machine and a virtual site.
+
+    Its UPSes are there when NUT is installed.
+    """
+    from producers.simulator import upsd
+
     if site.producers:
         return site
-    return replace(
-        site, producers=(ProducerSettings("host", "host"), ProducerSettings("simulator", "simulator"))
-    )
+    kinds = ["host", *(kind for kind in ARRAYS.values() if kind != "ups" or upsd.installed())]
+    simulator = replace(site.simulator, scenario=site.simulator.scenario or DEMO)
+    return replace(site, simulator=simulator, producers=tuple(ProducerSettings(kind, kind) for kind in kinds))
+
+
+def _simulated(producer: ProducerSettings, site: Site, layout: Layout) -> Sequence[str]:
+    """Tell a producer where a virtual site's devices are, unless it reads others."""
+    takes = site.simulator.scenario is not None and producer.kind in ARRAYS.values()
+    if not takes or OPTION in producer.options:
+        return ()
+    return "--option", f"{OPTION}={layout.simulated_devices}"

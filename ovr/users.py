@@ -35,6 +35,7 @@ PROCESS_ROLES: Mapping[str, str] = {
     "projector-series": "projector",
     "detector": "device",
     "alerts": "device",
+    "simulator": "device",
     "supervisor": "browser",
     "browser": "browser",
     CONSOLE: "operator",

@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 
 from producers.host import HostSource
 from producers.modbus.source import ModbusSource
-from producers.simulator.source import SimulatorSource
 from producers.source import Setting, Source
 from producers.ups.source import UpsSource
 from producers.victron.source import VictronSource
@@ -12,7 +11,6 @@ from producers.victron.source import VictronSource
 PRODUCERS: Mapping[str, Callable[[Setting], Source]] = {
     "host": HostSource,
     "modbus": ModbusSource,
-    "simulator": SimulatorSource,
     "ups": UpsSource,
     "victron": VictronSource,
 }

@@ -53,7 +53,7 @@ def project(
     if projector in KINDS:
         from projectors.run import run
 
-        run(kind_of(projector), made(node), broker)
+        run(kind_of(projector, node), made(node), broker)
     elif projector == "series":
         from ovr.series import settings
         from projectors.run_series import run_series
@@ -64,7 +64,7 @@ def project(
 
 
 def produce(
-    name: Annotated[str, typer.Argument(help="A producer of site.toml, or `host` or `simulator`.")],
+    name: Annotated[str, typer.Argument(help="A producer of site.toml, or a kind: `host`, `victron`, …")],
     data: Data = None,
     config: Config = None,
     option: Annotated[
@@ -73,7 +73,7 @@ def produce(
 ) -> None:
     """Run a producer: reads devices and sends what they say.
 
-    Example: `ovr produce simulator --data data -o scenario=festival`
+    Example: `ovr produce victron --data data -o devices_file=data/simulator/devices.toml`
     """
     from producers.pace import pace
     from producers.run import run_producer

@@ -9,6 +9,7 @@ from bus import instants
 from bus.connection import Broker
 from ovr.node import Node, open_node
 from ovr.options import Config, Data
+from ovr.processes import DEMO
 from producers.pace import Pace, pace
 from schemas.errors import ConfigurationError
 
@@ -51,8 +52,8 @@ def simulate(
         _broker(node),
         node_id=node.site.node_id,
         data=node.layout.data,
-        scenario=scenario or "festival",
-        seed=seed,
+        scenario=scenario or node.site.simulator.scenario or DEMO,
+        seed=node.site.simulator.seed if seed is None else seed,
         paced=_paced(node, speed),
     )
 

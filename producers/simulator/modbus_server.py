@@ -190,8 +190,8 @@ def _bound(host: str, port: int) -> socket.socket:
     place = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     try:
         place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        place.bind((host, port))
+        place.bind((host, port))  # alone, so that two sites never share a port unnoticed
+        place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)  # and then with our own listener
     except OSError:
         place.close()
         raise

@@ -172,6 +172,8 @@ class Upsd:
     async def _start_upsd(self, upsd: Program) -> None:
         for _ in range(_OTHER_PORTS):
             self.port = self.port or _free_port()
+            if not _is_free(self.port):  # another upsd would answer in the place of ours
+                raise TransientError(f"port {self.port} is taken")
             _write(self._place("upsd.conf"), f"LISTEN {HOST} {self.port}\nMAXAGE {_STALE_AFTER_S}\n")
             await upsd.start()
             try:
@@ -253,6 +255,11 @@ def program(name: str) -> str:
     return str(path)
 
 
+def installed() -> bool:
+    """Tell whether NUT's server is there."""
+    return all((_LIBRARY / name).exists() for name in ("upsd", "dummy-ups"))
+
+
 def _lines(ups: Ups) -> str:
     told = ups.tell()
     variables = {
@@ -279,6 +286,16 @@ def _write(path: Path, text: str) -> None:
     part.touch(mode=0o600)
     part.write_text(text, encoding="utf-8")
     part.replace(path)
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+    return True
 
 
 def _free_port() -> int:

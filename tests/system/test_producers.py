@@ -1,6 +1,5 @@
 """Producers as processes: what they read is in the journal, whatever happens to them."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -62,50 +61,23 @@ def systems(data: Path) -> set[object]:
     return {event["subject"] for event in journal(data) if event["type"] == "sample.taken"}
 
 
-def test_host_and_simulator_fill_the_journal_and_stop_cleanly(broker: Service, tmp_path: Path) -> None:
+def test_host_fills_the_journal_and_stops_cleanly(broker: Service, tmp_path: Path) -> None:
     with recording(tmp_path, broker):
-        with (
-            producing("host", broker, tmp_path) as host,
-            producing("simulator", broker, tmp_path) as simulator,
-        ):
-            until(lambda: len(systems(tmp_path)) == 5, "all five systems have sent samples")
-            for process in (host, simulator):
-                process.send_signal(signal.SIGTERM)
-                assert process.wait(15) == 0
+        with producing("host", broker, tmp_path) as host:
+            until(lambda: systems(tmp_path), "it has sent a sample")
+            host.send_signal(signal.SIGTERM)
+            assert host.wait(15) == 0
         events = journal(tmp_path)
 
-    assert systems(tmp_path) == {"host_edge_01", "rig_01", "rig_02", "acuvim_13", "acuvim_14"}
+    assert systems(tmp_path) == {"host_edge_01"}
     for event in events:
         data = event["data"]
         assert isinstance(data, dict)
         assert not unknown(data.get("values", {}))
-    for subject in systems(tmp_path):
-        said = [event["type"] for event in events if event["subject"] == subject]
-        assert said[0] == "device.connected"
-        assert said[-1] == "device.disconnected"
-        assert said.count("device.described") == 1
-
-
-def test_a_killed_simulator_goes_on_where_it_was_and_records_nothing_twice(
-    broker: Service, tmp_path: Path
-) -> None:
-    def connections() -> int:
-        return sum(event["type"] == "device.connected" for event in journal(tmp_path))
-
-    with recording(tmp_path, broker):
-        for round_ in (1, 2):
-            with producing("simulator", broker, tmp_path) as process:
-                until(lambda: connections() == 4 * round_, "all devices are connected")  # noqa: B023
-                os.kill(process.pid, signal.SIGKILL)
-        events = journal(tmp_path)
-
-    assert len({event["id"] for event in events}) == len(events)
-    charge = [
-        event["data"]["values"]["soc_pct"]  # type: ignore[index]
-        for event in events
-        if event["subject"] == "rig_01" and event["data"].get("interval_ms") == 500  # type: ignore[attr-defined]
-    ]
-    assert max(charge) - min(charge) < 0.1
+    said = [event["type"] for event in events]
+    assert said[0] == "device.connected"
+    assert said[-1] == "device.disconnected"
+    assert said.count("device.described") == 1
 
 
 def test_a_second_process_of_one_name_is_a_configuration_error(broker: Service, tmp_path: Path) -> None:

@@ -57,10 +57,10 @@ def test_a_file_sets_what_it_names_and_nothing_else(tmp_path: Path) -> None:
 
 
 def test_a_producer_is_a_table_of_options_and_may_have_another_kind_than_its_name(tmp_path: Path) -> None:
-    site = load(tmp_path, '[producers.stage]\nkind = "simulator"\nscenario = "festival"\n')
+    site = load(tmp_path, '[producers.stage]\nkind = "modbus"\nfast_ms = 500\n')
     (producer,) = site.producers
-    assert (producer.name, producer.kind) == ("stage", "simulator")
-    assert producer.options == {"scenario": "festival"}
+    assert (producer.name, producer.kind) == ("stage", "modbus")
+    assert producer.options == {"fast_ms": 500}
 
 
 def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:
