@@ -33,7 +33,7 @@ def event(source: str, system_id: str, crossing: Crossing) -> Envelope:
         "text": text(limit, crossing.count),
     }
     if not crossing.raised:
-        data["duration_s"] = (crossing.time_us - active.since_us) / SECOND_US
+        data["duration_s"] = max(0, crossing.time_us - active.since_us) / SECOND_US
     named = (type_, limit.alert, system_id, active.trigger)
     return Envelope(
         str(uuid5(_NAMESPACE, "\0".join(named))), source, type_, system_id, crossing.time_us, data

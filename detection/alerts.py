@@ -265,7 +265,7 @@ class Alerts:
         """Judge a system by its limits; `said` is the event that gives reason to."""
         limits, crossings = self._limits_of(system_id), self._systems[system_id]
         trigger = f"{said.source} {said.id}"
-        told = list(crossings.judge(limits, self._recorded_us, trigger))
+        told = list(crossings.judge(limits, self._recorded_us, trigger, said.recorded_us))
         if said.position > self._silent_upto:
             self._pending += (event_of(self._source, system_id, one) for one in told)
         self._touched.add(system_id)

@@ -82,16 +82,27 @@ class Crossings:
             self.reset(counted, reset_us)
         self.active = {**other.active, **self.active}
 
-    def judge(self, limits: Collection[Limit], now_us: int, trigger: str) -> Iterator[Crossing]:
-        """Tell which alerts begin and which are over, and forget what is too old to matter."""
+    def judge(
+        self, limits: Collection[Limit], now_us: int, trigger: str, recorded_us: int
+    ) -> Iterator[Crossing]:
+        """Tell which alerts begin and which are over, and forget what is too old to matter.
+
+        Args:
+            limits: those that hold.
+            now_us: the stream's clock.
+            trigger: names the event that gives reason to judge.
+            recorded_us: its `recordedat`. It is before the stream's clock when the recorder's clock was set
+                back; no alert is dated later, as the recorder takes nothing out of the future.
+        """
         self._forget(now_us - _LONGEST_US, max((limit.most + 1 for limit in limits), default=0))
         by_name = {limit.alert: limit for limit in limits}
-        yield from self._over(by_name, now_us)
+        at_us = min(now_us, recorded_us)
+        yield from self._over(by_name, now_us, at_us)
         for name, limit in by_name.items():
             count = self.count(limit, now_us)
             if name not in self.active and count > limit.most:
-                self.active[name] = one = Active(limit, now_us, trigger)
-                yield Crossing(one, raised=True, time_us=now_us, count=count)
+                self.active[name] = one = Active(limit, at_us, trigger)
+                yield Crossing(one, raised=True, time_us=at_us, count=count)
 
     def count(self, limit: Limit, now_us: int) -> int:
         """Count what a limit is about, of what is kept."""
@@ -125,7 +136,7 @@ class Crossings:
         active = {name: Active(Limit(*row[:4]), *row[4:]) for name, row in said["active"].items()}
         return cls(dict(said["times"]), dict(said["resets"]), active)
 
-    def _over(self, limits: Mapping[str, Limit], now_us: int) -> Iterator[Crossing]:
+    def _over(self, limits: Mapping[str, Limit], now_us: int, at_us: int) -> Iterator[Crossing]:
         found: list[tuple[int, str]] = []
         for name, one in self.active.items():
             limit = limits.get(name)
@@ -134,9 +145,10 @@ class Crossings:
             elif self.count(limit, now_us) <= limit.calm:
                 falls_us = self._falls_us(limit) or now_us
                 found.append((min(now_us, max(falls_us, one.since_us)), name))
-        for time_us, name in sorted(found):
+        for over_us, name in sorted(found):
             one = self.active.pop(name)
-            yield Crossing(one, raised=False, time_us=time_us, count=self.count(one.limit, time_us))
+            count = self.count(one.limit, over_us)
+            yield Crossing(one, raised=False, time_us=min(at_us, over_us), count=count)
 
     def _falls_us(self, limit: Limit) -> int | None:
         """Return when the count falls, or fell, to what is calm; None when it always was."""

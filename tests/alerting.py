@@ -47,6 +47,7 @@ def alerts(
     told: list[Envelope],
     limits_of: LimitsOf = PACKAGED,
     *,
+    source: str = SOURCE,
     told_upto: int = 0,
     show: Callable[[tuple[Standing, ...]], None] = lambda _: None,
 ) -> Alerts:
@@ -54,7 +55,7 @@ def alerts(
     return Alerts(
         path,
         REGISTRY,
-        source=SOURCE,
+        source=source,
         limits_of=limits_of,
         publish=told.append,
         told_upto=lambda: told_upto,

@@ -86,12 +86,14 @@ class Recount:
     limits_of: LimitsOf
     clock_us: int = 0
     since_us: int = 0
+    recorded_us: int = 0
     seen: list[Said] = field(default_factory=list)
     standing: set[tuple[str, str]] = field(default_factory=set)
 
     def of(self, said: Sequence[Said]) -> Iterator[Told]:
         for one in said:
-            self.since_us, self.clock_us = self.clock_us, max(self.clock_us, us(one) + S)
+            self.recorded_us = us(one) + S
+            self.since_us, self.clock_us = self.clock_us, max(self.clock_us, self.recorded_us)
             yield from self.each(self.over)
             self.seen.append(one)
             self.since_us = self.clock_us
@@ -111,14 +113,14 @@ class Recount:
         for now_us in sorted(one for one in ends if self.since_us <= one <= self.clock_us):
             if (count := self.count(system, limit, now_us)) <= limit.calm:
                 self.standing.remove((system, limit.alert))
-                yield "alert.cleared", system, limit.alert, now_us, count
+                yield "alert.cleared", system, limit.alert, min(now_us, self.recorded_us), count
                 return
 
     def begins(self, system: str, limit: Limit) -> Iterator[Told]:
         count = self.count(system, limit, self.clock_us)
         if (system, limit.alert) not in self.standing and count > limit.most:
             self.standing.add((system, limit.alert))
-            yield "alert.raised", system, limit.alert, self.clock_us, count
+            yield "alert.raised", system, limit.alert, self.recorded_us, count
 
     def count(self, system: str, limit: Limit, now_us: int) -> int:
         return sum(now_us - limit.period_us < one for one in self.counted(system, limit))

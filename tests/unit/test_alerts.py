@@ -101,7 +101,7 @@ CASES = [
         "one that comes late counts at its own time",
         [occurred(0), tick(30 * MINUTE), occurred(5 * MINUTE), tick(HOUR + 5 * MINUTE)],
         [
-            ("raised", "ac_power_loss_hourly", 30 * MINUTE + 1, 2),
+            ("raised", "ac_power_loss_hourly", 5 * MINUTE + 1, 2),
             ("cleared", "ac_power_loss_hourly", HOUR + 5 * MINUTE, 0),
         ],
     ),
