@@ -152,6 +152,20 @@ def test_an_unplugged_device_cuts_and_refuses_connections_and_comes_back_where_i
         assert exchange(client) == ANSWER
 
 
+def test_a_port_that_is_served_is_not_served_twice(served: Serving) -> None:
+    with pytest.raises(OSError, match="in use"), serving({}, port=served.port):
+        pass
+
+
+def test_a_port_is_served_again_after_a_restart() -> None:
+    image = Image(lambda: {"soc_pct": 42.0}, cells(0, "u16", "soc_pct"))
+    with serving({1: image}) as served, connected(served) as client:
+        assert exchange(client) == ANSWER
+        port = served.port
+    with serving({1: image}, port=port) as served, connected(served) as client:
+        assert exchange(client) == ANSWER
+
+
 def test_one_unit_of_a_gateway_can_fail_alone(served: Serving) -> None:
     served.fail(Fault(Failure.REFUSING, code=11), unit=2)
 

@@ -11,7 +11,7 @@ import pytest
 
 from producers.simulator import upsd as simulated
 from producers.simulator.upsd import Ups, Upsd, status
-from schemas.errors import ConfigurationError
+from schemas.errors import ConfigurationError, TransientError
 
 ON_LINE: dict[str, float | None] = {
     "ups_online_code": 1,
@@ -106,13 +106,18 @@ def test_upsd_says_what_the_readings_say_and_what_has_no_value_is_gone() -> None
     run(work, {"rack": Ups(lambda: told)})
 
 
-def test_a_ups_that_is_unplugged_or_hangs_loses_its_communication_alone() -> None:
+def test_a_ups_that_is_unplugged_or_hangs_loses_its_communication_alone_and_no_port_is_shared() -> None:
     async def work(upsd: Upsd) -> None:
         await upsd.unplug("one")
         await until(upsd, "one", lambda said: said.get("error") == "Error: Driver not connected")
         assert (await upsc(upsd, "two"))["ups.status"] == "OL CHRG"
         await upsd.plug("one")
         await until(upsd, "one", lambda said: said.get("ups.status") == "OL CHRG")
+
+        other = Upsd({"one": Ups(lambda: ON_BATTERY)}, port=upsd.port)
+        with pytest.raises(TransientError, match="is taken"):
+            await other.start()
+        await other.close()
 
         upsd.freeze("two")
         await until(upsd, "two", lambda said: said.get("error") == "Error: Data stale")
