@@ -52,6 +52,14 @@ class PollAdapter:
 
     async def read(self) -> Read:
         """Read the registers of this poll once."""
+        try:
+            read = await self._read()
+        except DeviceError as error:
+            raise self.device.explained(error) from error
+        self.device.took(read.values)
+        return read
+
+    async def _read(self) -> Read:
         layout = await self.device.found()
         if self._finding != self.device.finding:
             self._finding = self.device.finding

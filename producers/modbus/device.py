@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from producers.adapter import DeviceError
+from producers.adapter import DeviceError, Values
 from producers.modbus.cells import Words
 from producers.modbus.connection import Connections, Framing, UnitRegisters
 from producers.modbus.energy import EnergyWatch
@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 REFRESH_S: Final = 600.0
 """How long what was found is believed without looking again: somebody may change the meter's settings."""
 
+_SILENCE: Final = frozenset({"silent", "timeout", "link_lost", "refused"})
 _SILENT_MAPS: Final = 3
 """How often a map that is answered by silence is looked for, before it counts as another one."""
 
@@ -93,6 +94,7 @@ class Device:
         self._looked_at = 0.0
         self._silent: Counter[str] = Counter()
         self._users = 0
+        self._asleep = False
 
     async def found(self) -> Layout:
         """Give what is there; look for it on every new connection, and now and then beside the polls.
@@ -143,6 +145,21 @@ class Device:
         if self._search is not None:
             self._search.cancel()
         self._connection.hang_up()
+
+    def took(self, values: Values) -> None:
+        """Take note of what was read: whether the device says that it goes to sleep."""
+        if self.layout is None or self.layout.asleep is None:
+            self._asleep = False
+            return
+        name, states = self.layout.asleep
+        if (state := values.get(name)) is not None:
+            self._asleep = state in states
+
+    def explained(self, error: DeviceError) -> DeviceError:
+        """Say why a device is silent, when it has said so itself: a PV inverter has no power at night."""
+        if not self._asleep or error.reason not in _SILENCE:
+            return error
+        return DeviceError(f"it went to sleep before: {error}", reason="asleep")
 
     @property
     def notes(self) -> tuple[str, ...]:

@@ -36,6 +36,7 @@ class FileMap:
             _RATIOS if file.transformers else {}
         )
         self.unit = file.unit
+        self.units: Collection[int] = (file.unit,)
         self.port = file.port
         self.blocks = {block.id: len(block.points) for block in file.unverified}
         confirmable: set[Poll] = {"fast"} if self.blocks else set()

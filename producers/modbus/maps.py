@@ -29,6 +29,7 @@ class Map(Protocol):
         blocks: unverified blocks that a site may confirm, and how many values each has.
         polls: which of fast and slow it has.
         unit: the unit that such devices have as delivered.
+        units: all that they may have as delivered.
         port: the port that they have as delivered.
     """
 
@@ -48,6 +49,8 @@ class Map(Protocol):
     def polls(self) -> Collection[Poll]: ...  # noqa: D102
     @property
     def unit(self) -> int: ...  # noqa: D102
+    @property
+    def units(self) -> Collection[int]: ...  # noqa: D102
     @property
     def port(self) -> int: ...  # noqa: D102
 

@@ -98,7 +98,7 @@ async def probe(
     found: list[Found] = []
     try:
         await connection.ready()
-        for unit in units or dict.fromkeys((1, *sorted({each.unit for each in wanted}))):
+        for unit in units or dict.fromkeys((1, *sorted({unit for each in wanted for unit in each.units}))):
             patient = bool(units) or unit == 1
             look = _Look(connection, unit, known)
             of_unit = await look.all(wanted, named=len(maps) == 1, patient=patient)

@@ -32,11 +32,7 @@ _PARAMETERS: Final = (
 
 
 class SunSpecMap:
-    """All SunSpec devices as a map.
-
-    Attributes:
-        units: that such devices have as delivered: inverters, Fronius meters, those of a Datamanager.
-    """
+    """All SunSpec devices as a map."""
 
     name = "sunspec"
     kind = "sunspec"
@@ -61,7 +57,7 @@ normal at night.
     blocks: Mapping[str, int] = {}
     polls: Collection[Poll] = ("fast", "slow")
     unit = 1
-    units = (1, 200, 240)
+    units: Collection[int] = (1, 200, 240)
     port = 502
 
     def __init__(self, models: Mapping[int, Model] | None = None) -> None:
