@@ -52,9 +52,15 @@ def _producer(health: Mapping[str, Any]) -> str:
     words = [f"{health.get('connected', 0)} devices", f"{health.get('published', 0):,} events"]
     if health.get("disconnected"):
         words.insert(1, f"{health['disconnected']} away")
+    if health.get("alarms"):
+        words.append(f"{health['alarms']} alarms")
     pending = health["outbox"].get("pending", 0)
     if pending:
         words.append(f"{pending:,} not confirmed")
     if health["outbox"].get("fault"):
         words.append(str(health["outbox"]["fault"]))
+    if health.get("problem"):
+        words.append(str(health["problem"]))
+    if health.get("stuck_s"):
+        words.append(f"stuck for {health['stuck_s']} s")
     return ", ".join(words)

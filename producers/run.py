@@ -39,11 +39,6 @@ _LOOK_EVERY_S = 2.0
 _LAST_WORDS_S = 2.0
 
 
-def run_host(broker: Broker, *, node_id: str, data: Path, client: str = "host") -> None:
-    """Publish the readings of this machine as system `host_<node_id>` until a signal ends it."""
-    run_producer("host", broker, client=client, node_id=node_id, data=data)
-
-
 def run_producer(
     kind: str,
     broker: Broker,
