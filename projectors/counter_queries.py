@@ -53,8 +53,10 @@ class Statistics:
 
     Attributes:
         days: how long the period is: as asked for, or as long as the system has been observed.
+        total: how many up to the period's end.
         recent: how many in the period.
         daily_average: per day of the period; a period below one day counts as one.
+        first_us, last_us: of the first and the last one of the period that is kept.
         trend: increasing, decreasing, stable or insufficient_data: its second half against its first.
     """
 
@@ -164,6 +166,13 @@ class Counters:
         row = self._db.execute("SELECT recorded_us FROM stream").fetchone()
         return int(row[0]) if row else 0
 
+    def occurred(self) -> int:
+        """Return how many occurrences were told ever: it changes when anything a report says may have."""
+        row = self._db.execute(
+            "SELECT (SELECT coalesce(sum(total), 0) FROM counters) + (SELECT count(*) FROM resets)"
+        ).fetchone()
+        return int(row[0])
+
     def systems(self) -> dict[str, int]:
         """Return the systems, each with the earliest time at which anything was observed of it."""
         return dict(self._db.execute("SELECT system_id, since_us FROM systems ORDER BY system_id").fetchall())
@@ -204,7 +213,8 @@ class Counters:
             count(self._db, keys, middle_us, now_us),
         )
         span = (now_us - begin_us) / DAY_US
-        total, first_us, last_us = self._ever(keys)
+        total = count(self._db, keys, -_EVER_US, now_us)
+        first_us, last_us = self._ends(keys, begin_us, now_us)
         return Statistics(
             occurrence=TABLE.get(type_),
             days=span,
@@ -268,13 +278,15 @@ class Counters:
             f"({_marks(keys)}) AND started_us < ? AND (ended_us IS NULL OR ended_us > ?)",
             (*keys, now_us, begin_us),
         ).fetchall()
-        parts = [(begun, min(now_us, _EVER_US if ended is None else ended)) for begun, ended in rows]
+        parts = [(begun, now_us if ended is None else min(now_us, ended)) for begun, ended in rows]
         return Durations(
             occurrence=TABLE.get(type_),
             number=len(parts),
             total_s=sum(ended - max(begun, begin_us) for begun, ended in parts) / SECOND_US,
             longest_s=max((ended - begun for begun, ended in parts), default=0) / SECOND_US,
-            open_since_us=min((begun for begun, ended in rows if ended is None), default=None),
+            open_since_us=min(
+                (begun for begun, ended in rows if ended is None or ended >= now_us), default=None
+            ),
         )
 
     def history(
@@ -347,12 +359,18 @@ class Counters:
             ).fetchone()
         return _EVER_US if row is None or row[0] is None else int(row[0])
 
-    def _ever(self, keys: Sequence[int]) -> tuple[int, int | None, int | None]:
-        row = self._db.execute(
-            f"SELECT sum(total), min(first_us), max(last_us) FROM counters WHERE key IN ({_marks(keys)})",  # noqa: S608 - marks only
-            keys,
-        ).fetchone()
-        return row[0] or 0, row[1], row[2]
+    def _ends(self, keys: Sequence[int], since_us: int, until_us: int) -> tuple[int | None, int | None]:
+        """Return the times of the first and the last occurrence of a period."""
+        found = [
+            self._db.execute(
+                "SELECT min(time_us), max(time_us) FROM history"
+                " WHERE key = ? AND time_us >= ? AND time_us < ?",
+                (key, since_us, until_us),
+            ).fetchone()
+            for key in keys
+        ]
+        times = [time_us for row in found for time_us in row if time_us is not None]
+        return min(times, default=None), max(times, default=None)
 
     def _open(self, system_id: str | None) -> dict[str, int]:
         """Return, by type, since when occurrences last that have not ended."""

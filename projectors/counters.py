@@ -4,7 +4,8 @@ Rules that must stay true here: tables and checkpoint change in one transaction;
 position is the same live, after any restart, and rebuilt.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+import sqlite3
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import AbstractContextManager
 from importlib import resources
 from pathlib import Path
@@ -22,6 +23,7 @@ from projectors.sqlite_model import DeadLetter, SqliteModel
 from schemas.registry import Registry
 
 NAME, VERSION = "counters", 1
+Beside = Callable[[sqlite3.Connection, float], None]
 _TABLES = resources.files("projectors").joinpath("counters_schema.sql").read_text()
 
 
@@ -40,7 +42,12 @@ class CountersProjector:
     linger_s = 1.0
 
     def __init__(
-        self, place: Path | Generations, registry: Registry, *, retention: Retention | None = None
+        self,
+        place: Path | Generations,
+        registry: Registry,
+        *,
+        retention: Retention | None = None,
+        beside: Beside | None = None,
     ) -> None:
         """Prepare.
 
@@ -48,7 +55,9 @@ class CountersProjector:
             place: one file, or the generations of which the one that serves is followed.
             registry: of event types.
             retention: how much history is kept.
+            beside: called with the open file between the runner's turns, and a steadily growing time.
         """
+        self._beside = beside
         self._place = place
         self._events = EventReader(registry)
         self._retention = retention or Retention()
@@ -102,8 +111,10 @@ class CountersProjector:
         """Make all saves inside one."""
         return self.model.transaction()
 
-    def messages(self, now_s: float) -> Iterable[Retained]:  # noqa: ARG002 - counters say nothing
-        """Yield nothing."""
+    def messages(self, now_s: float) -> Iterable[Retained]:
+        """Yield nothing, and let others ask the counters."""
+        if self._beside is not None and self._model is not None:
+            self._beside(self._model.db.conn, now_s)
         return ()
 
     def republish(self) -> None:
@@ -126,10 +137,10 @@ class CountersProjector:
         return self._place.current() or self._place.create()
 
 
-def kind(retention: Retention | None = None) -> Kind:
-    """Return the counters as a kind of read model, keeping so much history."""
+def kind(retention: Retention | None = None, beside: Beside | None = None) -> Kind:
+    """Return the counters as a kind of read model, keeping so much history; see `CountersProjector`."""
 
     def make(place: Path | Generations, _: Topics | None) -> CountersProjector:
-        return CountersProjector(place, Registry.load(), retention=retention)
+        return CountersProjector(place, Registry.load(), retention=retention, beside=beside)
 
     return Kind(NAME, VERSION, make, open_model)

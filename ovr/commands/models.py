@@ -39,7 +39,7 @@ def rebuild(
         if model is not Model.SERIES:
             from projectors.rebuild import rebuild as build_anew
 
-            place = build_anew(kind_of(model), node.layout.data, progress)
+            place = build_anew(kind_of(model, node), node.layout.data, progress)
             if node.layout.run.is_dir():
                 node.layout.retry_request.touch()
         else:
@@ -142,7 +142,7 @@ def _only(found: dict[str, Any], name: str) -> dict[str, Any]:
 def _verify_model(model: Model, node: Node, progress: Any) -> dict[str, Any]:
     from projectors.verify import verify as compare
 
-    found = compare(kind_of(model), node.layout.data, progress)
+    found = compare(kind_of(model, node), node.layout.data, progress)
     return {
         "model": model.value,
         "equal": found.equal,
