@@ -28,7 +28,7 @@ class Nut:
         self.drivers: dict[str, subprocess.Popen[bytes] | None] = {}
         self.upsd: subprocess.Popen[bytes] | None = None
         self._changed_s = 1_000_000_000
-        (directory / "upsd.conf").write_text(f"LISTEN 127.0.0.1 {self.port}\nMAXAGE 2\n")
+        (directory / "upsd.conf").write_text(f"LISTEN 127.0.0.1 {self.port}\nMAXAGE 4\n")
         (directory / "upsd.users").write_text("")
 
     def set(self, ups: str, variables: Mapping[str, str]) -> None:
