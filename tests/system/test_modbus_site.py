@@ -121,8 +121,10 @@ DEVICES = [
     Device("deye_hybrid_3p", "deye_hybrid_hv", parameters={"power_scale": 10}, given=ARRAYS),
     Device("victron_gx_system", "victron_gx", unit=100, given={"battery_voltage_v": 52.3}),
     Device("victron_gx_battery", "victron_gx", unit=225, given={"battery_voltage_v": 52.34}),
-    Device("sunspec", "fronius", given=hybrid(battery_w=1_800.0), unread=NAMEPLATE),
-    Device("sunspec", "fronius_float", given=hybrid(battery_w=-2_400.0), unread=NAMEPLATE),
+    *(
+        Device("sunspec", layout, options={"storage": True}, given=hybrid(battery_w), unread=NAMEPLATE)
+        for layout, battery_w in (("fronius", 1_800.0), ("fronius_float", -2_400.0))
+    ),
     Device(
         "sunspec",
         "fronius",
@@ -243,7 +245,9 @@ def told_and_read(
 
 
 def name_of(device: Device) -> str:
-    return f"{device.map}-{device.layout}{'-'.join(['', *device.options])}"
+    return (
+        f"{device.map}-{device.layout}{''.join(f'-{name}={value}' for name, value in device.options.items())}"
+    )
 
 
 @pytest.mark.parametrize("exporting", [False, True], ids=["import", "export"])

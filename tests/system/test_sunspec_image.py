@@ -119,7 +119,7 @@ def test_an_inverter_says_who_it_is(port: int) -> None:
             models["DERTyp" if "DERTyp" in models else 120][0].points,
         )
 
-        assert (common["Mn"].value, common["Md"].value) == ("Fronius", "Symo GEN24 10.0")
+        assert (common["Mn"].value, common["Md"].value) == ("Fronius", "Symo GEN24 10.0 Plus")
         assert models["common"][0].points["L"].value == 65
         assert (nameplate["DERTyp"].value, nameplate["WRtg"].cvalue) == (82, 10_000)
         assert models[122][0].points["ActWh"].value == 12_345_678

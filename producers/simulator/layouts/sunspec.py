@@ -292,11 +292,24 @@ def fronius_inverter(
     floats: bool = False,
     phases: int = 3,
     trackers: int = 2,
-    storage: bool = True,
-    model: str = "Symo GEN24 10.0",
+    storage: bool | None = None,
+    model: str = "",
     serial: str = "34119102",
 ) -> SunSpecImage:
-    """Make the chain of an inverter; `floats` is its setting "Inverter SunSpec Model Type"."""
+    """Make the chain of an inverter.
+
+    Args:
+        tell: gives its readings.
+        floats: its setting "Inverter SunSpec Model Type".
+        phases: 1, 2 for split phase, or 3.
+        trackers: of its PV.
+        storage: it has a battery; None: it has one if it tells a state of charge now.
+        model: as its name plate says.
+        serial: as its name plate says.
+    """
+    if storage is None:
+        storage = tell().get("soc_pct") is not None
+    model = model or ("Symo GEN24 10.0 Plus" if storage else "Symo GEN24 10.0")
     readings = [(f"String {number}", f"pv_{number}") for number in range(1, trackers + 1)]
     if storage:
         readings += [(f"StCha {trackers + 1}", "charging"), (f"StDisCha {trackers + 2}", "discharging")]
