@@ -8,6 +8,7 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import paho.mqtt.client as paho
@@ -224,23 +225,31 @@ class Bench:
 class GxOnBroker:
     """A scripted GX on a real broker."""
 
-    def __init__(self, gx: ScriptedGx, port: int) -> None:
+    def __init__(self, gx: ScriptedGx, port: int, ca_file: Path | None = None) -> None:
         self.gx = gx
+        self.hangs = False
         self._lock = threading.Lock()
         self._client = paho.Client(CallbackAPIVersion.VERSION2, protocol=paho.MQTTv311)
         self._client.on_connect = lambda client, *_: client.subscribe(f"R/{PORTAL}/#")
         self._client.on_message = self._heard
+        self._client.username_pw_set("ovr", "secret")
+        if ca_file is not None:
+            self._client.tls_set(str(ca_file))
+            self._client.tls_insecure_set(True)
         self._client.connect("127.0.0.1", port)
         self._client.loop_start()
         self.say((f"N/{PORTAL}/system/0/Serial", payload(PORTAL), True))
         self._stop = threading.Event()
         self._beating = threading.Thread(target=self._beat, daemon=True)
         self._beating.start()
-        self.beats = True
 
     def say(self, *told: Told) -> None:
         for topic, said, retain in told:
             self._client.publish(topic, said, qos=0, retain=retain)
+
+    def flush(self) -> None:
+        """Wait until the broker has everything."""
+        self._client.publish("tests/flush", b"", qos=1).wait_for_publish(10)
 
     def change(self, type_: str, instance: int, path: str, value: Any) -> None:
         with self._lock:
@@ -258,18 +267,20 @@ class GxOnBroker:
 
     def _beat(self) -> None:
         while not self._stop.wait(0.1):
-            if self.gx.alive and self.beats:
+            if self.gx.alive and not self.hangs and not self.gx.old:
                 self.say(self.gx.beat())
 
     def _heard(self, _client: Any, _userdata: Any, message: paho.MQTTMessage) -> None:
+        if self.hangs:
+            return
         with self._lock:
             self.say(*self.gx.hear(message.topic.split("/", 2)[2], bytes(message.payload)))
 
 
 @contextmanager
-def gx_on(port: int, gx: ScriptedGx) -> Iterator[GxOnBroker]:
+def gx_on(port: int, gx: ScriptedGx, ca_file: Path | None = None) -> Iterator[GxOnBroker]:
     """Put a GX on a broker."""
-    device = GxOnBroker(gx, port)
+    device = GxOnBroker(gx, port, ca_file)
     try:
         yield device
     finally:

@@ -226,9 +226,21 @@ class GxLink:
         client.disconnect()  # without a thread of its own it says so and closes at once
 
 
+class _Socket(ssl.SSLSocket):
+    """A socket that closes when its handshake fails; paho leaves that to the garbage collector."""
+
+    def do_handshake(self, block: bool = False) -> None:
+        try:
+            super().do_handshake(block)
+        except BaseException:
+            self.close()
+            raise
+
+
 def _tls(entry: Entry) -> ssl.SSLContext:
     """Trust what the entry trusts; a GX's own certificate does not bear the name by which it is reached."""
     context = ssl.create_default_context(cafile=entry.ca_file or None)
+    context.sslsocket_class = _Socket
     if entry.ca_file or entry.insecure:
         context.check_hostname = False
     if entry.insecure:

@@ -33,8 +33,7 @@ _SILENT_WITHOUT_HEART_US = 30_000_000
 _LEGACY_AFTER_US = 4_000_000
 _LEGACY_ASK_US = 5_000_000
 _LEGACY_SILENT_US = 16_000_000
-_LEGACY_SETTLED_US = 3_000_000
-_LEGACY_ANSWER_US = 8_000_000
+_LEGACY_ANSWER_US = 3_000_000
 
 Request = tuple[str, bytes]
 """What to publish below `R/<portal>/`, and the payload."""
@@ -72,12 +71,15 @@ class Vigil:
         self._asked_us: int | None = None
         self._told_us: int | None = None
         self._kept_us = 0
+        self._lost_us = 0
+        self._left = 0
+        self._rounds = 0
         self._audited_us = 0
 
     def open(self, now_us: int) -> None:
         """Note that the connection stands and the subscriptions are asked for."""
         self._opened_us = now_us
-        self.heard_us, self._whole = 0, 0
+        self.heard_us = self._lost_us = self._whole = 0
         self.legacy = self._beats = self._ends = False
         self.pending.clear()
         self._lose("silent", "it has told nothing yet")
@@ -118,9 +120,10 @@ class Vigil:
         if self._told_us is not None and now_us - self._told_us >= _UNSURE_US:
             self._settle(UNSURE, now_us)
         if not self.legacy and self._is_old(now_us):
-            self.legacy, self._asked_us = True, None
+            self.legacy, self._asked_us, self._kept_us = True, None, now_us - _LEGACY_ASK_US
         if self.ready and now_us - self.heard_us >= self._silent_us():
             self._lose("silent", f"nothing was heard for {self._silent_us() // 1_000_000} s")
+            self._lost_us = self.heard_us
         return list(self._ask_old(now_us) if self.legacy else self._ask(now_us))
 
     def _ask(self, now_us: int) -> Iterator[Request]:
@@ -136,18 +139,19 @@ class Vigil:
             yield "keepalive", SUPPRESS
 
     def _ask_old(self, now_us: int) -> Iterator[Request]:
-        asked_us = self._asked_us
-        if not self.ready and (asked_us is None or now_us - asked_us >= 2 * _LEGACY_ANSWER_US):
-            self._asked_us = self._kept_us = now_us
+        if self._asked_us is None and not self.ready and self.heard_us > self._lost_us:
+            self._asked_us, self._left = now_us, len(self.pending)
             yield "keepalive", b""
             yield from ((topic, b"") for topic in self.pending)
-            yield "system/0/Serial", b""
-        elif now_us - self._kept_us >= _LEGACY_ASK_US:
+        if now_us - self._kept_us >= _LEGACY_ASK_US:
             self._kept_us = now_us
             yield "system/0/Serial", b""  # keeps it alive, and shows that it is
-        if not self.ready and asked_us is not None and self.heard_us > asked_us:
-            waited_us = now_us - asked_us
-            if waited_us >= (_LEGACY_ANSWER_US if self.pending else _LEGACY_SETTLED_US):
+        if self._asked_us is not None and now_us - self._asked_us >= _LEGACY_ANSWER_US:
+            self._rounds += 1
+            more = 0 < len(self.pending) < self._left or (self.pending and self._rounds == 1)
+            if more:
+                self._asked_us = None
+            else:  # what is left belongs to devices that have left
                 self._settle(SURE, now_us)
 
     def _is_old(self, now_us: int) -> bool:
@@ -169,3 +173,4 @@ class Vigil:
     def _lose(self, reason: str, detail: str) -> None:
         self.ready, self.reason, self.detail = False, reason, detail
         self._asked_us = self._told_us = None
+        self._rounds = 0
