@@ -23,8 +23,8 @@ from producers.simulator.modbus_server import Failure, ModbusServer
 from producers.simulator.noise import seed_of
 from producers.simulator.scenario import Fault, Rig, Scenario, Ups, Wiring
 from producers.simulator.tell import LiveSite
-from producers.simulator.upsd import Ups as NutUps
 from producers.simulator.upsd import Upsd
+from producers.simulator.upsd_file import Ups as NutUps
 from schemas.errors import ConfigurationError, TransientError
 
 log = logging.getLogger(__name__)

@@ -7,7 +7,8 @@ import pytest
 
 from producers.adapter import AlarmSeen
 from producers.clock import SystemClock
-from producers.simulator.upsd import Ups, Upsd
+from producers.simulator.upsd import Upsd
+from producers.simulator.upsd_file import Ups
 from producers.source import Setting
 from producers.ups.source import UpsSource
 

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from producers.simulator import upsd as simulated
-from producers.simulator.upsd import Ups, Upsd, status
+from producers.simulator.upsd import Upsd
+from producers.simulator.upsd_file import Ups, status
 from schemas.errors import ConfigurationError, TransientError
 
 ON_LINE: dict[str, float | None] = {

@@ -77,6 +77,7 @@ PURE = [
     "producers/simulator/table.py",
     "producers/simulator/tell.py",
     "producers/simulator/timeline.py",
+    "producers/simulator/upsd_file.py",
     "producers/ups/meaning.py",
     "producers/ups/options.py",
     "producers/ups/protocol.py",
