@@ -263,7 +263,7 @@ def _fits(hint: Any, value: Any) -> bool:
         return "tuple" in str(hint) and all(
             isinstance(one, str) if "str" in str(hint) else isinstance(one, int | float) for one in value
         )
-    return isinstance(value, str) and "str" in str(hint)
+    return isinstance(value, str) and (hint is str or str in get_args(hint))
 
 
 def _depth(rules: Mapping[str, Rule], rule: Rule, seen: tuple[str, ...] = ()) -> int:
