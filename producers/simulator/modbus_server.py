@@ -29,7 +29,11 @@ class Failure(StrEnum):
     REFUSING = "refusing"  # answers with the exception `code`
     HALF = "half"  # sends the first half of an answer, and no more
     STALE = "stale"  # answers with the number of the request before
-    UNPLUGGED = "unplugged"  # nobody listens: connections are refused
+    UNPLUGGED = "unplugged"  # nobody listens: connections are cut and refused
+    GONE = "gone"  # the cable is out: connections stay, and nothing comes of them or of new ones
+
+
+_AWAY = {Failure.UNPLUGGED, Failure.GONE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +45,7 @@ class Fault:
     code: int = DEVICE_FAILURE
 
 
-UNPLUGGED = Fault(Failure.UNPLUGGED)
+UNPLUGGED, GONE = Fault(Failure.UNPLUGGED), Fault(Failure.GONE)
 
 
 class ModbusServer:
@@ -70,6 +74,7 @@ class ModbusServer:
         self._faults: dict[int | None, Fault] = {}
         self._place: socket.socket | None = None
         self._server: asyncio.Server | None = None
+        self._hole: tuple[socket.socket, ...] = ()
 
     async def start(self) -> None:
         """Take the port and listen."""
@@ -79,7 +84,8 @@ class ModbusServer:
 
     async def close(self) -> None:
         """Cut all connections and give the port back."""
-        await self._unlisten()
+        self._unlisten()
+        await self._cut()
         if self._place is not None:
             self._place.close()
             self._place = None
@@ -89,12 +95,17 @@ class ModbusServer:
         if fault is None:
             self._faults.pop(unit, None)
         else:
-            assert unit is None or fault.failure is not Failure.UNPLUGGED, "a unit has no port of its own"
+            assert unit is None or fault.failure not in _AWAY, "a unit has no port of its own"
             self._faults[unit] = fault
-        if self._faults.get(None) == UNPLUGGED:
-            await self._unlisten()
-        elif self._server is None:
+        whole = self._faults.get(None)
+        if whole is None or whole.failure not in _AWAY:
             await self._listen()
+            return
+        self._unlisten()
+        if whole.failure is Failure.GONE:
+            self._hole = _black_hole(self.host, self.port)
+        else:
+            await self._cut()
 
     def fault(self, unit: int) -> Fault | None:
         """Say what is wrong with a unit now."""
@@ -108,15 +119,23 @@ class ModbusServer:
         return modbus_pdu.answer(self.units.get(unit), request)
 
     async def _listen(self) -> None:
+        if self._server is not None:
+            return
+        self._unlisten()
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(
             lambda: _Connection(self), self.host, self.port, reuse_port=True
         )
 
-    async def _unlisten(self) -> None:
+    def _unlisten(self) -> None:
         if self._server is not None:
             self._server.close()
             self._server = None
+        for end in self._hole:
+            end.close()
+        self._hole = ()
+
+    async def _cut(self) -> None:
         for transport in tuple(self.connections):
             transport.abort()
         await asyncio.sleep(0)  # the transports close in the next turn of the loop
@@ -160,7 +179,7 @@ class _Connection(asyncio.Protocol):
     def _respond(self, number: int, unit: int, request: bytes) -> None:
         fault = self._server.fault(unit)
         failure = fault.failure if fault else None
-        if failure is Failure.SILENT:
+        if failure in {Failure.SILENT, Failure.GONE}:
             return
         if failure is Failure.RESET:
             self._reset()
@@ -196,3 +215,16 @@ def _bound(host: str, port: int) -> socket.socket:
         place.close()
         raise
     return place
+
+
+def _black_hole(host: str, port: int) -> tuple[socket.socket, ...]:
+    """Let connections to a port of ours hang: one that is never accepted fills the queue, others wait."""
+    hole = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    filler = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    hole.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    hole.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    hole.bind((host, port))
+    hole.listen(0)
+    filler.setblocking(False)
+    filler.connect_ex((host, port))
+    return hole, filler

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import pytest
 
 from producers.simulator.modbus_image import Image, cells
-from producers.simulator.modbus_server import UNPLUGGED, Failure, Fault
+from producers.simulator.modbus_server import GONE, UNPLUGGED, Failure, Fault
 from tests.modbus_servers import Serving, serving
 from tests.waiting import until
 
@@ -150,6 +150,22 @@ def test_an_unplugged_device_cuts_and_refuses_connections_and_comes_back_where_i
     assert served.port == port
     with connected(served) as client:
         assert exchange(client) == ANSWER
+
+
+def test_a_device_that_is_gone_leaves_connections_and_connecting_hanging(served: Serving) -> None:
+    with connected(served) as client:
+        assert exchange(client) == ANSWER
+        served.fail(GONE)
+        client.sendall(REQUEST)
+        assert nothing_comes(client)
+        with pytest.raises(TimeoutError):
+            socket.create_connection(("127.0.0.1", served.port), timeout=0.2)
+
+        served.fail(None)
+
+        assert exchange(client) == ANSWER
+        with connected(served) as another:
+            assert exchange(another) == ANSWER
 
 
 def test_a_port_that_is_served_is_not_served_twice(served: Serving) -> None:

@@ -326,6 +326,7 @@ def test_nothing_is_made_of_a_device_that_measures_nothing(device: Device, tmp_p
         Fault(Failure.HALF),
         Fault(Failure.STALE),
         Fault(Failure.UNPLUGGED),
+        Fault(Failure.GONE),
     ],
     ids=lambda fault: f"{fault.failure}-{fault.code}",
 )
