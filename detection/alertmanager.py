@@ -4,7 +4,7 @@ Rules that must stay true here:
 - nobody waits for it: a thread of its own posts, with time limits, and health says what is wrong;
 - an alert that stands is posted again and again, each time as ending soon, so an Alertmanager that forgot it
   learns it anew, and one that hears no more of us lets it end;
-- one that is over is posted as ended for a quarter of an hour, so that a short absence hides no end.
+- one that is over is posted as ended for as long as it is shown so, so that a short absence hides no end.
 """
 
 import http.client
@@ -21,6 +21,7 @@ from bus import instants
 from bus.instants import SECOND_US
 from detection.alert_events import text
 from detection.alerts import Standing
+from detection.limits import Limit
 from schemas.errors import ConfigurationError, TransientError
 
 log = logging.getLogger(__name__)
@@ -30,9 +31,6 @@ _EVERY_S: Final = 30.0
 _FIRST_PAUSE_S: Final = 1.0
 _TIMEOUT_S: Final = 5.0
 _ENDS_AFTER_US: Final = 180 * SECOND_US
-_TOLD_AFTER_US: Final = 900 * SECOND_US
-Key = tuple[str, str, str]
-"""What tells alerts apart for Alertmanager, of what may differ: system, name, severity."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +48,11 @@ class Target:
     link: str | None = None
 
 
-def posted(
-    standing: Standing, target: Target, *, since_us: int, ends_us: int
-) -> Mapping[str, str | Mapping[str, str]]:
+def posted(standing: Standing, target: Target, now_us: int) -> Mapping[str, str | Mapping[str, str]]:
     """Write an alert as Alertmanager's API wants it. Pure."""
+    # In a simulation the stream's clock may be ahead: Alertmanager wants no beginning after the end.
+    since_us = min(now_us, standing.since_us)
+    ends_us = now_us + _ENDS_AFTER_US if standing.ended_us is None else min(now_us, standing.ended_us)
     limit = standing.limit
     said: dict[str, str | Mapping[str, str]] = {
         "labels": {
@@ -76,46 +75,6 @@ def posted(
     if target.link is not None:
         said["generatorURL"] = target.link
     return said
-
-
-class Deliveries:
-    """What Alertmanager is to be told: what stands, and what has ended lately."""
-
-    def __init__(self, target: Target) -> None:
-        self._target = target
-        self._standing: dict[Key, Standing] = {}
-        self._since: dict[Key, int] = {}
-        self._ended: dict[Key, tuple[Standing, int, int]] = {}
-
-    def show(self, standing: Iterable[Standing], now_us: int) -> bool:
-        """Take in what stands; True when alerts came or went."""
-        shown = {(one.system_id, one.limit.alert, one.limit.severity): one for one in standing}
-        came, gone = shown.keys() - self._standing.keys(), self._standing.keys() - shown.keys()
-        for key in gone:
-            self._ended[key] = (self._standing[key], self._since.pop(key), now_us)
-        for key in came:
-            self._ended.pop(key, None)
-            # In a simulation the stream's clock may be ahead: Alertmanager wants no beginning after the end.
-            self._since[key] = min(now_us, shown[key].since_us)
-        self._standing = shown
-        return bool(came or gone)
-
-    def due(self, now_us: int) -> list[Mapping[str, Any]]:
-        """List all that is to be posted now."""
-        self._ended = {key: row for key, row in self._ended.items() if now_us < row[2] + _TOLD_AFTER_US}
-        active = [
-            posted(one, self._target, since_us=self._since[key], ends_us=now_us + _ENDS_AFTER_US)
-            for key, one in self._standing.items()
-        ]
-        return active + [
-            posted(one, self._target, since_us=since_us, ends_us=ended_us)
-            for one, since_us, ended_us in self._ended.values()
-        ]
-
-    @property
-    def active(self) -> int:
-        """Count what stands."""
-        return len(self._standing)
 
 
 class Alertmanager:
@@ -144,7 +103,8 @@ class Alertmanager:
         if self._parts.scheme not in {"http", "https"} or self._parts.hostname is None:
             raise ConfigurationError(f"give Alertmanager as http://host:port, not {target.url!r}")
         self._every_s, self._timeout_s, self._clock_us = every_s, timeout_s, clock_us
-        self._deliveries = Deliveries(target)
+        self._target = target
+        self._standing: tuple[Standing, ...] = ()
         self._changed = self._closing = False
         self._bell = threading.Condition()
         self._said = "not asked yet"
@@ -153,10 +113,12 @@ class Alertmanager:
         self._thread = threading.Thread(target=self._run, name="alertmanager", daemon=True)
         self._thread.start()
 
-    def show(self, standing: Iterable[Standing]) -> None:
-        """Take in what stands now; what changed is posted at once."""
+    def show(self, standing: tuple[Standing, ...]) -> None:
+        """Take in what stands now; what came or went is posted at once, the rest in the next round."""
         with self._bell:
-            if self._deliveries.show(standing, self._clock_us()):
+            came_or_went = _identities(standing) != _identities(self._standing)
+            self._standing = standing
+            if came_or_went:
                 self._changed = True
                 self._bell.notify()
 
@@ -182,8 +144,9 @@ class Alertmanager:
                 self._bell.wait_for(lambda: self._closing or (self._changed and not self._failed), pause_s)
                 if self._closing and not self._changed:
                     return
-                self._changed, due = False, self._deliveries.due(self._clock_us())
-            self._try(due)
+                self._changed, standing = False, self._standing
+            now_us = self._clock_us()
+            self._try([posted(one, self._target, now_us) for one in standing])
             pause_s = (
                 min(self._every_s, _FIRST_PAUSE_S * 2 ** (self._failed - 1))
                 if self._failed
@@ -224,3 +187,7 @@ class Alertmanager:
         if answer.status != http.HTTPStatus.OK:
             words = said.decode(errors="replace").strip()
             raise TransientError(f"{parts.geturl()} answered {answer.status}: {words}")
+
+
+def _identities(standing: Iterable[Standing]) -> set[tuple[str, Limit, int, int | None]]:
+    return {(one.system_id, one.limit, one.since_us, one.ended_us) for one in standing}

@@ -8,9 +8,10 @@ Rules that must stay true here:
 - who delivers alerts is shown only what is saved.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from itertools import chain, starmap
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,7 +19,7 @@ from bus import system_ids
 from bus.envelope import Envelope, Event, Recorded
 from bus.journal import Head
 from detection.alert_events import event as event_of
-from detection.crossings import Crossings
+from detection.crossings import ENDED_US, Active, Crossings
 from detection.limits import Limit, LimitsOf
 from detection.memory import Memory
 from projectors.aliases import REGISTERED, Aliases
@@ -37,18 +38,20 @@ _SAVE_EVERY_S: Final = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """An alert as it stands.
+    """An alert as it stands, or as it was before it was over.
 
     Attributes:
         limit: what it is about, as when it was raised.
         since_us: when it was raised.
         count: how many there are now.
+        ended_us: when it was over; None while it stands.
     """
 
     system_id: str
     limit: Limit
     since_us: int
     count: int
+    ended_us: int | None = None
 
 
 class Alerts:
@@ -194,12 +197,8 @@ class Alerts:
         """Do nothing."""
 
     def standing(self) -> tuple[Standing, ...]:
-        """List the alerts that are not over."""
-        return tuple(
-            Standing(system_id, one.limit, one.since_us, crossings.count(one.limit, self._recorded_us))
-            for system_id, crossings in sorted(self._systems.items())
-            for _, one in sorted(crossings.active.items())
-        )
+        """List the alerts that are not over, or since a short time only."""
+        return tuple(chain.from_iterable(starmap(self._listed, sorted(self._systems.items()))))
 
     def status(self) -> Mapping[str, Any]:
         """Count systems, alerts that stand, and what waits."""
@@ -217,6 +216,14 @@ class Alerts:
         if self._memory is not None:
             self._memory.close()
             self._memory = None
+
+    def _listed(self, system_id: str, crossings: Crossings) -> Iterator[Standing]:
+        now_us = self._recorded_us
+        found: list[tuple[Active, int | None]] = [(one, None) for one in crossings.active.values()]
+        found += (row for row in crossings.ended.values() if row[1] > now_us - ENDED_US)
+        for one, ended_us in found:
+            count = crossings.count(one.limit, now_us)
+            yield Standing(system_id, one.limit, one.since_us, count, ended_us)
 
     def _wait(self, recorded: Recorded) -> None:
         """Let what is over be over; after a start, judge all by the limits that hold now."""

@@ -10,13 +10,17 @@ Rules that must stay true here:
 """
 
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
+from bus.instants import SECOND_US
 from detection.limits import PERIODS, Limit
 
 KEPT: Final = 1000
+ENDED_US: Final = 900 * SECOND_US
+"""How long an alert that is over is remembered, so that whoever delivers alerts can say so."""
+
 _LONGEST_US: Final = max(PERIODS.values())
 
 
@@ -60,11 +64,13 @@ class Crossings:
         times: when each type occurred, oldest first.
         resets: by type, when its counter was last reset.
         active: by name of the alert.
+        ended: alerts that are over since a short time, and since when.
     """
 
     times: dict[str, list[int]] = field(default_factory=dict)
     resets: dict[str, int] = field(default_factory=dict)
     active: dict[str, Active] = field(default_factory=dict)
+    ended: dict[str, tuple[Active, int]] = field(default_factory=dict)
 
     def add(self, counted: str, time_us: int) -> None:
         """Take in one occurrence."""
@@ -102,6 +108,7 @@ class Crossings:
             count = self.count(limit, now_us)
             if name not in self.active and count > limit.most:
                 self.active[name] = one = Active(limit, at_us, trigger)
+                self.ended.pop(name, None)
                 yield Crossing(one, raised=True, time_us=at_us, count=count)
 
     def count(self, limit: Limit, now_us: int) -> int:
@@ -117,24 +124,16 @@ class Crossings:
 
     def dump(self) -> dict[str, Any]:
         """Return what JSON can hold."""
-        active = {
-            name: [
-                one.limit.counted,
-                one.limit.period,
-                one.limit.most,
-                one.limit.severity,
-                one.since_us,
-                one.trigger,
-            ]
-            for name, one in self.active.items()
-        }
-        return {"times": self.times, "resets": self.resets, "active": active}
+        active = {name: _row(one) for name, one in self.active.items()}
+        ended = {name: [*_row(one), over_us] for name, (one, over_us) in self.ended.items()}
+        return {"times": self.times, "resets": self.resets, "active": active, "ended": ended}
 
     @classmethod
     def load(cls, said: Mapping[str, Any]) -> Self:
         """Read what `dump` gave."""
-        active = {name: Active(Limit(*row[:4]), *row[4:]) for name, row in said["active"].items()}
-        return cls(dict(said["times"]), dict(said["resets"]), active)
+        active = {name: _active(row) for name, row in said["active"].items()}
+        ended = {name: (_active(row), row[-1]) for name, row in said["ended"].items()}
+        return cls(dict(said["times"]), dict(said["resets"]), active, ended)
 
     def _over(self, limits: Mapping[str, Limit], now_us: int, at_us: int) -> Iterator[Crossing]:
         found: list[tuple[int, str]] = []
@@ -147,7 +146,7 @@ class Crossings:
                 found.append((min(now_us, max(falls_us, one.since_us)), name))
         for over_us, name in sorted(found):
             one = self.active.pop(name)
-            count = self.count(one.limit, over_us)
+            count, self.ended[name] = self.count(one.limit, over_us), (one, over_us)
             yield Crossing(one, raised=False, time_us=min(at_us, over_us), count=count)
 
     def _falls_us(self, limit: Limit) -> int | None:
@@ -166,9 +165,21 @@ class Crossings:
             if not times:
                 del self.times[counted]
         self.resets = {counted: time_us for counted, time_us in self.resets.items() if time_us > until_us}
+        horizon_us = until_us + _LONGEST_US - ENDED_US
+        self.ended = {name: row for name, row in self.ended.items() if row[1] > horizon_us}
 
     def _first_needed(self, counted: str, times: list[int], until_us: int) -> int:
         """Keep a time beyond the window where it tells when an active alert was over."""
         first = bisect_right(times, until_us)
         needed = [one.limit.calm + 1 for one in self.active.values() if one.limit.counted == counted]
         return max(0, min([first, *(len(times) - one for one in needed)]))
+
+
+def _row(one: Active) -> list[int | str]:
+    limit = one.limit
+    return [limit.counted, limit.period, limit.most, limit.severity, one.since_us, one.trigger]
+
+
+def _active(row: Sequence[Any]) -> Active:
+    counted, period, most, severity, since_us, trigger = row[:6]
+    return Active(Limit(counted, period, most, severity), since_us, trigger)

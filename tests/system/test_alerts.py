@@ -81,7 +81,7 @@ def test_kills_at_any_moment_change_nothing_that_is_told_or_delivered(
     node.kill("alerts")
     sender = Sender(Broker(port=node.base), client="rigs", name="test", path=node.data / "rigs.sqlite")
     try:
-        for number in range(90):
+        for number in range(60):
             now_us = instants.now_us()
             system, type_ = chance.choice(SYSTEMS), chance.choice(TYPES)
             if number % 30 == 29:

@@ -302,6 +302,21 @@ def test_what_stands_is_shown_when_it_is_saved_and_after_a_restart(tmp_path: Pat
     assert shown[1][0].since_us == BASE_US + 61 * S
 
 
+def test_what_is_over_is_shown_as_such_for_a_quarter_of_an_hour(tmp_path: Path) -> None:
+    journal, shown = MemoryJournal(), list[list[tuple[str, float | None]]]()
+    record(journal, [occurred(0), occurred(60)])
+
+    for at_s in (1.0, 61 * MINUTE, 75 * MINUTE, 76 * MINUTE + 1):
+        record(journal, [tick(at_s)])
+        one = alerts(tmp_path / "memory.sqlite", [], ONE_AN_HOUR)
+        Runner(journal, one, strict=True).finish()
+        shown.append([(it.limit.alert, it.ended_us and (it.ended_us - BASE_US) / S) for it in one.standing()])
+        one.close()
+
+    name = "ac_power_loss_hourly"
+    assert shown == [[(name, None)], [(name, HOUR + 60)], [(name, HOUR + 60)], []]
+
+
 def test_a_storm_is_remembered_as_far_as_it_matters(tmp_path: Path) -> None:
     journal = MemoryJournal()
     record(journal, [occurred(n / 10, "i2c_error") for n in range(3000)])
