@@ -57,6 +57,11 @@ def duration(seconds: float) -> str:
     return f"{days} d {hours % 24} h" if hours % 24 else f"{days} d"
 
 
+def days(number: float) -> str:
+    """Write how many days: `1 day`, `2.5 days`."""
+    return f"{number:g} day" if number == 1 else f"{number:g} days"
+
+
 def moment(text: str | None) -> str:
     """Write an RFC 3339 time for people, to the second."""
     return "" if text is None else f"{text[:10]} {text[11:19]} UTC"
@@ -116,7 +121,7 @@ def as_text(document: Document) -> str:
 def _lines(document: Document) -> Iterator[str]:
     health = document["health"]
     yield title(document)
-    yield f"{moment(document['from'])} to {moment(document['to'])}, {document['period_days']:g} days"
+    yield f"{moment(document['from'])} to {moment(document['to'])}, {days(document['period_days'])}"
     yield ""
     yield f"Health     {health['score']:g} of 100, {health['grade']}"
     for factor in health["factors"]:
@@ -167,7 +172,13 @@ def as_html(document: Document) -> str:
     """Write a page that stands alone: no scripts, no files beside it."""
     template = _environment.get_template("counters.html")
     return template.render(
-        report=document, title=title(document), words=words, moment=moment, duration=duration, bars=_bars
+        report=document,
+        title=title(document),
+        words=words,
+        moment=moment,
+        days=days,
+        duration=duration,
+        bars=_bars,
     )
 
 

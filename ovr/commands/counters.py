@@ -36,6 +36,10 @@ Until = Annotated[str | None, typer.Option("--to", help="Up to this time.", show
 Out = Annotated[Path | None, typer.Option("--out", "-o", help="Into this file.", show_default="the terminal")]
 
 
+_WIDE = 240
+_TIMES = frozenset({"time", "since", "first_occurrence", "last_occurrence"})
+
+
 class Kind(StrEnum):
     """What a report holds."""
 
@@ -395,6 +399,17 @@ def _print(rows: list[dict[str, Any]], json: bool, columns: tuple[str, ...]) -> 
         number = isinstance(rows[0].get(column), int | float)
         shown.add_column(column.replace("_", " "), justify="right" if number else "left", overflow="fold")
     for row in rows:
-        cells = ("" if row.get(column) is None else row[column] for column in columns)
-        shown.add_row(*(visible(f"{cell:g}" if isinstance(cell, float) else str(cell)) for cell in cells))
-    Console(highlight=False).print(shown)
+        shown.add_row(*(visible(_cell(column, row.get(column))) for column in columns))
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = _WIDE
+    console.print(shown)
+
+
+def _cell(column: str, value: Any) -> str:
+    """Write a value for people, times to the second."""
+    if value is None:
+        return ""
+    if column in _TIMES:
+        return str(value)[:19].replace("T", " ")
+    return f"{value:g}" if isinstance(value, float) else str(value)
