@@ -11,6 +11,7 @@ from bus.instants import SECOND_US
 from detection.alertmanager import Alertmanager, Target, posted
 from detection.alerts import Standing
 from detection.limits import Limit
+from ovr.summary import figures
 from schemas.errors import ConfigurationError
 from tests.alertmanagers import Hook, start_hook
 from tests.streams import BASE_US
@@ -127,3 +128,12 @@ def test_a_server_of_another_kind_is_a_problem_and_no_crash() -> None:
         until(lambda: "cannot be reached" in post.status()["alertmanager"], "status says so")
         server.close()
         post.close()
+
+
+def test_the_status_of_a_node_says_when_nobody_is_reached() -> None:
+    health = {"position": 7, "lag_events": 0, "alertmanager": "http://x:9093 cannot be reached: refused"}
+    process = {"name": "alerts", "message": "", "health": health}
+
+    assert figures(process, {}) == "at 7, Alertmanager: http://x:9093 cannot be reached: refused"
+    assert figures(process | {"health": health | {"alertmanager": "reached"}}, {}) == "at 7"
+    assert figures(process | {"health": {"position": 7, "lag_events": 0}}, {}) == "at 7"
