@@ -31,6 +31,16 @@ Types = Annotated[list[str] | None, typer.Option("--type", help="Only this type 
 As = Annotated[
     str, typer.Option("--as", help="The user to be at the broker; OVR_BROKER_PASSWORD is its password.")
 ]
+Scenario = Annotated[
+    str | None,
+    typer.Option("--scenario", help="Of the virtual site: a name, or a .toml file.", show_default="festival"),
+]
+Speed = Annotated[
+    float | None,
+    typer.Option(
+        "--speed", help="Run the site's time so many times as fast.", show_default="as [clock] says"
+    ),
+]
 Timeout = Annotated[float, typer.Option("--timeout", help="Seconds to wait.")]
 
 

@@ -14,6 +14,7 @@ from ovr.config import ProducerSettings, Site
 from ovr.layout import Layout
 from ovr.ports import Ports
 from producers.devices_file import ARRAYS, OPTION
+from producers.simulator import nut
 from projectors import victoria_server
 from schemas.errors import ConfigurationError
 
@@ -130,11 +131,9 @@ def demo(site: Site) -> Site:
 
     Its UPSes are there when NUT is installed.
     """
-    from producers.simulator import upsd
-
     if site.producers:
         return site
-    kinds = ["host", *(kind for kind in ARRAYS.values() if kind != "ups" or upsd.installed())]
+    kinds = ["host", *(kind for kind in ARRAYS.values() if kind != "ups" or nut.installed())]
     simulator = replace(site.simulator, scenario=site.simulator.scenario or DEMO)
     return replace(site, simulator=simulator, producers=tuple(ProducerSettings(kind, kind) for kind in kinds))
 

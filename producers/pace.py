@@ -19,6 +19,7 @@ from schemas.errors import ConfigurationError
 
 SLOWEST, FASTEST = 0.01, 1_000.0
 _AHEAD_US = 300_000_000
+_DAY_US = 86_400_000_000
 _FIRST_US = 946_684_800_000_000  # 2000-01-01: the recorder believes nothing older
 
 
@@ -67,6 +68,15 @@ def pace(speed: float, real_zero: str | None, zero: str | None) -> Pace:
             "the simulated time was `zero` when the true time was `real_zero`"
         )
     return Pace(speed, _instant("clock.real_zero", real_zero), _instant("clock.zero", zero))
+
+
+def since_yesterday(speed: float, now_us: int) -> Pace:
+    """Make a pace that begins a day back: a faster time can run for a day before it is ahead of the true one.
+
+    Raises:
+        ConfigurationError: the speed makes no sense.
+    """
+    return pace(speed, instants.text(now_us), instants.text(now_us - _DAY_US))
 
 
 def check(paced: Pace, now_us: int) -> None:

@@ -22,6 +22,7 @@ from tests.load_sender import number
 from tests.waiting import until
 
 ROOT = Path(__file__).parents[1]
+SMALL = ROOT / "tests" / "samples" / "small_site.toml"
 PORTS = 4
 
 
@@ -33,8 +34,10 @@ class LoadSender:
     client: str
     directory: Path
     process: subprocess.Popen[bytes] | None = None
+    promised_before: int = 0
 
     def start(self) -> None:
+        self.promised_before = len(self.promised)
         command = [
             sys.executable,
             "-m",
@@ -53,6 +56,7 @@ class LoadSender:
     def finish(self) -> None:
         """End it once everything it put is confirmed."""
         assert self.process is not None
+        until(lambda: len(self.promised) > self.promised_before, f"{self.client} works", within_s=60)
         self.process.terminate()
         assert self.process.wait(90) == 0, f"{self.client} could not get everything confirmed"
 
@@ -76,6 +80,8 @@ class Node:
     def start(self) -> None:
         """Start it, without waiting for anything."""
         words = ("demo", "--data", str(self.data), "--port-base", str(self.base), *self.arguments)
+        if "--scenario" not in words:
+            words += ("--scenario", str(SMALL))
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "ovr", *words], cwd=ROOT, stdout=log, stderr=log

@@ -8,14 +8,12 @@ import typer
 from bus import instants
 from bus.connection import Broker
 from ovr.node import Node, open_node
-from ovr.options import Config, Data
+from ovr.options import Config, Data, Speed
 from ovr.processes import DEMO
-from producers.pace import Pace, pace
+from producers.pace import Pace, pace, since_yesterday
 from schemas.errors import ConfigurationError
 
 log = logging.getLogger(__name__)
-
-_BACK_US = 86_400 * 1_000_000
 
 
 def simulate(
@@ -27,12 +25,7 @@ def simulate(
         int | None,
         typer.Option("--seed", help="Another weather, other noise.", show_default="the scenario's"),
     ] = None,
-    speed: Annotated[
-        float | None,
-        typer.Option(
-            "--speed", help="Run so many times as fast as the true time.", show_default="as [clock] says"
-        ),
-    ] = None,
+    speed: Speed = None,
     data: Data = None,
     config: Config = None,
 ) -> None:
@@ -70,5 +63,4 @@ def _paced(node: Node, speed: float | None) -> Pace:
     said = node.site.clock
     if speed is None:
         return pace(said.speed, said.real_zero, said.zero)
-    now_us = instants.now_us()
-    return pace(speed, instants.text(now_us), instants.text(now_us - _BACK_US))
+    return since_yesterday(speed, instants.now_us())

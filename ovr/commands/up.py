@@ -1,5 +1,6 @@
 """`ovr up` and `ovr demo`: a whole node on this machine, without containers."""
 
+import os
 import shutil
 import signal
 import sys
@@ -17,10 +18,11 @@ from rich.console import Console
 from bus import instants
 from ovr import processes
 from ovr.node import Node, open_node
-from ovr.options import Config, Data, PortBase, seconds
+from ovr.options import Config, Data, PortBase, Scenario, Speed, seconds
 from ovr.supervisor import Supervisor, supervising
 from ovr.tally import Tally, position, tally
 from ovr.view import View
+from producers import pace
 
 DEMO_DATA = Path("data/demo")
 _PATIENCE_S = 60.0
@@ -49,11 +51,14 @@ def demo(
     port_base: PortBase = None,
     for_: For = None,
     temporary: Temporary = False,
+    scenario: Scenario = None,
+    speed: Speed = None,
 ) -> None:
-    """Run a node that shows something: this machine's own readings and a simulated site.
+    """Run a node that shows something: this machine's own readings and a virtual site over real protocols.
 
     Only this machine reaches it, and without passwords. The data is kept in `data/demo` unless you say other.
     With `--for` it says in the end what was recorded; exit status 1 when something did not come up.
+    With `--speed` the site's time begins a day back and runs faster, until it has caught up.
 
     Example: `ovr demo --for 30s`
     """
@@ -61,8 +66,23 @@ def demo(
         if temporary:
             made = tempfile.TemporaryDirectory(prefix="ovr-demo-", ignore_cleanup_errors=True)
             data = Path(stack.enter_context(made))
+        os.environ |= _simulation(scenario, speed)  # our own processes read it too
         node = _with_ports(open_node(data or DEMO_DATA, config), port_base)
         _run(replace(node, site=processes.demo(node.site)), for_, anonymous=True, kept=not temporary)
+
+
+def _simulation(scenario: str | None, speed: float | None) -> dict[str, str]:
+    """Say what to simulate, and how fast, as the environment does."""
+    said = {} if scenario is None else {"OVR_SIMULATOR_SCENARIO": scenario}
+    if speed is not None:
+        now_us = instants.now_us()
+        clock = pace.since_yesterday(speed, now_us)
+        said |= {
+            "OVR_CLOCK_SPEED": f"{speed:g}",
+            "OVR_CLOCK_REAL_ZERO": instants.text(clock.real_zero_us),
+            "OVR_CLOCK_ZERO": instants.text(clock.zero_us),
+        }
+    return said
 
 
 def _with_ports(node: Node, port_base: int | None) -> Node:

@@ -16,12 +16,12 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from producers.simulator.nut import program
 from producers.simulator.program import Program
 from producers.simulator.upsd_file import Ups, lines
-from schemas.errors import ConfigurationError, TransientError
+from schemas.errors import TransientError
 
 HOST = "127.0.0.1"
-_LIBRARY = Path("/lib/nut")
 _READY_S, _ASK_AGAIN_S, _OTHER_PORTS = 15.0, 0.05, 3
 _STALE_AFTER_S = 3
 
@@ -174,23 +174,6 @@ async def ask(port: int, question: str) -> str:
             writer.close()
             with contextlib.suppress(OSError):
                 await writer.wait_closed()
-
-
-def program(name: str) -> str:
-    """Find a program of NUT's server.
-
-    Raises:
-        ConfigurationError: it is not installed.
-    """
-    path = _LIBRARY / name  # not the upsd in the path: Debian's is a script that asks /etc/nut whether to run
-    if not path.exists():
-        raise ConfigurationError(f"{path} is not installed: apt-get install nut-server")
-    return str(path)
-
-
-def installed() -> bool:
-    """Tell whether NUT's server is there."""
-    return all((_LIBRARY / name).exists() for name in ("upsd", "dummy-ups"))
 
 
 def _write(path: Path, text: str) -> None:
