@@ -47,6 +47,8 @@ PURE = [
     "producers/facts.py",
     "producers/link.py",
     "producers/parts.py",
+    "producers/modbus/sunspec_chain.py",
+    "producers/modbus/sunspec_layout.py",
     "producers/recording.py",
     "producers/simulator/counting.py",
     "producers/simulator/electricity.py",
