@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from producers.simulator import upsd as simulated
+from producers.simulator import nut
 from producers.simulator.upsd import Upsd
 from producers.simulator.upsd_file import Ups, status
 from schemas.errors import ConfigurationError, TransientError
@@ -152,7 +152,7 @@ def test_flags_become_words(told: dict[str, float | None], words: str) -> None:
 
 
 def test_a_missing_nut_is_named_with_its_package(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(simulated, "_LIBRARY", tmp_path)
+    monkeypatch.setattr(nut, "_LIBRARY", tmp_path)
 
     with pytest.raises(ConfigurationError, match="apt-get install nut-server"):
         asyncio.run(Upsd({}).start())
