@@ -1,4 +1,4 @@
-"""Laws of SunSpec devices: the walk ends within bounds, and registers are read as the reference reads them."""
+"""Laws of SunSpec devices: the walk ends within bounds, registers are read as the reference reads them."""
 
 import asyncio
 import math

@@ -1,4 +1,4 @@
-"""SunSpec devices over real Modbus TCP: a hybrid, its meter on the same connection, probing, and the night."""
+"""SunSpec devices over real Modbus TCP: a hybrid, its meter on the same connection, probing, the night."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
