@@ -36,8 +36,8 @@ class SunSpecMap:
 
     name = "sunspec"
     kind = "sunspec"
-    maker = "Fronius and others"
-    model = "SunSpec inverters, hybrids and meters"
+    maker = "SunSpec"
+    model = "inverters, hybrids and meters (Fronius, SolarEdge and others)"
     source = "SunSpec Alliance models (sunspec/models@7abdf89); unit ids: evcc-io/evcc fronius-gen24.yaml"
     notes = """
 Found by the marker `SunS` at 40000, 0 or 50000, and read model by model: 1, 101-103, 111-113, 120, 122, 124,

@@ -20,6 +20,7 @@ PV: Final = 4
 """What a nameplate says of an inverter that has nothing but PV."""
 
 _MEASURES: Final = frozenset({"inverter", "meter", "storage", "trackers", "status"})
+_MOST_MODULES: Final = 32
 _QUIET: Final = frozenset({"common", "nameplate", "status"})
 """Roles of which a second one is no news."""
 
@@ -141,8 +142,9 @@ def _fits(part: Part, slot: Slot) -> bool:
 
 
 def _room(part: Part, modules: Modules) -> int:
-    """Tell how many modules the length of the model has room for."""
-    return max(0, (part.link.end - part.link.address - modules.at) // modules.length)
+    """Tell how many modules the length of the model has room for, up to what any device has."""
+    room = (part.link.end - part.link.address - modules.at) // modules.length
+    return max(0, min(_MOST_MODULES, room))
 
 
 def _label(part: Part, modules: Modules, index: int) -> Point:
