@@ -1,15 +1,19 @@
 """`ovr config`: the configuration, explained and checked."""
 
+import re
+from collections.abc import Mapping
 from dataclasses import asdict
 from importlib import resources
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Final
 
 import orjson
 import typer
 
 from ovr.options import Config, Data
 
+_HIDDEN: Final = "…"
+_SECRET: Final = re.compile("password|secret|token", re.IGNORECASE)
 app = typer.Typer(no_args_is_help=True, help="Explain and check the configuration.")
 
 
@@ -32,12 +36,20 @@ def show(data: Data = None, config: Config = None) -> None:
     from ovr.node import open_node
 
     node = open_node(data, config)
-    said = asdict(node.site)
-    if said["broker"]["password"]:
-        said["broker"]["password"] = "…"  # noqa: S105 - hides one
     node.aliases()
     limits(node.site.alerts)
+    said = _without_secrets(asdict(node.site))
     typer.echo(orjson.dumps(said, default=str, option=orjson.OPT_INDENT_2).decode())
+
+
+def _without_secrets(said: Any) -> Any:
+    """Hide every password, wherever an option holds one."""
+    if isinstance(said, Mapping):
+        return {
+            name: _HIDDEN if value and _SECRET.search(str(name)) else _without_secrets(value)
+            for name, value in said.items()
+        }
+    return [_without_secrets(one) for one in said] if isinstance(said, list | tuple) else said
 
 
 @app.command("broker")

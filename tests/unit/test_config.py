@@ -4,9 +4,11 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from ovr import config
 from ovr.config import ClockSettings, Site
+from ovr.main import app
 from ovr.node import open_node
 from schemas.errors import ConfigurationError
 
@@ -190,3 +192,17 @@ def test_time_that_makes_no_sense_is_refused(tmp_path: Path, text: str, says: st
 
 def test_a_speed_in_the_environment_must_be_a_number(tmp_path: Path) -> None:
     assert "a number" in refused(tmp_path, "", OVR_CLOCK_SPEED="fast")
+
+
+def test_no_password_of_any_option_is_printed(tmp_path: Path) -> None:
+    path = tmp_path / "site.toml"
+    path.write_text(
+        '[broker]\nhost = "h"\npassword = "broker-word"\n'
+        '[[producers.victron.gx]]\nhost = "g"\npassword = "gx-word"\n'
+        '[producers.ups]\nupsd = [{ host = "u", username = "mon", password = "ups-word" }]\n'
+    )
+    done = CliRunner().invoke(app, ["config", "show", "--config", str(path), "--data", str(tmp_path)])
+
+    assert done.exit_code == 0, done.output
+    assert "-word" not in done.output
+    assert "mon" in done.output
