@@ -121,6 +121,13 @@ DEVICES = [
     Device("deye_hybrid_3p", "deye_hybrid_hv", parameters={"power_scale": 10}, given=ARRAYS),
     Device("victron_gx_system", "victron_gx", unit=100, given={"battery_voltage_v": 52.3}),
     Device("victron_gx_battery", "victron_gx", unit=225, given={"battery_voltage_v": 52.34}),
+    Device(
+        "victron_gx_vebus",
+        "victron_gx",
+        unit=227,
+        unread=("ac_in_frequency_hz", "ac_out_frequency_hz"),
+        more=(*(f"ac_in_l{phase}_frequency_hz" for phase in (1, 2, 3)), "ac_out_l1_frequency_hz"),
+    ),
     *(
         Device("sunspec", layout, options={"storage": True}, given=hybrid(battery_w), unread=NAMEPLATE)
         for layout, battery_w in (("fronius", 1_800.0), ("fronius_float", -2_400.0))
