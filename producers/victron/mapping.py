@@ -2,7 +2,8 @@
 
 Rules that must stay true here:
 - the first instance of a type has names without a number, the others carry theirs behind the place;
-- a name that the vocabulary does not have is no reading, so an instance beyond its numbers has none.
+- a name that the vocabulary does not have is no reading, so an instance beyond its numbers has none; names of
+  one's own (`x_`) are free.
 """
 
 from collections.abc import Mapping
@@ -10,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 
-from schemas.measurements import MEASUREMENTS
+from schemas.measurements import FREE_PREFIX, MEASUREMENTS
 
 _LARGEST = 1e15  # larger is no measurement, and would lose its decimals anyway
 
@@ -111,6 +112,8 @@ class ServiceMap:
 
     def named(self, name: str, number: int) -> str | None:
         """Give a reading's name for an instance; None when it has none."""
+        if name.startswith(FREE_PREFIX):
+            return name if number == 1 else f"{name}_{number}"
         numbered = ""
         if self.place and name.startswith(f"{self.place}_"):
             numbered = f"{self.place}_{number}{name[len(self.place) :]}"

@@ -1,7 +1,7 @@
 """Reads `producers/devices/victron.toml`: what the paths of a GX's services mean.
 
 Rules that must stay true here:
-- every name is in the vocabulary, and has one pace, whoever tells it;
+- every name is in the vocabulary or free (`x_`), and has one pace, whoever tells it;
 - a site's own file has the same form; what it says of a path replaces what ours says of it.
 """
 
@@ -16,10 +16,11 @@ from typing import Any
 from producers.adapter import Description
 from producers.victron.mapping import AlarmPath, GxMap, Pace, Reading, ServiceMap
 from schemas.errors import ConfigurationError
-from schemas.measurements import MEASUREMENTS
+from schemas.measurements import FREE_PREFIX, MEASUREMENTS
 
 _PHASES = range(1, 4)
 _TRACKERS = range(4)
+_FREE_DECIMALS = 6
 _OWN_TABLES = frozenset({"kind", "services"})
 _TABLES = _OWN_TABLES | {"scales", "decimals", "description", "gx", "sums"}
 _READING = frozenset({"name", "scale", "magnitude", "last"})
@@ -38,7 +39,7 @@ class _Service:
 @cache
 def packaged() -> GxMap:
     """Give the mapping that comes with the program."""
-    return read(_packaged_text())
+    return read(packaged_text())
 
 
 def of_site(path: Path) -> GxMap:
@@ -48,7 +49,7 @@ def of_site(path: Path) -> GxMap:
         ConfigurationError: it cannot be read, or says what cannot be.
     """
     try:
-        return read(_packaged_text(), path.read_text(encoding="utf-8"), where=path.name)
+        return read(packaged_text(), path.read_text(encoding="utf-8"), where=path.name)
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"cannot read {path}: {error}") from error
 
@@ -71,7 +72,8 @@ def read(text: str, own: str = "", *, where: str = "victron.toml") -> GxMap:
         raise ConfigurationError(f"{where}: {error}") from error
 
 
-def _packaged_text() -> str:
+def packaged_text() -> str:
+    """Give the file that comes with the program."""
     return files("producers").joinpath("devices/victron.toml").read_text(encoding="utf-8")
 
 
@@ -165,6 +167,8 @@ def _reading(
     pace: Pace, said: Mapping[str, Any], rank: int, document: Mapping[str, Any], about: ServiceMap
 ) -> Reading:
     name = said["name"]
+    if name.startswith(FREE_PREFIX):
+        return Reading(name, pace, said.get("scale", 1.0), _FREE_DECIMALS, bool(said.get("magnitude")), rank)
     if about.named(name, 1) is None and about.named(name, 2) is None:
         raise ValueError(f"{about.type}: {name} is not in the vocabulary")
     measurement = MEASUREMENTS[about.named(name, 1) or about.named(name, 2) or name]

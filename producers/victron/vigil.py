@@ -27,6 +27,7 @@ UNSURE: Final = 2
 _KEEP_US = 30_000_000
 _AUDIT_US = 300_000_000
 _ANSWER_US = 8_000_000
+_ANSWER_BEGINS_US = 3_000_000
 _UNSURE_US = 1_000_000
 _SILENT_US = 8_000_000
 _SILENT_WITHOUT_HEART_US = 30_000_000
@@ -129,7 +130,9 @@ class Vigil:
     def _ask(self, now_us: int) -> Iterator[Request]:
         asked_us = self._asked_us
         wanted = not self.ready or now_us - self._audited_us >= _AUDIT_US
-        overdue = asked_us is not None and self._told_us is None and now_us - asked_us >= _ANSWER_US
+        silent = self.heard_us < (asked_us or 0)
+        patience_us = _ANSWER_BEGINS_US if silent else _ANSWER_US
+        overdue = asked_us is not None and self._told_us is None and now_us - asked_us >= patience_us
         if overdue or (wanted and asked_us is None):
             self._asked += 1
             self._asked_us = self._kept_us = now_us
