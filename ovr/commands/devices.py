@@ -156,6 +156,44 @@ def discover(
     _finish(found, values=False, json=json)
 
 
+@app.command("import")
+def import_(
+    sources: Annotated[
+        list[Path],
+        typer.Argument(metavar="FILE...", help="gx_systems.json, map_fast.tsv, map_slow.tsv; any of them."),
+    ],
+    write: Annotated[bool, typer.Option("--write", help="Write files into the data directory.")] = False,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Take over the lists of an older system: GX devices, paths that were read, old names of metrics.
+
+    Prints what would be written. With --write, files that exist are left alone and the command ends with
+    status 78. What is not understood is told on stderr with its line. Exit status 1 when nothing is.
+
+    Example: `ovr devices import gx_systems.json map_fast.tsv map_slow.tsv --write --data data`
+    """
+    from ovr.importing import read, to_site, write_files
+    from ovr.node import open_node
+
+    taken = read(sources)
+    if json:
+        problems = [{"file": one.file, "line": one.line, "why": one.why} for one in taken.problems]
+        _say({"files": taken.files, "covered": taken.covered, "problems": problems})
+    else:
+        for name, text in taken.files.items():
+            typer.echo(f"# {name}\n\n{text}")
+        typer.echo(to_site(taken))
+        for problem in taken.problems:
+            typer.echo(str(problem), err=True)
+    if write and taken.files:
+        folder = open_node(data, None).layout.data
+        write_files(taken, folder)
+        typer.echo(f"written to {folder}: {', '.join(taken.files)}", err=True)
+    if not taken.files and not taken.covered:
+        raise typer.Exit(1)
+
+
 def _maps(data: Path | None) -> "Mapping[str, Map]":
     """Give the maps of Modbus, with those of a site's own."""
     from ovr.node import open_node

@@ -11,6 +11,7 @@ import threading
 import tomllib
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 from typing import TypeVar
@@ -19,7 +20,7 @@ import orjson
 import pytest
 from typer.testing import CliRunner, Result
 
-from ovr import probing
+from ovr import importing, probing
 from ovr.commands import devices
 from ovr.main import app
 from producers.clock import SystemClock
@@ -30,7 +31,9 @@ from producers.simulator.layouts import catalogue
 from producers.simulator.modbus_server import ModbusServer
 from producers.source import Setting
 from producers.ups.source import UpsSource
+from producers.victron import mapping_file
 from producers.victron.source import VictronSource
+from projectors.lines import load_compatibility
 from tests import gx_site
 from tests.nut import ON_LINE, Nut, start_nut
 from tests.waiting import until
@@ -326,6 +329,78 @@ def test_ctrl_c_ends_a_search_and_shows_what_was_found(nut: Nut, tmp_path: Path)
     assert b"Traceback" not in errors
 
 
+# --- import
+
+SYSTEMS = '{"Rig 01": {"ip": "192.168.1.20", "portal": "c0619ab50f49"},\n "broken": {"x": 1}}'
+FAST = (
+    "service\tpath\tmetric\n"
+    "com.victronenergy.system\t/Dc/Battery/Power\tvictron_battery_power\n"
+    "com.victronenergy.vebus\t/Devices/7/Strange\tvictron_strange\n"
+    "nonsense\n"
+)
+
+
+@pytest.fixture
+def old(tmp_path: Path) -> list[str]:
+    place = tmp_path / "etc"
+    place.mkdir()
+    (place / "gx_systems.json").write_text(SYSTEMS)
+    (place / "map_fast.tsv").write_text(FAST)
+    return [str(place / "gx_systems.json"), str(place / "map_fast.tsv")]
+
+
+def test_an_old_system_is_taken_over(old: list[str], tmp_path: Path) -> None:
+    data = tmp_path / "data"
+
+    said = ovr("import", *old, "--write", "--data", str(data))
+
+    assert said.exit_code == OK, said.output
+    assert "1 of the old metrics are read without being told" in said.output
+    assert "gx_systems.json line 2: no host" in said.output
+    assert "map_fast.tsv line 4: no path" in said.output
+    devices = tomllib.loads((data / importing.DEVICES).read_text())
+    assert devices["gx"][0]["system_id"] == "rig_01"
+    VictronSource(replace(setting(tmp_path, devices), data=data))
+    own = mapping_file.of_site(data / importing.MAPPING)
+    assert "/Devices/7/Strange" in own.services["vebus"].readings
+    names = load_compatibility("telegraf", data / importing.NAMES)
+    assert names is not None
+    assert (data / importing.DEVICES).stat().st_mode & 0o777 == 0o600
+
+
+def test_an_import_is_shown_and_nothing_is_written_unless_told(old: list[str], tmp_path: Path) -> None:
+    data = tmp_path / "data"
+
+    said = ovr("import", *old, "--json", "--data", str(data))
+
+    shown = orjson.loads(said.stdout)
+    assert set(shown["files"]) == {importing.DEVICES, importing.MAPPING, importing.NAMES}
+    assert {problem["line"] for problem in shown["problems"]} == {2, 4}
+    assert not data.exists()
+
+
+def test_files_that_exist_are_left_alone(old: list[str], tmp_path: Path) -> None:
+    (tmp_path / importing.MAPPING).write_text("# mine\n")
+
+    said = ovr("import", *old, "--write", "--data", str(tmp_path))
+
+    assert said.exit_code == CONFIGURATION
+    assert "exists" in said.output
+    assert (tmp_path / importing.MAPPING).read_text() == "# mine\n"
+    assert not (tmp_path / importing.DEVICES).exists()
+
+
+def test_what_cannot_be_imported_is_said(old: list[str], tmp_path: Path) -> None:
+    other = tmp_path / "map_fast.tsv"
+    other.write_text("nonsense\n")
+
+    assert ovr("import", str(other)).exit_code == NOTHING
+    assert ovr("import", old[1], str(other)).exit_code == CONFIGURATION
+    assert ovr("import", str(tmp_path / "other.txt")).exit_code == CONFIGURATION
+    assert ovr("import", str(tmp_path / "map_slow.tsv")).exit_code == CONFIGURATION
+    assert ovr("import").exit_code == USAGE
+
+
 def test_every_command_explains_itself_with_an_example() -> None:
-    for name in ("list", "probe", "discover"):
+    for name in ("list", "probe", "discover", "import"):
         assert "Example" in ovr(name, "--help").output
