@@ -32,8 +32,8 @@ _MOST: Final = 1e15
 _DECIMALS: Final = 6
 _HIGHEST_POWER: Final = 10
 _WORSE: Final = (None, "warning", "alarm")
-_NO_POWERS: Final[Mapping[str, Fraction]] = MappingProxyType({})
-_POWERS: Final = {power: Fraction(10) ** power for power in range(-_HIGHEST_POWER, _HIGHEST_POWER + 1)}
+_NO_POWERS: Final[Mapping[str, int]] = MappingProxyType({})
+_POWERS: Final = range(-_HIGHEST_POWER, _HIGHEST_POWER + 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,19 +138,20 @@ def _steps(block: Block, factors: Mapping[str, float]) -> _Steps:
     )
 
 
-def _powers(told: Sequence[tuple[_Steps, Sequence[Any]]]) -> dict[str, Fraction]:
-    """Read the dynamic scales first: ten to the power of a point."""
+def _powers(told: Sequence[tuple[_Steps, Sequence[Any]]]) -> dict[str, int]:
+    """Read the dynamic scales first: the powers of ten that points hold."""
     needed = frozenset[str]().union(*(steps.needed for steps, _ in told))
-    found: dict[str, Fraction] = {}
+    found: dict[str, int] = {}
     for steps, raws in told:
         for point, at, read in steps.others:
             power = read(raws[at], _NO_POWERS) if point.id in needed else None
             if power in _POWERS:
-                found[point.id] = _POWERS[power]  # type: ignore[index]  # `in` has looked
+                found[point.id] = power  # type: ignore[assignment]  # `in` has looked
     return found
 
 
-Reader = Callable[[Any, Mapping[str, Fraction]], Value]
+Powers = Mapping[str, int]
+Reader = Callable[[Any, Powers], Value]
 
 
 def _reader(point: Point, factors: Mapping[str, float]) -> Reader:
@@ -194,19 +195,22 @@ def _missing(point: Point) -> frozenset[Any]:
 
 
 def _integer(factor: Fraction, offset: Fraction, missing: frozenset[Any], needs: tuple[str, ...]) -> Reader:
-    below = lcm(factor.denominator, offset.denominator)
-    above, plus = int(factor * below), int(offset * below)
+    above, plus, below = _whole(factor, offset)
+    made: dict[int, tuple[int, int, int]] = {}
 
-    def dynamic(raw: int, powers: Mapping[str, Fraction]) -> Value:
-        scale = _dynamic(factor, needs, powers)
-        if raw in missing or scale is None:
+    def dynamic(raw: int, powers: Powers) -> Value:
+        power = _power(needs, powers)
+        if raw in missing or power is None:
             return None
-        return _plain(raw * scale + offset)
+        if (known := made.get(power)) is None:
+            known = made[power] = _whole(factor * Fraction(10) ** power, offset)
+        number = raw * known[0] + known[1]
+        return number if known[2] == 1 else number / known[2]
 
-    def whole(raw: int, _: Mapping[str, Fraction]) -> Value:
+    def whole(raw: int, _: Powers) -> Value:
         return None if raw in missing else raw * above + plus
 
-    def divided(raw: int, _: Mapping[str, Fraction]) -> Value:
+    def divided(raw: int, _: Powers) -> Value:
         return None if raw in missing else (raw * above + plus) / below
 
     if needs:
@@ -215,7 +219,7 @@ def _integer(factor: Fraction, offset: Fraction, missing: frozenset[Any], needs:
 
 
 def _bit(bit: int, missing: frozenset[Any]) -> Reader:
-    def read(raw: int, _: Mapping[str, Fraction]) -> Value:
+    def read(raw: int, _: Powers) -> Value:
         return None if raw in missing else raw >> bit & 1
 
     return read
@@ -224,10 +228,10 @@ def _bit(bit: int, missing: frozenset[Any]) -> Reader:
 def _float32(factor: Fraction, offset: Fraction, missing: frozenset[Any], needs: tuple[str, ...]) -> Reader:
     times, plus = float(factor), float(offset)
 
-    def read(raw: float, _: Mapping[str, Fraction]) -> Value:
+    def read(raw: float, _: Powers) -> Value:
         return None if not isfinite(raw) or raw in missing else raw + 0.0  # no negative zero
 
-    def scaled(raw: float, powers: Mapping[str, Fraction]) -> Value:
+    def scaled(raw: float, powers: Powers) -> Value:
         scale = times if not needs else _dynamic(factor, needs, powers)
         if not isfinite(raw) or raw in missing or scale is None:
             return None
@@ -239,7 +243,7 @@ def _float32(factor: Fraction, offset: Fraction, missing: frozenset[Any], needs:
 def _float64(factor: Fraction, offset: Fraction, missing: frozenset[Any], needs: tuple[str, ...]) -> Reader:
     times, plus = float(factor), float(offset)
 
-    def scaled(raw: float, powers: Mapping[str, Fraction]) -> Value:
+    def scaled(raw: float, powers: Powers) -> Value:
         scale = times if not needs else _dynamic(factor, needs, powers)
         if not isfinite(raw) or raw in missing or scale is None:
             return None
@@ -248,23 +252,31 @@ def _float64(factor: Fraction, offset: Fraction, missing: frozenset[Any], needs:
     return scaled
 
 
-def _dynamic(factor: Fraction, needs: tuple[str, ...], powers: Mapping[str, Fraction]) -> Fraction | None:
+def _whole(factor: Fraction, offset: Fraction) -> tuple[int, int, int]:
+    """Give factor and offset in whole numbers, and what to divide by in the end."""
+    below = lcm(factor.denominator, offset.denominator)
+    return int(factor * below), int(offset * below), below
+
+
+def _power(needs: tuple[str, ...], powers: Powers) -> int | None:
+    total = 0
     for id_ in needs:
         if id_ not in powers:
             return None
-        factor *= powers[id_]
-    return factor
+        total += powers[id_]
+    return total
 
 
-def _plain(number: Fraction) -> float:
-    return number.numerator if number.denominator == 1 else number.numerator / number.denominator
+def _dynamic(factor: Fraction, needs: tuple[str, ...], powers: Powers) -> Fraction | None:
+    power = _power(needs, powers)
+    return None if power is None else factor * Fraction(10) ** power
 
 
 def _finite(number: float) -> float | None:
     return number + 0.0 if isfinite(number) else None
 
 
-def _text(raw: bytes, _: Mapping[str, Fraction]) -> Value:
+def _text(raw: bytes, _: Powers) -> Value:
     text = raw.partition(b"\0")[0].decode("latin-1")
     return "".join(each for each in text if each.isprintable()).strip() or None
 
