@@ -87,7 +87,7 @@ def for_site(devices: Sequence[Discovered]) -> str:
     for one in devices:
         lines = one.entry.strip().splitlines()
         if one.alternative and lines:
-            lines = ["# or, instead of the one before:", *(f"# {line}" for line in lines)]
+            lines = ["# or, for the same device:", *(f"# {line}" for line in lines)]
         if lines:
             parts.append("\n".join(lines) + "\n")
     return "\n".join(parts)
