@@ -22,7 +22,7 @@ KILLS = (
 )
 LOSS = "ups.ac_power_loss"
 WITHIN, SHORTLY = 0.001, 0.005
-"""How far off a figure may be: over two hours, and over minutes, which average less of the noise between samples."""
+"""How far off a figure may be: over two hours, and over minutes, which average less of the noise."""
 
 SMALL = """
 name = "small"
