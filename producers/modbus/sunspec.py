@@ -19,6 +19,7 @@ from producers.modbus.sunspec_layout import Candidate, Chosen, candidates, choos
 from producers.modbus.sunspec_models import Model, load_models
 
 _HOLDING: Final = 3
+_LAST: Final = 0xFFFF
 _TEXTS: Final = frozenset({"maker", "model", "serial", "firmware", "hardware", "product_id"})
 _PARAMETERS: Final = (
     Parameter("base", BASES[0], "address of the marker `SunS`, when it is none of 40000, 0 and 50000"),
@@ -83,8 +84,7 @@ normal at night.
         named: bool = False,
     ) -> Layout | None:
         """Look whether the unit is one of these; None when it is not."""
-        bases = (int(parameters["base"]),) if "base" in parameters else BASES
-        chain = await walked(registers, bases)
+        chain = await walked(registers, _bases(parameters))
         if chain is None:
             return None
         chosen = choose(chain, self._models)
@@ -136,6 +136,20 @@ async def walked(registers: Registers, bases: Sequence[int] = BASES) -> Chain | 
     except StopIteration as end:
         found: Chain | None = end.value
         return found
+
+
+def _bases(parameters: Mapping[str, float]) -> Sequence[int]:
+    """Give where to look for the marker.
+
+    Raises:
+        DeviceError: the site names an address that there is not.
+    """
+    if "base" not in parameters:
+        return BASES
+    base = parameters["base"]
+    if not 0 <= base < _LAST or base % 1:
+        raise DeviceError(f"base must be an address from 0 to {_LAST - 1}, got {base:g}", reason="refused")
+    return (int(base),)
 
 
 def set_of(models: Mapping[int, Model]) -> list[Model]:

@@ -109,6 +109,11 @@ class TestTheWalk:
         assert asyncio.run(SunSpecMap().find(memory, {}, {})) is None
         assert find(memory, {"base": 4096}).description.phases == 3
 
+    @pytest.mark.parametrize("base", [-1, 0xFFFF, 70_000, 0.5])
+    def test_refuses_an_address_that_there_is_not(self, base: float) -> None:
+        with pytest.raises(DeviceError, match="base must be an address from 0 to 65534"):
+            find(Memory(chain(common())), {"base": base})
+
     @pytest.mark.parametrize(
         ("floats", "expected"),
         [
