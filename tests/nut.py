@@ -42,16 +42,28 @@ class Nut:
 
     def add(self, ups: str, variables: Mapping[str, str] = ON_LINE) -> None:
         """Plug a UPS in."""
-        self.set(ups, variables)
-        self.drivers[ups] = None
-        self._configure()
+        self.know(ups, variables)
         self.plug(ups)
         if self.upsd is not None:
             self.upsd.send_signal(signal.SIGHUP)
 
+    def know(self, ups: str, variables: Mapping[str, str]) -> None:
+        """Write a UPS into the configuration."""
+        self.set(ups, variables)
+        self.drivers[ups] = None
+        self._configure()
+
     def plug(self, ups: str) -> None:
         """Start a UPS's driver."""
+        self.run_driver(ups)
+        self.until_plugged(ups)
+
+    def run_driver(self, ups: str) -> None:
+        """Start a UPS's driver, and wait for nothing."""
         self.drivers[ups] = self._run(DUMMY, "-a", ups)
+
+    def until_plugged(self, ups: str) -> None:
+        """Wait until upsd can connect to a driver."""
         until((self.directory / f"dummy-ups-{ups}").exists, f"the driver of {ups} listens")
 
     def freeze(self, ups: str) -> None:
@@ -129,7 +141,11 @@ def start_nut(**upses: Mapping[str, str]) -> Iterator[Nut]:
         nut = Nut(Path(directory))
         try:
             for ups, variables in upses.items():
-                nut.add(ups, variables)
+                nut.know(ups, variables)
+            for ups in upses:  # each takes a second to begin
+                nut.run_driver(ups)
+            for ups in upses:
+                nut.until_plugged(ups)
             nut.start()
             yield nut
         finally:
