@@ -2,24 +2,20 @@
 
 Rules that must stay true here:
 - MQTT 3.1.1 at QoS 0: brokers of older GX devices know no other, and the GX publishes at no other;
-- it runs in the event loop; only connecting, which may block on names and handshakes, has a thread;
 - messages are taken in bunches: waking up for each one costs more than reading it;
-- a burst does not keep the loop from anything else for longer than a few milliseconds.
+- a connection on which nothing comes, not even the answer to a ping, is given up.
 """
 
 import asyncio
 import logging
 import random
-import select
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final, cast
 
-import paho.mqtt.client as paho
-from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
-from paho.mqtt.reasoncodes import ReasonCode
-
+from producers.victron import mqtt311
+from producers.victron.mqtt311 import Answer, Decoder, ProtocolError
 from producers.victron.options import Entry
 
 log = logging.getLogger(__name__)
@@ -27,10 +23,11 @@ log = logging.getLogger(__name__)
 REST_S: Final = 0.02
 """For how long messages gather: what an alarm's time is off by at most."""
 
-_BUNCH = 100
 _TURN_S = 0.5
-_KEEPALIVE_S = 20
-_CONNECT_S = 5.0
+_KEEPALIVE_S = 120
+_PING_S = 20.0
+_DEAD_S = 50.0
+_CONNECT_S = 10.0
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 15.0
 
 OnMessage = Callable[[str, bytes, bool], None]
@@ -54,29 +51,30 @@ class Events:
     turn: Callable[[], None]
 
 
-class GxLink:
+class GxLink(asyncio.Protocol):
     """A connection; `run` holds it."""
 
     def __init__(self, entry: Entry, client_id: str, events: Events) -> None:
         self._entry = entry
         self._client_id = client_id
         self._events = events
-        self._client: paho.Client | None = None
+        self._transport: asyncio.Transport | None = None
+        self._decoder = Decoder()
         self._open = False
         self._lost = asyncio.Event()
         self._why = ("link_lost", "")
-        self._poll = select.poll()
-        self._waiting: asyncio.Handle | None = None
+        self._packet_id = 0
+        self._heard_s = 0.0
+        self._said_s = 0.0
 
     def subscribe(self, filters: list[str]) -> None:
         """Subscribe, while the connection stands."""
-        if self._client is not None:
-            self._client.subscribe([(each, 0) for each in filters])
+        self._packet_id = self._packet_id % 65_535 + 1
+        self._write(mqtt311.subscribe(self._packet_id, filters))
 
     def publish(self, topic: str, payload: bytes) -> None:
         """Publish, while the connection stands."""
-        if self._client is not None and self._open:
-            self._client.publish(topic, payload, qos=0)
+        self._write(mqtt311.publish(topic, payload))
 
     async def run(self) -> None:
         """Connect, and connect again, until cancelled."""
@@ -87,160 +85,114 @@ class GxLink:
             await asyncio.sleep(pause_s * random.uniform(0.5, 1.0))
             pause_s = min(_LONGEST_PAUSE_S, pause_s * 2)
 
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Introduce ourselves."""
+        entry = self._entry
+        self._transport = cast("asyncio.Transport", transport)
+        username = entry.username or ("ovr" if entry.password else "")
+        self._write(mqtt311.connect(self._client_id, _KEEPALIVE_S, username, entry.password))
+
+    def data_received(self, data: bytes) -> None:
+        """Take a bunch, and rest while the next one gathers."""
+        loop = asyncio.get_running_loop()
+        self._heard_s = loop.time()
+        take = self._events.message
+        try:
+            for packet in self._decoder.feed(data):
+                if isinstance(packet, Answer):
+                    self._answered(packet)
+                elif self._open:
+                    take(*packet)
+        except ProtocolError as error:
+            self._give_up("link_lost", f"{self._entry.address} does not speak MQTT: {error}")
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.pause_reading()
+            loop.call_later(REST_S, self._go_on, self._transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Let `run` make another one."""
+        if exc is not None and not self._lost.is_set():
+            self._why = ("link_lost", f"{self._entry.address}: {exc}")
+        self._lost.set()
+
     async def _once(self) -> bool:
         """Hold one connection until it is lost; True when it stood."""
+        self._decoder, self._open = Decoder(), False
         self._lost.clear()
-        self._open, self._why = False, ("link_lost", f"{self._entry.address} closed the connection")
+        self._why = ("link_lost", f"{self._entry.address} closed the connection")
         stood = False
         try:
-            client = await self._connect()
-            self._client = client
-            stood = await self._serve(client)
-        except (OSError, ValueError) as error:
-            self._why = (_reason(error), f"{self._entry.address}: {error}")
+            await self._connect()
+            stood = await self._hold()
+        except (OSError, ValueError) as error:  # time limits, names, certificates: all are OSErrors
+            self._why = (_reason(error), f"{self._entry.address}: {str(error) or 'no answer'}")
         finally:
-            if self._client is not None:
-                self._end(self._client)
+            self._open = False
+            if self._transport is not None:
+                self._transport.write(mqtt311.DISCONNECT_PACKET)
+                self._transport.close()
+                self._transport = None
         self._events.closed(*self._why)
         return stood
 
-    async def _connect(self) -> paho.Client:
-        client = self._new()
-        abandoned: list[bool] = []
-        work = asyncio.get_running_loop().run_in_executor(None, self._block, client, abandoned)
-        try:
-            await asyncio.shield(work)
-        except asyncio.CancelledError:
-            abandoned.append(True)
-            if work.done() and not work.cancelled() and work.exception() is None:
-                client.disconnect()
-            raise
-        return client
-
-    def _block(self, client: paho.Client, abandoned: list[bool]) -> None:
-        client.connect(self._entry.host, self._entry.port, keepalive=_KEEPALIVE_S)
-        if abandoned:
-            client.disconnect()
-
-    def _new(self) -> paho.Client:
-        entry = self._entry
-        client = paho.Client(CallbackAPIVersion.VERSION2, client_id=self._client_id, protocol=paho.MQTTv311)
-        client.connect_timeout = _CONNECT_S
-        client.on_connect = self._answered
-        client.on_message = self._arrived
-        if entry.tls:
-            client.tls_set_context(_tls(entry))
-        if entry.username or entry.password:
-            client.username_pw_set(entry.username or "ovr", entry.password or None)
-        return client
-
-    async def _serve(self, client: paho.Client) -> bool:
-        sock = client.socket()
-        if sock is None:
-            return False
+    async def _connect(self) -> None:
         loop = asyncio.get_running_loop()
-        self._poll = select.poll()
-        self._poll.register(sock, select.POLLIN)
-        number = sock.fileno()
-        loop.add_reader(number, self._read, client, number)
+        context = _tls(self._entry) if self._entry.tls else None
+        async with asyncio.timeout(_CONNECT_S):
+            await loop.create_connection(lambda: self, self._entry.host, self._entry.port, ssl=context)
+        self._heard_s = loop.time()
+
+    async def _hold(self) -> bool:
         stood = False
-        try:
-            while not self._lost.is_set():
-                try:
-                    async with asyncio.timeout(_TURN_S):
-                        await self._lost.wait()
-                except TimeoutError:
-                    self._turn(client)
-                stood = stood or self._open
-        finally:
-            if self._waiting is not None:
-                self._waiting.cancel()
-                self._waiting = None
-            loop.remove_reader(number)
+        while not self._lost.is_set():
+            try:
+                async with asyncio.timeout(_TURN_S):
+                    await self._lost.wait()
+            except TimeoutError:
+                self._turn()
+            stood = stood or self._open
         return stood
 
-    def _turn(self, client: paho.Client) -> None:
-        if client.loop_misc() != MQTTErrorCode.MQTT_ERR_SUCCESS:
-            self._why = ("silent", f"the broker at {self._entry.address} does not answer pings")
-            self._lost.set()
+    def _turn(self) -> None:
+        now_s = asyncio.get_running_loop().time()
+        if now_s - self._heard_s >= _DEAD_S:
+            self._give_up("silent", f"the broker at {self._entry.address} does not answer")
             return
+        if now_s - self._said_s >= _PING_S:
+            self._write(mqtt311.PINGREQ_PACKET)
         if self._open:
             self._events.turn()
-        self._write(client)
 
-    def _read(self, client: paho.Client, number: int) -> None:
-        """Read a bunch, and rest: while others have their turn, the next one gathers."""
-        loop = asyncio.get_running_loop()
-        more = True
-        for _ in range(_BUNCH):
-            if client.loop_read() != MQTTErrorCode.MQTT_ERR_SUCCESS or client.socket() is None:
-                self._lost.set()
-                return
-            more = self._is_waiting(client)
-            if not more:
-                break
-        self._write(client)
-        loop.remove_reader(number)
-        rest_s = 0.0 if more else REST_S
-        self._waiting = loop.call_later(rest_s, self._listen, client, number)
-
-    def _listen(self, client: paho.Client, number: int) -> None:
-        """Wait for more; TLS may hold some that the socket does not show."""
-        self._waiting = None
-        if client.socket() is None:
-            self._lost.set()
-        elif self._is_waiting(client):
-            self._read(client, number)
-        else:
-            asyncio.get_running_loop().add_reader(number, self._read, client, number)
-
-    def _is_waiting(self, client: paho.Client) -> bool:
-        sock = client.socket()
-        held = isinstance(sock, ssl.SSLSocket) and sock.pending() > 0
-        return held or bool(self._poll.poll(0))
-
-    def _write(self, client: paho.Client) -> None:
-        if client.want_write() and client.loop_write() != MQTTErrorCode.MQTT_ERR_SUCCESS:
-            self._lost.set()
-
-    def _answered(
-        self, _client: paho.Client, _userdata: Any, _flags: Any, code: ReasonCode, _properties: Any
-    ) -> None:
-        if code.is_failure:
-            self._why = ("refused", f"{self._entry.address} refuses us: {code}")
-            self._lost.set()
+    def _answered(self, answer: Answer) -> None:
+        if answer.kind == mqtt311.SUBACK and answer.code:
+            log.warning("GX %s refuses %d of our subscriptions", self._entry.address, answer.code)
+        if answer.kind != mqtt311.CONNACK:
             return
-        self._open = True
-        self._events.opened()
+        if answer.code:
+            why = mqtt311.REFUSALS.get(answer.code, f"it says {answer.code}")
+            self._give_up("refused", f"{self._entry.address} refuses us: {why}")
+        elif not self._open:
+            self._open = True
+            self._events.opened()
 
-    def _arrived(self, _client: paho.Client, _userdata: Any, message: paho.MQTTMessage) -> None:
-        try:
-            topic = message.topic
-        except UnicodeDecodeError:
-            return
-        self._events.message(topic, bytes(message.payload), message.retain)
+    def _give_up(self, reason: str, detail: str) -> None:
+        self._why = (reason, detail)
+        self._open = False
+        self._lost.set()
 
-    def _end(self, client: paho.Client) -> None:
-        self._open, self._client = False, None
-        client.on_message = None
-        client.disconnect()  # without a thread of its own it says so and closes at once
+    def _go_on(self, transport: asyncio.Transport) -> None:
+        if not transport.is_closing():
+            transport.resume_reading()
 
-
-class _Socket(ssl.SSLSocket):
-    """A socket that closes when its handshake fails; paho leaves that to the garbage collector."""
-
-    def do_handshake(self, block: bool = False) -> None:
-        try:
-            super().do_handshake(block)
-        except BaseException:
-            self.close()
-            raise
+    def _write(self, packet: bytes) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._said_s = asyncio.get_running_loop().time()
+            self._transport.write(packet)
 
 
 def _tls(entry: Entry) -> ssl.SSLContext:
     """Trust what the entry trusts; a GX's own certificate does not bear the name by which it is reached."""
     context = ssl.create_default_context(cafile=entry.ca_file or None)
-    context.sslsocket_class = _Socket
     if entry.ca_file or entry.insecure:
         context.check_hostname = False
     if entry.insecure:

@@ -29,6 +29,7 @@ _AUDIT_US = 300_000_000
 _ANSWER_US = 8_000_000
 _ANSWER_BEGINS_US = 3_000_000
 _UNSURE_US = 1_000_000
+_STALLED_US = 2_000_000
 _SILENT_US = 8_000_000
 _SILENT_WITHOUT_HEART_US = 30_000_000
 _LEGACY_AFTER_US = 4_000_000
@@ -73,6 +74,7 @@ class Vigil:
         self._told_us: int | None = None
         self._kept_us = 0
         self._lost_us = 0
+        self._ticked_us = 0
         self._left = 0
         self._rounds = 0
         self._audited_us = 0
@@ -116,6 +118,7 @@ class Vigil:
 
     def tick(self, now_us: int) -> list[Request]:
         """Give what to publish now."""
+        self._wake(now_us)
         if self._opened_us is None:
             return []
         if self._told_us is not None and now_us - self._told_us >= _UNSURE_US:
@@ -126,6 +129,13 @@ class Vigil:
             self._lose("silent", f"nothing was heard for {self._silent_us() // 1_000_000} s")
             self._lost_us = self.heard_us
         return list(self._ask_old(now_us) if self.legacy else self._ask(now_us))
+
+    def _wake(self, now_us: int) -> None:
+        """Blame nobody for the time in which we did not listen: what came then is not taken in yet."""
+        stalled_us = now_us - self._ticked_us - _STALLED_US
+        if self._ticked_us and stalled_us > 0:
+            self.heard_us = min(now_us, self.heard_us + stalled_us)
+        self._ticked_us = now_us
 
     def _ask(self, now_us: int) -> Iterator[Request]:
         asked_us = self._asked_us

@@ -30,6 +30,11 @@ def asked(requests: list[Request]) -> str | None:
     return None
 
 
+def pass_time(vigil: Vigil, from_s: int, until_s: int) -> None:
+    for half in range(2 * from_s, 2 * until_s + 1):
+        vigil.tick(half * S // 2)
+
+
 def ready() -> Vigil:
     vigil = opened()
     vigil.completed(end(asked(vigil.tick(0))), 0)
@@ -158,9 +163,9 @@ def test_a_gx_whose_heart_nobody_ever_heard_is_given_more_time() -> None:
     vigil.completed(end(asked(vigil.tick(0))), 0)
     vigil.heard_us = 0
 
-    vigil.tick(20 * S)
+    pass_time(vigil, 1, 20)
     assert vigil.ready
-    vigil.tick(31 * S)
+    pass_time(vigil, 20, 31)
 
     assert not vigil.ready
 
@@ -211,7 +216,7 @@ def test_an_old_gx_is_asked_for_its_serial_number_every_five_seconds() -> None:
 
     assert vigil.ready
     assert asked_at == [4, 9, 14, 19, 24, 29, 34, 39]
-    vigil.tick(60 * S)
+    pass_time(vigil, 40, 60)
     assert not vigil.ready
 
 
@@ -227,3 +232,15 @@ def test_a_heart_that_is_heard_after_all_makes_it_a_new_one() -> None:
     assert not vigil.legacy
     word = asked(vigil.tick(14 * S))
     assert word
+
+
+def test_time_in_which_we_did_not_listen_is_not_silence() -> None:
+    vigil = ready()
+    vigil.heard_us = 1
+    vigil.tick(S)
+
+    vigil.tick(60 * S)
+    assert vigil.ready
+    pass_time(vigil, 61, 68)
+
+    assert not vigil.ready
