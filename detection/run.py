@@ -9,7 +9,8 @@ from bus import system_ids
 from bus.connection import Broker
 from bus.journal import JournalReader
 from bus.sender import Sender
-from detection.detector import NAME, Detector, RulesOf
+from detection.detector import NAME, VERSION, Detector, RulesOf
+from detection.following import follow
 from detection.rules import CHEMISTRIES, FACTS, Rule, load, override
 from projectors.generations import Generations
 from projectors.live import Live, stop_signals
@@ -49,21 +50,26 @@ def run_detector(
     chosen = rules_of(load(rules), systems or {})
     source = f"/{node_id}/{NAME}"
     directory = data / NAME
+    memory = directory / "memory.sqlite"
     with Generations(directory).only("detecting"):
         reader = wait_for_journal(data, stopped)
         if reader is None:
             return
         sender = Sender(broker, client=NAME, name=NAME, path=data / "outbox" / f"{NAME}.sqlite")
         detector = Detector(
-            directory / "memory.sqlite",
+            memory,
             Registry.load(),
             source=source,
             rules_of=chosen,
             publish=sender.put,
             told_upto=lambda: newest_own(reader, source),
         )
+
+        def live() -> Live:
+            return Live(Runner(reader, detector), detector, broker, process=NAME)
+
         try:
-            Live(Runner(reader, detector), detector, broker, process=NAME).run(stopped)
+            follow(live, reader, memory, NAME, VERSION, stopped)
             sender.flush(_LAST_WORDS_S)
         finally:
             sender.close()

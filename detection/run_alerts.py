@@ -10,7 +10,8 @@ from bus.journal import JournalReader
 from bus.sender import Sender
 from detection.alert_events import CLEARED, RAISED
 from detection.alertmanager import Alertmanager, Target
-from detection.alerts import NAME, Alerts, Standing
+from detection.alerts import NAME, VERSION, Alerts, Standing
+from detection.following import follow
 from detection.limits import LimitsOf
 from projectors.generations import Generations
 from projectors.live import Live, stop_signals
@@ -61,6 +62,7 @@ def run_alerts(
     stopped = stopped or stop_signals()
     source = f"/{node_id}/{NAME}"
     directory = data / NAME
+    memory = directory / "memory.sqlite"
     with Generations(directory).only("raising alerts"):
         reader = wait_for_journal(data, stopped)
         if reader is None:
@@ -80,7 +82,7 @@ def run_alerts(
             return {} if post is None else post.status()
 
         alerts = Alerts(
-            directory / "memory.sqlite",
+            memory,
             Registry.load(),
             source=source,
             limits_of=limits_of,
@@ -90,8 +92,14 @@ def run_alerts(
             delivery=figures,
         )
         runner = Runner(reader, alerts)
+
+        def live() -> Live:
+            nonlocal runner
+            runner = Runner(reader, alerts)
+            return Live(runner, alerts, broker, process=NAME)
+
         try:
-            Live(runner, alerts, broker, process=NAME).run(stopped)
+            follow(live, reader, memory, NAME, VERSION, stopped)
             sender.flush(_LAST_WORDS_S)
         finally:
             if post is not None:
