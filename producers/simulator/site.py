@@ -64,8 +64,8 @@ class VirtualSite:
         self._paced = paced
         now = clock.read()
         kept = keeping.load(directory / "site.json", scenario, now.wall_us)
-        begin_us = round(scenario.starts_at_s * 1e6)
-        self._origin_us = kept.origin_us if kept else now.wall_us - begin_us
+        self._began = kept is not None
+        self._origin_us = kept.origin_us if kept else 0
         self._zero_us = now.monotonic_us - (now.wall_us - self._origin_us)
         self._acted_s = kept.time_s if kept else scenario.starts_at_s
         self._ports: Mapping[str, int] = kept.ports if kept else {}
@@ -80,7 +80,9 @@ class VirtualSite:
         self.faces = self._faces()
 
     def time_s(self) -> float:
-        """Return the scenario's clock."""
+        """Return the scenario's clock, which begins when all devices are there."""
+        if not self._began:
+            return self.scenario.starts_at_s
         return (self._clock.monotonic_us() - self._zero_us) / 1e6
 
     async def run(self, stop: asyncio.Event, ready: Callable[[], None] = lambda: None) -> None:
@@ -97,6 +99,7 @@ class VirtualSite:
             log.info(
                 "%s: %d devices, in %s", self.scenario.name, len(entries), self._directory / "devices.toml"
             )
+            self._begin()
             ready()
             lives = [asyncio.create_task(face.run(), name=face.name) for face in self.faces]
             lives.append(asyncio.create_task(self._direct(energies, occurred), name="director"))
@@ -110,6 +113,14 @@ class VirtualSite:
             self.live.advance()
             energies.add(self._wall_us(), truth.energies(self.live))
             self.save()
+
+    def _begin(self) -> None:
+        """Let the scenario's clock begin, unless it goes on from an earlier life."""
+        if not self._began:
+            now, begin_us = self._clock.read(), round(self.scenario.starts_at_s * 1e6)
+            self._origin_us = now.wall_us - begin_us
+            self._zero_us = now.monotonic_us - begin_us
+            self._began = True
 
     def save(self) -> None:
         """Write down how far the site has come."""

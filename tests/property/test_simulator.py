@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from producers.simulator import model, scenario_file
+from bus.envelope import Envelope
+from producers.simulator import actions, model, scenario_file
 from producers.simulator.electricity import total_w
 from producers.simulator.flow import Flow, Moment, Source, Standing, flow
 from producers.simulator.model import RigState
@@ -313,6 +314,21 @@ def test_a_state_survives_being_written_down(site: Scenario, hours: float) -> No
     assert model.from_json({**model.to_json(state), "upses": [0.5] * 3}, wiring) is None
     assert model.from_json({}, wiring) is None
     assert restore(site, {"rig_01": {}}) == {}
+
+
+@given(st.lists(st.floats(0, 2 * DAY_S), min_size=2, max_size=6))
+def test_what_operators_do_is_the_same_however_time_is_cut(cuts: list[float]) -> None:
+    cuts = sorted(FESTIVAL.starts_at_s + cut for cut in cuts)
+
+    def done(begin_s: float, end_s: float) -> list[Envelope]:
+        return list(actions.due(FESTIVAL, begin_s, end_s, 1_000_000, "/node/simulator"))
+
+    whole = done(cuts[0], cuts[-1])
+    parts = [event for begin_s, end_s in pairwise(cuts) for event in done(begin_s, end_s)]
+
+    assert parts == whole
+    assert len({event.id for event in whole}) == len(whole)
+    assert [event.time_us for event in whole] == sorted(event.time_us for event in whole)
 
 
 @given(
