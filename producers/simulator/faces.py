@@ -42,10 +42,16 @@ _FAILURES: Mapping[str, Failure] = {
     "slow": Failure.SLOW,
     "refuses": Failure.REFUSING,
 }
-_MAPS: Mapping[str, str] = {"deye_hybrid": "deye_hybrid_3p", "deye_hybrid_hv": "deye_hybrid_3p"}
-_FOUND = frozenset({"fronius", "fronius_float", "fronius_meter", "fronius_meter_float", "datamanager_meter"})
+_SUNSPEC = frozenset(
+    {"fronius", "fronius_float", "fronius_meter", "fronius_meter_float", "datamanager_meter"}
+)
+_MAPS: Mapping[str, str] = {
+    **dict.fromkeys(_SUNSPEC, "sunspec"),
+    "deye_hybrid": "deye_hybrid_3p",
+    "deye_hybrid_hv": "deye_hybrid_3p",
+}
 _PARAMETERS: Mapping[str, Mapping[str, float]] = {"deye_hybrid_hv": {"power_scale": 10}}
-_WITH_SERIAL = frozenset({"acuvim_ii", "sungrow_sh"}) | _FOUND
+_WITH_SERIAL = frozenset({"acuvim_ii", "sungrow_sh"}) | _SUNSPEC
 
 Entry = tuple[str, dict[str, Any]]
 """An array of the devices file, and a table for it."""
@@ -206,17 +212,16 @@ class ModbusFace:
         return self._server.port
 
     def entries(self) -> list[Entry]:
-        """Say how it is reached: by what it is, or to be found out where the layout says what it is."""
+        """Say how it is reached."""
         entry: dict[str, Any] = {
             "host": HOST,
             "port": self.port(),
             "unit": min(self._units),
+            "map": _MAPS.get(self._layout, self._layout),
             "system_id": self.name,
             "fast_ms": _FAST_MS,
             "slow_ms": _SLOW_MS,
         }
-        if self._layout not in _FOUND:
-            entry["map"] = _MAPS.get(self._layout, self._layout)
         if self._layout in _PARAMETERS:
             entry["parameters"] = dict(_PARAMETERS[self._layout])
         return [("devices", entry)]

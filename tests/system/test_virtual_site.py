@@ -1,4 +1,4 @@
-"""A virtual site on real servers: reached as its devices file says, faulty when it should be, true to its truth."""
+"""A virtual site on real servers: reached as its devices file says, faulty when it should be, and true."""
 
 import asyncio
 import signal
