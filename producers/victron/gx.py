@@ -1,7 +1,8 @@
 """One GX: its connection, what is known of it, and the polls that read it.
 
 Rules that must stay true here:
-- a GX whose portal id nobody said is the first that its broker names; from then on it is that one;
+- a GX whose portal id nobody said is the first that its broker names; from then on it is that one, until
+  another is in its place;
 - reading asks nothing of the GX: it takes what is known.
 """
 
@@ -23,6 +24,8 @@ DEVICE: Final = "gx"
 _DISCOVERY = ["N/+/system/0/Serial", "N/+/heartbeat", "N/+/keepalive"]
 _READ_WITHIN_MS = 2_000
 _PATIENCE_MS = 8_000
+_FOUND_WITHIN_US = 5_000_000
+_MOST_OTHERS = 100
 
 
 class Gx:
@@ -57,6 +60,8 @@ class Gx:
         self._specs: list[DeviceSpec] = []
         self._trouble = ("link_lost", "not connected yet")
         self._told = ""
+        self._opened_us = 0
+        self._messages = 0
         events = Events(self._opened, self._closed, self._message, self._turn)
         self._link = GxLink(entry, f"ovr-{word}", events)
         if entry.portal_id or portal_id:
@@ -109,11 +114,12 @@ class Gx:
         )
         return {"address": self.entry.address, **said, "other_portals": sorted(self.others)}
 
-    def _begin(self, portal_id: str) -> None:
+    def _begin(self, portal_id: str) -> GxSession:
         system_id = self.entry.system_id or system_id_of(portal_id)
-        self.session = GxSession(
-            portal_id, system_id, self._map, self._word, self.entry.assign, self._numbers(portal_id)
-        )
+        numbers = self._numbers(portal_id)
+        session = GxSession(portal_id, system_id, self._map, self._word, self.entry.assign, numbers)
+        self.session = session
+        return session
 
     def _spec(self, system_id: str, device: str, pace: Pace) -> DeviceSpec:
         interval_ms = self.entry.fast_ms if pace is Pace.FAST else self.entry.slow_ms
@@ -146,36 +152,44 @@ class Gx:
 
     def _listen(self, session: GxSession) -> None:
         self._told = ""
-        self._link.subscribe(session.filters())
-        session.open(self._clock.monotonic_us())
+        self._opened_us, self._messages = self._clock.monotonic_us(), session.messages
+        self.others.clear()
+        self._link.subscribe(session.filters() + ([] if self.entry.portal_id else _DISCOVERY))
+        session.open(self._opened_us)
         self._turn()
 
     def _message(self, topic: str, payload: bytes, retained: bool) -> None:
-        if self.session is not None:
+        if self.session is not None and topic.startswith(self.session.head):
             self.session.take(topic, payload, self._clock.monotonic_us(), retained=retained)
-            if not self.entry.portal_id and not topic.startswith(self.session.head):
-                self._other(topic)
-        else:
-            self._found(topic)
-
-    def _found(self, topic: str) -> None:
-        portal_id = topic.split("/", 2)[1] if topic.startswith("N/") else ""
-        if not is_portal_id(portal_id):
             return
+        portal_id = topic.split("/", 2)[1] if topic.startswith("N/") else ""
+        if self.entry.portal_id or portal_id in self.others or not is_portal_id(portal_id):
+            return
+        if self.session is None:
+            self._found(portal_id)
+        elif len(self.others) < _MOST_OTHERS:
+            self.others.add(portal_id)
+            log.warning(
+                "%s has GX %s too: a [[gx]] with that portal_id reads it", self.entry.address, portal_id
+            )
+
+    def _found(self, portal_id: str) -> None:
         log.info("GX %s has portal id %s", self.entry.address, portal_id)
-        self._begin(portal_id)
-        if self.session is not None:
-            self._listen(self.session)
+        self._specs = []
+        self._listen(self._begin(portal_id))
         self._changed()
 
-    def _other(self, topic: str) -> None:
-        portal_id = topic.split("/", 2)[1]
-        if is_portal_id(portal_id) and portal_id not in self.others and len(self.others) < 100:  # noqa: PLR2004
-            self.others.add(portal_id)
-            log.warning("%s has another GX: add a [[gx]] with portal_id = %r", self.entry.address, portal_id)
+    def _is_another(self, session: GxSession) -> bool:
+        """Tell whether the GX that we remember is not there any more, and another one is in its place."""
+        silent = session.messages == self._messages and not self.entry.portal_id
+        return (
+            silent and bool(self.others) and self._clock.monotonic_us() >= self._opened_us + _FOUND_WITHIN_US
+        )
 
     def _turn(self) -> None:
         if self.session is not None:
+            if self._is_another(self.session):
+                self._found(min(self.others))
             for path, payload in self.session.tick(self._clock.monotonic_us()):
                 self._link.publish(f"R/{self.session.portal_id}/{path}", payload)
 

@@ -158,6 +158,23 @@ def test_after_a_restart_a_gx_and_its_numbers_are_known(broker: Service, tmp_pat
         asyncio.run(second())
 
 
+def test_another_gx_in_the_place_of_a_known_one_is_taken_for_what_it_is(
+    broker: Service, tmp_path: Path
+) -> None:
+    known = {"portals": {f"127.0.0.1:{broker.port}": "aaaaaaaaaaaa"}, "numbers": {}}
+    (tmp_path / "victron.json").write_text(json.dumps(known))
+    paced = fast(10.0)
+
+    async def main() -> None:
+        async with producing(tmp_path, {"host": "127.0.0.1", "port": broker.port}, paced=paced) as producer:
+            assert [spec.system_id for spec in producer.source.specs()] == ["gx_aaaaaa"] * 2
+            await until(lambda: producer.values("ac_out_power_w"), "samples", within_s=100)
+            assert {event.subject for event in producer.of("sample.taken")} == {"gx_b50f49"}
+
+    with gx_on(broker.port, ScriptedGx(RIG)):
+        paced_loop.run(main(), paced)
+
+
 def test_a_gx_that_hangs_or_restarts_is_told_and_read_again_at_once(broker: Service, tmp_path: Path) -> None:
     paced = fast(10.0)
 

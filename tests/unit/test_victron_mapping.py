@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from producers.simulator.gx_paths import PATHS
 from producers.victron.describing import version
 from producers.victron.mapping import AlarmPath, Pace, Reading
 from producers.victron.mapping_file import of_site, packaged, read
@@ -23,6 +24,16 @@ def test_every_name_is_in_the_vocabulary_for_the_first_and_for_the_second_of_its
                 }
                 assert names, f"{service.type} {path}: {reading.name}"
                 assert names <= MEASUREMENTS.keys()
+
+
+def test_the_simulated_gx_which_was_written_apart_tells_the_same_of_every_path() -> None:
+    for type_, rows in PATHS.items():
+        for row in rows:
+            readings = packaged().services[type_].readings.get(row.path, ())
+            if row.path == "/Yield/System":  # the same counter as /Yield/User, which users may reset
+                continue
+            assert {reading.name for reading in readings} & set(row.names), f"{type_} {row.path}"
+            assert all(reading.scale * row.scale == 1 or reading.magnitude for reading in readings), row.path
 
 
 def test_names_are_numbered_from_the_second_on_where_the_place_has_numbers() -> None:
