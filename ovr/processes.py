@@ -30,7 +30,7 @@ SERIES = "projector-series"
 DEMO = "festival"
 _SYSTEM_PATH = "/usr/local/sbin:/usr/sbin:/sbin"
 _PACKAGES = {MOSQUITTO: "mosquitto", VICTORIA: "victoria-metrics"}
-SERVICE, RECORD, FOLLOW, SIMULATE, PRODUCE = range(5)
+SERVICE, RECORD, FOLLOW, PRODUCE = range(4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ def plan(site: Site, layout: Layout, ports: Ports, options: Sequence[str] = ()) 
     specs.append(ours(DETECTOR, FOLLOW, "detect"))
     specs.append(ours(ALERTS, FOLLOW, "alert"))
     if site.simulator.scenario is not None:
-        specs.append(ours(SIMULATOR, SIMULATE, "simulate", site.simulator.scenario))
+        specs.append(ours(SIMULATOR, FOLLOW, "simulate", site.simulator.scenario))
     for one in site.producers:
         specs.append(ours(one.name, PRODUCE, "produce", one.name, *_simulated(one, site, layout)))
     names = [spec.name for spec in specs]

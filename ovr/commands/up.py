@@ -97,7 +97,9 @@ def _run(node: Node, for_: str | None, *, anonymous: bool, kept: bool = True) ->
     console = Console(highlight=False)
     after = position(node)
     with supervising(node, anonymous=anonymous) as supervisor, View(console) as view:
-        run = _Run(node, supervisor, after, limit_s)
+        clock = node.site.clock
+        began_us = pace.pace(clock.speed, clock.real_zero, clock.zero).simulated(instants.now_us())
+        run = _Run(node, supervisor, after, limit_s, began_us)
 
         def show(snapshot: dict[str, Any]) -> None:
             view.show(snapshot)
@@ -127,9 +129,9 @@ class _Run:
     supervisor: Supervisor
     after: int
     limit_s: float | None
+    began_us: int
     tally: Tally | None = None
     failed: list[str] = field(default_factory=list)
-    began_us: int = field(default_factory=instants.now_us)
     began_s: float = field(default_factory=time.monotonic)
     ready_s: float | None = None
 
