@@ -4,6 +4,7 @@ import asyncio
 import getpass
 import json
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -23,7 +24,10 @@ from producers.recording import Row, rows
 from producers.runner import Runner
 from producers.source import Setting
 from producers.victron.source import VictronSource
+from tests import waiting
 from tests.services import Service, start_mosquitto
+from tests.system.test_producers import journal
+from tests.system.test_recorder import recording
 from tests.unit.test_victron_recordings import RECORDINGS
 from tests.victron import PORTAL, SYSTEM, VEBUS, ScriptedGx, charger, gx_on
 
@@ -226,6 +230,40 @@ def test_an_old_gx_is_read_and_not_its_last_words(broker: Service, tmp_path: Pat
         device.say(*dead.everything())
         device.flush()
     paced_loop.run(main(), paced)
+
+
+PRODUCE = """
+import json, sys
+from pathlib import Path
+from bus.connection import Broker
+from producers.run import run_producer
+port, data, options = sys.argv[1:]
+run_producer("victron", Broker(port=int(port)), client="victron", node_id="edge-01", data=Path(data),
+             options=json.loads(options))
+"""
+
+
+def test_all_that_it_tells_is_recorded(broker: Service, tmp_path: Path) -> None:
+    gx = ScriptedGx(RIG)
+    gx.services["vebus", 276] |= {"/Alarms/Overload": 1, "/VebusError": 17, "/Alarms/NeverHeardOf": 2}
+    gx.services["solarcharger", 277]["/ProductName"] = " Solar\u2028\n " + "x" * 300
+    options = json.dumps({"gx": [{"host": "127.0.0.1", "port": broker.port, "system_id": "Rig 01"}]})
+    command = (sys.executable, "-c", PRODUCE, str(broker.port), str(tmp_path), options)
+    with gx_on(broker.port, gx) as device, recording(tmp_path, broker) as recorder:
+        producer = subprocess.Popen(command)
+        try:
+            waiting.until(lambda: _recorded(tmp_path, "alarm.raised") >= 3, "the alarms")
+            device.leave("solarcharger", 277)
+            waiting.until(lambda: _recorded(tmp_path, "device.disconnected"), "the departure")
+        finally:
+            producer.terminate()
+            assert producer.wait(15) == 0
+        waiting.until(lambda: _recorded(tmp_path, "device.disconnected") == 3, "the end")
+        assert recorder._announcer.rejected_count == 0
+
+
+def _recorded(data: Path, type_: str) -> int:
+    return sum(event["type"] == type_ for event in journal(data))
 
 
 def _certificate(directory: Path, name: str) -> tuple[Path, Path]:
