@@ -17,7 +17,7 @@ from tests.node import Node, check_journal, running
 from tests.services import free_port
 from tests.waiting import until
 
-READERS = ("state", "series")
+READERS = ("state", "counters", "series")
 
 
 def grow_past(data: Path, position: int) -> None:
