@@ -20,6 +20,8 @@ def figures(process: Mapping[str, Any], snapshot: Snapshot) -> str:
         return _recorder(health, snapshot)
     if "lag_events" in health:
         return _projector(health)
+    if "scenario" in health:
+        return _site(health)
     if "outbox" in health:
         return _producer(health)
     if "playing" in health:
@@ -46,6 +48,13 @@ def _projector(health: Mapping[str, Any]) -> str:
     if health.get("alertmanager", REACHED) != REACHED:
         words.append(f"Alertmanager: {health['alertmanager']}")
     return ", ".join(words)
+
+
+def _site(health: Mapping[str, Any]) -> str:
+    words = [str(health["scenario"]), f"{health.get('devices', 0)} devices"]
+    if health.get("speed", 1.0) != 1.0:
+        words.append(f"{health['speed']:g} times as fast")
+    return ", ".join([*words, *health.get("holding", [])])
 
 
 def _producer(health: Mapping[str, Any]) -> str:

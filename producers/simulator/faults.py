@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-GX, MODBUS, NUT = "a GX", "a Modbus device", "a UPS"
+GX, HYBRID, MODBUS, NUT = "a GX", "a hybrid inverter", "a Modbus device", "a UPS"
 PARTS = (
     "vebus",
     "battery",
@@ -39,15 +39,15 @@ def _kind(meaning: str, *befalls: str, needs: str = "", default: float | None = 
 
 
 FAULTS: Mapping[str, Kind] = {
-    "unplugged": _kind("nobody answers at its address", GX, MODBUS, NUT),
-    "hangs": _kind("it takes connections and says nothing", GX, MODBUS, NUT),
+    "unplugged": _kind("nobody answers at its address", GX, HYBRID, MODBUS, NUT),
+    "hangs": _kind("it takes connections and says nothing", GX, HYBRID, MODBUS, NUT),
     "reboots": _kind("it is away and comes back as after a power cut", GX),
     "left": _kind("a device left the GX: `part` is its service", GX, needs="part"),
-    "nulls": _kind("readings have no value: `names`", GX, MODBUS, NUT, needs="names"),
+    "nulls": _kind("readings have no value: `names`", GX, HYBRID, MODBUS, NUT, needs="names"),
     "clock_wrong": _kind("its clock is wrong by so many seconds", GX, default=3_600.0),
-    "overheats": _kind("its air is blocked: so many °C more in the end", GX, MODBUS, default=60.0),
+    "overheats": _kind("its air is blocked: so many °C more in the end", GX, HYBRID, default=60.0),
     "alarm": _kind("it raises `alarm`, as a `warning` or an `alarm`", GX, needs="alarm"),
-    "resets": _kind("it cuts connections when it is asked something", MODBUS),
-    "slow": _kind("it answers after so many seconds", MODBUS, default=1.5),
-    "refuses": _kind("it answers with this Modbus exception", MODBUS, default=4.0),
+    "resets": _kind("it cuts connections when it is asked something", HYBRID, MODBUS),
+    "slow": _kind("it answers after so many seconds", HYBRID, MODBUS, default=1.5),
+    "refuses": _kind("it answers with this Modbus exception", HYBRID, MODBUS, default=4.0),
 }

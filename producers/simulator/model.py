@@ -7,12 +7,13 @@ Rules that must stay true here:
 - the charge of the battery is the integral of its power, less its own losses.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from producers.simulator import counting, engine, heat, rack_ups
+from producers.simulator import counting, demand, engine, heat, rack_ups
 from producers.simulator.counting import Counters
+from producers.simulator.demand import Demand
 from producers.simulator.electricity import total_w
 from producers.simulator.engine import EngineState
 from producers.simulator.flow import Flow, Moment, Source, Standing, flow, has_grid
@@ -35,6 +36,7 @@ class RigState:
         running: the inverter has not shut down for want of battery.
         upses: states of charge, in the order of the wiring.
         counters: since the start, by system.
+        demands: of each meter.
     """
 
     time_s: float
@@ -44,6 +46,7 @@ class RigState:
     heat: Heat
     upses: tuple[float, ...]
     counters: Counters = field(default_factory=dict)
+    demands: Mapping[str, Demand] = field(default_factory=dict)
 
 
 def begin(scenario: Scenario, wiring: Wiring) -> RigState:
@@ -95,6 +98,7 @@ def from_json(document: Any, wiring: Wiring) -> RigState | None:
                 str(system_id): {str(name): float(value) for name, value in counted.items()}
                 for system_id, counted in document["counters"].items()
             },
+            demands={str(name): tuple(map(float, one)) for name, one in document["demands"].items()},
         )
     except (KeyError, TypeError, ValueError, AttributeError):
         return None
@@ -141,6 +145,7 @@ def _step(scenario: Scenario, wiring: Wiring, state: RigState, end_s: float) -> 
             for ups, charge, through in zip(wiring.upses, state.upses, flows.upses, strict=True)
         ),
         counters=counting.counted(state.counters, counting.powers(wiring, flows), seconds / _HOUR_S),
+        demands=demand.followed(state.demands, {**flows.feeds, **flows.inputs}, seconds),
     )
     return after, flows
 
@@ -158,7 +163,7 @@ def _decided(scenario: Scenario, wiring: Wiring, state: RigState) -> RigState:
         running = True
     elif state.soc <= rig.soc_min:
         running = False
-    return RigState(state.time_s, state.soc, running, machine, state.heat, state.upses, state.counters)
+    return replace(state, running=running, engine=machine)
 
 
 def _standing(state: RigState) -> Standing:

@@ -6,6 +6,7 @@ a device cannot know is None.
 
 from collections.abc import Mapping
 
+from producers.simulator.demand import Demand
 from producers.simulator.electricity import Phase, Phases, line_voltage, neutral_current, total_w
 from producers.simulator.rack_ups import UpsFlow
 from producers.simulator.scenario import Inverter, Ups
@@ -36,7 +37,7 @@ def phases(place: str, measured: Phases) -> Told:
     return values
 
 
-def meter(measured: Phases, hz: float, counters: Mapping[str, float]) -> Told:
+def meter(measured: Phases, hz: float, counters: Mapping[str, float], demand: Demand) -> Told:
     """Tell what a meter measures and counts."""
     one, two, three = measured
     lines = [round(line_voltage(*pair), 2) for pair in ((one, two), (two, three), (three, one))]
@@ -60,6 +61,7 @@ def meter(measured: Phases, hz: float, counters: Mapping[str, float]) -> Told:
         "ac_voltage_unbalance_pct": _unbalance(volts),
         "ac_current_unbalance_pct": _unbalance(amps),
     }
+    told |= _demand(demand) | _harmonics(measured)
     told |= rounded(counters)
     for kind, unit in (("energy", "wh"), ("reactive_energy", "varh")):
         for place in ("ac", *(f"ac_{name}" for name in NAMES)):
@@ -150,6 +152,23 @@ def ups(device: Ups, charge: float, flow: UpsFlow, volts: float, hz: float, warm
 def rounded(counters: Mapping[str, float]) -> Told:
     """Tell counters; what no device counts has no unit, and is left out."""
     return {name: round(value, 1) for name, value in counters.items() if name.endswith(("wh", "varh", "vah"))}
+
+
+def _demand(demand: Demand) -> Told:
+    names = ("ac_power_demand_w", "ac_reactive_demand_var", "ac_apparent_demand_va")
+    amps = tuple(f"ac_{name}_current_demand_a" for name in NAMES)
+    return {name: round(value, 2) for name, value in zip((*names, *amps), demand, strict=True)}
+
+
+def _harmonics(measured: Phases) -> Told:
+    """Tell harmonics: switched supplies spoil the current the more, the less else there is."""
+    told: Told = {}
+    for name, phase in zip(NAMES, measured, strict=True):
+        told[f"ac_{name}_voltage_thd_pct"] = 1.6 if phase.voltage_v else 0.0
+        told[f"ac_{name}_current_thd_pct"] = (
+            round(4.0 + 60.0 / (4.0 + phase.current_a), 2) if phase.current_a else 0.0
+        )
+    return told
 
 
 def _pv_efficiency(load: float) -> float:

@@ -348,7 +348,7 @@ def _check(scenario: Scenario) -> None:
 def _befalling(scenario: Scenario) -> dict[str, str]:
     """Say what each system is to a fault."""
     kinds = {
-        rig.system_id: faults.GX if rig.face == GX else faults.MODBUS
+        rig.system_id: faults.GX if rig.face == GX else faults.HYBRID
         for rig in scenario.rigs
         if rig.face != NOBODY
     }

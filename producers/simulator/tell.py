@@ -8,6 +8,7 @@ Rules that must stay true here:
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from producers.simulator import demand as demands
 from producers.simulator import model, readings, rig_readings
 from producers.simulator.model import RigState
 from producers.simulator.readings import Told
@@ -76,10 +77,11 @@ class LiveRig:
 
     def _of_device(self, system_id: str, counters: Mapping[str, float]) -> Told:
         wiring, flow, heat = self.wiring, self.flow, self.state.heat
-        if system_id in flow.feeds:
-            return readings.meter(flow.feeds[system_id], flow.out_hz, counters)
-        if system_id in flow.inputs:
-            return readings.meter(flow.inputs[system_id], flow.in_hz, counters)
+        for meters, hz in ((flow.feeds, flow.out_hz), (flow.inputs, flow.in_hz)):
+            if system_id in meters:
+                measured = meters[system_id]
+                demand = self.state.demands.get(system_id, demands.measured(measured))
+                return readings.meter(measured, hz, counters, demand)
         for inverter, given in zip(wiring.inverters, flow.inverters, strict=True):
             if inverter.system_id == system_id:
                 return readings.inverter(inverter, given, flow.out_hz, heat.inverter_c, counters)

@@ -304,3 +304,18 @@ def test_a_hybrid_tells_what_it_gives_to_the_house_and_the_grid(tmp_path: Path) 
     assert came == pytest.approx(told["load_power_w"], abs=0.5)
     assert told["pv_1_power_w"] is not None
     assert told["pv_1_power_w"] > 0
+
+
+def test_demand_follows_what_flowed_and_harmonics_are_told(tmp_path: Path) -> None:
+    site = Site(tmp_path)
+
+    told = site.after(9, "acuvim_09")
+    dark = site.after(28, "acuvim_09")
+
+    assert told["ac_power_demand_w"] == pytest.approx(6000, rel=0.05)
+    assert dark["ac_power_w"] == 0
+    assert dark["ac_power_demand_w"] is not None
+    assert 0 < dark["ac_power_demand_w"] < 6000
+    assert told["ac_l1_current_thd_pct"] is not None
+    assert told["ac_l1_current_thd_pct"] > 0
+    assert dark["ac_l1_current_thd_pct"] == 0
