@@ -25,7 +25,7 @@ class Entry:
     Attributes:
         portal_id: which GX of that broker; found out when empty.
         system_id: made of the portal id when empty.
-        ca_file: the certificate that it must show, or who signed it.
+        ca_file: the certificate that it must show, or that of who signed it.
         insecure: any certificate will do.
         mapping: a file that says what else its paths mean.
         assign: services that are systems of their own.

@@ -9,6 +9,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +69,8 @@ class VictronSource(Source):
 
     def configure(self, options: Mapping[str, Any]) -> None:
         """Take new options."""
-        wanted = entries(options)
+        self._state()
+        wanted = [self._with_files(entry) for entry in entries(options)]
         maps = {entry.mapping: self._map(entry.mapping) for entry in wanted}
         self._gxs = {entry: self._gxs.get(entry) or self._gx(entry, maps[entry.mapping]) for entry in wanted}
         self._reload.set()
@@ -112,12 +114,22 @@ class VictronSource(Source):
             entry, map_, self._setting.clock, word, self._portals.get(entry.address, ""), self._numbers.get
         )
 
+    def _with_files(self, entry: Entry) -> Entry:
+        """Find the files that an entry names; relative ones are in the data directory."""
+        ca_file, mapping = (self._file(entry, option) for option in ("ca_file", "mapping"))
+        return replace(entry, ca_file=ca_file, mapping=mapping)
+
+    def _file(self, entry: Entry, option: str) -> str:
+        name: str = getattr(entry, option)
+        if not name:
+            return ""
+        path = self._setting.data / Path(name).expanduser()
+        if not path.is_file():
+            raise ConfigurationError(f"[[producers.victron.gx]] {option}: there is no file {path}")
+        return str(path)
+
     def _map(self, path: str) -> GxMap:
-        return (
-            mapping_file.of_site(self._setting.data / Path(path).expanduser())
-            if path
-            else mapping_file.packaged()
-        )
+        return mapping_file.of_site(Path(path)) if path else mapping_file.packaged()
 
     def _state(self) -> str:
         for gx in self._gxs.values():

@@ -1,11 +1,15 @@
 """Options of GX devices."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from producers.clock import SystemClock
+from producers.source import Setting
 from producers.victron.gx_session import Assigned
 from producers.victron.options import Entry, entries, system_id_of
+from producers.victron.source import VictronSource
 from schemas.errors import ConfigurationError
 
 HOST = "192.168.1.20"
@@ -79,3 +83,38 @@ def test_a_password_is_never_repeated() -> None:
         entries({"gx": [{"host": HOST, "password": "geheim\n"}]})
 
     assert "geheim" not in str(caught.value)
+
+
+def test_files_are_looked_for_in_the_data_directory_and_must_be_there(tmp_path: Path) -> None:
+    gx = {"host": HOST, "tls": True, "ca_file": "gx.crt", "system_id": "rig"}
+    setting = Setting("edge", tmp_path, tmp_path / "victron.json", SystemClock(), {"gx": [gx]})
+    with pytest.raises(ConfigurationError, match=r"ca_file: there is no file .*gx\.crt"):
+        VictronSource(setting)
+    (tmp_path / "gx.crt").touch()
+
+    assert [spec.address for spec in VictronSource(setting).specs()] == [f"mqtts://{HOST}:8883"] * 2
+
+
+def test_new_options_leave_what_has_not_changed_as_it_is(tmp_path: Path) -> None:
+    one, other = {"host": "a", "system_id": "one"}, {"host": "b", "system_id": "other"}
+    source = VictronSource(Setting("edge", tmp_path, tmp_path / "x.json", SystemClock(), {"gx": [one]}))
+    before = list(source.specs())
+
+    source.configure({"gx": [one, other]})
+    assert list(source.specs())[:2] == before
+    with pytest.raises(ConfigurationError):
+        source.configure({"gx": [{"port": 5}]})
+    assert len(list(source.specs())) == 4
+    source.configure({"gx": [{**one, "fast_ms": 1000}]})
+
+    assert [spec.interval_ms for spec in source.specs()] == [1000, 5000]
+
+
+@pytest.mark.parametrize("said", ["", "{", "[]", '{"portals": {"a": "#"}, "numbers": {}}', '{"portals": 5}'])
+def test_a_state_file_that_cannot_be_read_is_forgotten(tmp_path: Path, said: str) -> None:
+    state = tmp_path / "victron.json"
+    state.write_text(said)
+    source = VictronSource(Setting("edge", tmp_path, state, SystemClock(), {"gx": [{"host": "a"}]}))
+
+    assert list(source.specs()) == []
+    source.save()
