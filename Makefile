@@ -7,7 +7,7 @@ PYTEST ?= -n 2 --dist loadfile
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench soak clean
+.PHONY: help setup tools demo test check bench soak clean
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -15,13 +15,16 @@ help: ## list what can be made
 setup: ## install what is missing: system packages, .venv, the project in it
 	@deploy/setup
 
+tools: ## what setup installs, and the programs that only tests use
+	@deploy/setup tests
+
 demo: setup ## a whole site on this machine, with simulated devices; ARGS="--for 30s" ends it
 	$(BIN)/ovr demo $(ARGS)
 
-test: setup ## all tests but the long ones
+test: tools ## all tests but the long ones
 	$(BIN)/python -m pytest -m "not soak" $(PYTEST)
 
-check: setup ## format, lint, types, tests: what CI asks for
+check: tools ## format, lint, types, tests: what CI asks for
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -30,7 +33,7 @@ check: setup ## format, lint, types, tests: what CI asks for
 bench: setup ## measure the budgets
 	$(BIN)/python -m bench $(ARGS)
 
-soak: setup ## the long tests: faults in random order, and properties with many examples
+soak: tools ## the long tests: faults in random order, and properties with many examples
 	HYPOTHESIS_PROFILE=soak $(BIN)/python -m pytest -m soak --timeout=0 $(ARGS)
 
 clean: ## remove what can be made again: .venv, caches, builds; never recorded data

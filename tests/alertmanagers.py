@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import sys
 import threading
 import urllib.error
 import urllib.request
@@ -23,11 +24,11 @@ TEMPLATE = Path(__file__).parents[1] / "deploy" / "alertmanager" / "alertmanager
 
 def program(*names: str, package: str) -> str:
     """Find a program, or fail saying which package brings it."""
-    path = os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin"
+    path = f"{os.environ.get('PATH', '')}:{Path(sys.executable).parent}:/usr/sbin:/usr/local/sbin"
     for name in names:
         if found := shutil.which(name, path=path):
             return found
-    pytest.fail(f"{names[0]} is not installed: apt-get install {package}")
+    pytest.fail(f"{names[0]} is not there: run `deploy/setup tests`, or apt-get install {package}")
 
 
 class Alertmanager(Service):
