@@ -125,8 +125,7 @@ class GxSession:
     def tick(self, now_us: int) -> list[Request]:
         """Let time pass, and give what is to be published; to be called about twice a second."""
         requests = self.vigil.tick(now_us)
-        if any(path == "keepalive" and b"echo" in payload for path, payload in requests):
-            self.mirror.generation += 1
+        self.mirror.generation += self.vigil.begun()
         self._look(now_us)
         return requests + self._emptied(now_us)
 

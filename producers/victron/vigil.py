@@ -30,6 +30,7 @@ _ANSWER_US = 8_000_000
 _ANSWER_BEGINS_US = 3_000_000
 _UNSURE_US = 1_000_000
 _STALLED_US = 2_000_000
+_MOST_WORDS = 10
 _SILENT_US = 8_000_000
 _SILENT_WITHOUT_HEART_US = 30_000_000
 _LEGACY_AFTER_US = 4_000_000
@@ -64,7 +65,8 @@ class Vigil:
         self.legacy = False
         self.pending: dict[str, None] = {}
         self._word = word
-        self._asked = 0
+        self._asked = self._first = 0
+        self._begun = False
         self._echoed = False
         self._beats = False
         self._ends = False
@@ -105,7 +107,7 @@ class Vigil:
             return
         if self._asked_us is None:
             return
-        if echo == f"{self._word}-{self._asked}":
+        if echo in self._words():
             self._echoed = True
             self._settle(SURE, now_us)
         elif echo is None and not self._echoed and self._told_us is None:
@@ -115,6 +117,11 @@ class Vigil:
         """Take the verdict on an answer that is whole now: `SURE` or `UNSURE`; 0 when there is none."""
         whole, self._whole = self._whole, 0
         return whole
+
+    def begun(self) -> bool:
+        """Take note that everything was asked for anew; repetitions of a request do not count."""
+        begun, self._begun = self._begun, False
+        return begun
 
     def tick(self, now_us: int) -> list[Request]:
         """Give what to publish now."""
@@ -129,6 +136,10 @@ class Vigil:
             self._lose("silent", f"nothing was heard for {self._silent_us() // 1_000_000} s")
             self._lost_us = self.heard_us
         return list(self._ask_old(now_us) if self.legacy else self._ask(now_us))
+
+    def _words(self) -> list[str]:
+        """Give the words of the request that is not answered yet, and of its repetitions."""
+        return [f"{self._word}-{number}" for number in range(self._first, self._asked + 1)]
 
     def _wake(self, now_us: int) -> None:
         """Blame nobody for the time in which we did not listen: what came then is not taken in yet."""
@@ -145,8 +156,11 @@ class Vigil:
         overdue = asked_us is not None and self._told_us is None and now_us - asked_us >= patience_us
         if overdue or (wanted and asked_us is None):
             self._asked += 1
+            if not overdue:
+                self._first, self._begun = self._asked, True
+            self._first = max(self._first, self._asked - _MOST_WORDS)
             self._asked_us = self._kept_us = now_us
-            yield "keepalive", orjson.dumps({"keepalive-options": [{ECHO: f"{self._word}-{self._asked}"}]})
+            yield "keepalive", orjson.dumps({"keepalive-options": [{ECHO: self._words()[-1]}]})
         elif now_us - self._kept_us >= _KEEP_US:
             self._kept_us = now_us
             yield "keepalive", SUPPRESS

@@ -58,7 +58,7 @@ def test_everything_is_asked_for_once_and_our_own_answer_makes_it_ready() -> Non
     assert vigil.whole() == 0
 
 
-def test_an_answer_that_does_not_come_is_asked_for_again_with_another_word() -> None:
+def test_an_answer_that_does_not_come_is_asked_for_again() -> None:
     vigil = opened()
     first = asked(vigil.tick(0))
 
@@ -66,7 +66,21 @@ def test_an_answer_that_does_not_come_is_asked_for_again_with_another_word() -> 
 
     assert second
     assert second != first
+    assert vigil.begun()
+    assert not vigil.begun()
     vigil.completed(end(first), 9 * S)
+    assert vigil.ready, "an answer that is late is one"
+
+
+def test_the_answer_to_a_request_of_before_the_silence_is_none() -> None:
+    vigil = ready()
+    before = asked(vigil.tick(300 * S))
+    vigil.close("link_lost", "gone")
+    vigil.open(310 * S)
+    vigil.tick(310 * S)
+
+    vigil.completed(end(before), 311 * S)
+
     assert not vigil.ready
 
 
