@@ -13,6 +13,8 @@ Powers = dict[str, float]
 Counters = Mapping[str, Mapping[str, float]]
 """Wh (or varh) by system and counter."""
 
+TODAY = "_today_"
+"""Part of the name of a counter that begins anew at midnight."""
 LOSSES = "losses"
 """What became heat in the inverter/charger: no device counts it."""
 _NAMES = ("l1", "l2", "l3")
@@ -35,13 +37,16 @@ def powers(wiring: Wiring, flow: Flow) -> Iterator[tuple[str, Powers]]:
 
 
 def counted(
-    before: Counters, gains: Iterator[tuple[str, Powers]], hours: float
+    before: Counters, gains: Iterator[tuple[str, Powers]], hours: float, *, midnight: bool
 ) -> dict[str, dict[str, float]]:
-    """Move the counters on."""
+    """Move the counters on, from midnight or another time."""
     after = {}
     for system_id, gained in gains:
         known = before.get(system_id, {})
-        after[system_id] = {name: known.get(name, 0.0) + power * hours for name, power in gained.items()}
+        after[system_id] = {
+            name: (0.0 if midnight and TODAY in name else known.get(name, 0.0)) + power * hours
+            for name, power in gained.items()
+        }
     return after
 
 
@@ -87,7 +92,10 @@ def _battery_and_sun(flow: Flow) -> Powers:
     return {
         "battery_energy_charged_wh": max(0.0, flow.battery_w),
         "battery_energy_discharged_wh": max(0.0, -flow.battery_w),
+        "battery_energy_charged_today_wh": max(0.0, flow.battery_w),
+        "battery_energy_discharged_today_wh": max(0.0, -flow.battery_w),
         "pv_energy_wh": flow.pv_w,
+        "pv_energy_today_wh": flow.pv_w,
         LOSSES: flow.losses_w,
     }
 

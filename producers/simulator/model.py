@@ -19,7 +19,7 @@ from producers.simulator.engine import EngineState
 from producers.simulator.flow import Flow, Moment, Source, Standing, flow, has_grid
 from producers.simulator.heat import Heat, Strain
 from producers.simulator.scenario import Rig, Scenario, Wiring
-from producers.simulator.timeline import next_edge
+from producers.simulator.timeline import DAY_S, next_edge
 
 TICK_S = 0.5
 _RESTART_ABOVE = 0.05
@@ -144,7 +144,12 @@ def _step(scenario: Scenario, wiring: Wiring, state: RigState, end_s: float) -> 
             rack_ups.moved(ups, charge, through, seconds)
             for ups, charge, through in zip(wiring.upses, state.upses, flows.upses, strict=True)
         ),
-        counters=counting.counted(state.counters, counting.powers(wiring, flows), seconds / _HOUR_S),
+        counters=counting.counted(
+            state.counters,
+            counting.powers(wiring, flows),
+            seconds / _HOUR_S,
+            midnight=state.time_s % DAY_S == 0.0,
+        ),
         demands=demand.followed(state.demands, {**flows.feeds, **flows.inputs}, seconds),
     )
     return after, flows

@@ -37,21 +37,24 @@ def phases(place: str, measured: Phases) -> Told:
     return values
 
 
+def line_voltages(place: str, measured: Phases) -> Told:
+    """Tell the voltages between the phases."""
+    one, two, three = measured
+    pairs = {"l12": (one, two), "l23": (two, three), "l31": (three, one)}
+    return {f"{place}_{name}_voltage_v": round(line_voltage(*pair), 2) for name, pair in pairs.items()}
+
+
 def meter(measured: Phases, hz: float, counters: Mapping[str, float], demand: Demand) -> Told:
     """Tell what a meter measures and counts."""
-    one, two, three = measured
-    lines = [round(line_voltage(*pair), 2) for pair in ((one, two), (two, three), (three, one))]
+    lines = line_voltages("ac", measured)
     amps = [phase.current_a for phase in measured]
     volts = [phase.voltage_v for phase in measured]
     reactive = [round(phase.reactive_var, 1) for phase in measured]
-    told = phases("ac", measured)
+    told = phases("ac", measured) | lines
     told |= {f"ac_{name}_reactive_power_var": value for name, value in zip(NAMES, reactive, strict=True)}
     told |= {
         "ac_frequency_hz": round(hz, 3) if any(volts) else None,
-        "ac_l12_voltage_v": lines[0],
-        "ac_l23_voltage_v": lines[1],
-        "ac_l31_voltage_v": lines[2],
-        "ac_ll_voltage_v": round(sum(lines) / 3, 2),
+        "ac_ll_voltage_v": round(sum(value or 0.0 for value in lines.values()) / 3, 2),
         "ac_voltage_v": round(sum(volts) / 3, 2),
         "ac_current_a": round(sum(amps), 3),
         "ac_current_mean_a": round(sum(amps) / 3, 3),
@@ -77,17 +80,13 @@ def inverter(
     """Tell what a PV inverter measures and counts."""
     power_w = total_w(given)
     dc_w = power_w / _pv_efficiency(power_w / device.rated_w)
-    one, two, three = given
-    told = phases("ac_out", given)
+    told = phases("ac_out", given) | line_voltages("ac_out", given)
     told |= {
-        "ac_out_frequency_hz": round(hz, 2) if one.voltage_v else None,
-        "ac_out_voltage_v": round(one.voltage_v, 1),
+        "ac_out_frequency_hz": round(hz, 2) if any(phase.voltage_v for phase in given) else None,
+        "ac_out_nominal_power_w": device.rated_w,
         "ac_out_current_a": round(sum(phase.current_a for phase in given), 2),
         "ac_out_reactive_power_var": round(sum(phase.reactive_var for phase in given), 1),
         "ac_out_power_factor_ratio": _total_factor(given),
-        "ac_out_l12_voltage_v": round(line_voltage(one, two), 1),
-        "ac_out_l23_voltage_v": round(line_voltage(two, three), 1),
-        "ac_out_l31_voltage_v": round(line_voltage(three, one), 1),
         "dc_in_power_w": round(dc_w, 1),
         "dc_in_voltage_v": _MPP_V if dc_w else 0.0,
         "dc_in_current_a": round(dc_w / _MPP_V, 2),
@@ -162,12 +161,14 @@ def _demand(demand: Demand) -> Told:
 
 def _harmonics(measured: Phases) -> Told:
     """Tell harmonics: switched supplies spoil the current the more, the less else there is."""
+    volts = [1.6 if phase.voltage_v else 0.0 for phase in measured]
+    amps = [4.0 + 60.0 / (4.0 + phase.current_a) if phase.current_a else 0.0 for phase in measured]
     told: Told = {}
-    for name, phase in zip(NAMES, measured, strict=True):
-        told[f"ac_{name}_voltage_thd_pct"] = 1.6 if phase.voltage_v else 0.0
-        told[f"ac_{name}_current_thd_pct"] = (
-            round(4.0 + 60.0 / (4.0 + phase.current_a), 2) if phase.current_a else 0.0
-        )
+    for kind, values in (("voltage", volts), ("current", amps)):
+        told[f"ac_{kind}_thd_pct"] = round(sum(values) / len(values), 2)
+        told |= {
+            f"ac_{name}_{kind}_thd_pct": round(value, 2) for name, value in zip(NAMES, values, strict=True)
+        }
     return told
 
 

@@ -16,7 +16,7 @@ from producers.simulator.electricity import (
 from producers.simulator.engine import Cause, EngineState, Phase
 from producers.simulator.flow import Flow, Source
 from producers.simulator.model import RigState
-from producers.simulator.readings import NAMES, Told, phases, rounded, trackers
+from producers.simulator.readings import NAMES, Told, line_voltages, phases, rounded, trackers
 from producers.simulator.scenario import Fault, Generator, Rig, Scenario, Wiring
 
 _OFF, _BULK, _ABSORPTION, _FLOAT, _INVERTING, _ASSIST = 0.0, 3.0, 4.0, 5.0, 9.0, 10.0
@@ -62,12 +62,18 @@ def hybrid(scenario: Scenario, wiring: Wiring, state: RigState, flow: Flow) -> T
     rig_, counters = wiring.rig, state.counters.get(wiring.rig.system_id, {})
     live = [phase.voltage_v for phase in flow.ac_out] if flow.running else [0.0] * len(NAMES)
     given = add(live, [flow.ac_out, even(live, -total_w(flow.ac_in))])
-    told = phases("ac_out", given) | _battery(rig_, state, flow) | _inverter_heat(state)
+    told = (
+        phases("ac_out", given)
+        | line_voltages("ac_out", given)
+        | _battery(rig_, state, flow)
+        | _inverter_heat(state)
+    )
     told |= trackers(flow.pv_w, counters.get("pv_energy_wh", 0.0))
     told |= phases("grid", flow.ac_in if flow.source is Source.GRID else even([0.0] * len(NAMES), 0.0))
     apparent_va = told["ac_out_apparent_power_va"] or 0.0
     told |= {
         "ac_out_frequency_hz": round(flow.out_hz, 2) if flow.running else None,
+        "ac_out_nominal_power_w": rig_.rated_w,
         "ac_out_current_a": round(sum(phase.current_a for phase in given), 2),
         "ac_out_reactive_power_var": round(sum(phase.reactive_var for phase in given), 1),
         "ac_out_power_factor_ratio": round(total_w(given) / apparent_va, 4) if apparent_va else None,

@@ -264,8 +264,8 @@ class Scenario:
 
     @cached_property
     def edges_s(self) -> tuple[float, ...]:
-        """Give the times of day at which something begins, ends or bends."""
-        edges = {*self.grid.outages.edges(), self.sun.rise_s, self.sun.set_s}
+        """Give the times of day at which something begins, ends or bends, midnight among them."""
+        edges = {0.0, *self.grid.outages.edges(), self.sun.rise_s, self.sun.set_s}
         for load in self.loads:
             edges.update(load.power_w.times_s)
         for generator in self.generators:

@@ -6,10 +6,11 @@ Rules that must stay true here:
 """
 
 from collections.abc import Callable, Mapping
+from math import floor
 from typing import Any
 
+from producers.simulator import counting, model, readings, rig_readings
 from producers.simulator import demand as demands
-from producers.simulator import model, readings, rig_readings
 from producers.simulator.model import RigState
 from producers.simulator.readings import Told
 from producers.simulator.rig_readings import alarms
@@ -23,6 +24,7 @@ Clock = Callable[[], float]
 
 _LONGEST_TICK_S = 60.0
 _MOST_TICKS = 2_400
+_ROUNDING = 1e-6
 
 
 class LiveRig:
@@ -50,13 +52,16 @@ class LiveRig:
 
     def advance(self) -> None:
         """Move on to the last tick before now."""
-        behind_s = self._clock() - self.state.time_s
-        if behind_s < self._tick_s:
+        start_s = self.scenario.starts_at_s
+        done = round((self.state.time_s - start_s) / self._tick_s)
+        due = floor((self._clock() - start_s) / self._tick_s + _ROUNDING)
+        if due <= done:
             return
-        tick_s = self._tick_s if behind_s < _MOST_TICKS * self._tick_s else _LONGEST_TICK_S
         self._told.clear()
-        for _ in range(int(behind_s / tick_s)):
-            to_s = self.state.time_s + tick_s
+        stride = 1 if due - done < _MOST_TICKS else round(_LONGEST_TICK_S / self._tick_s) or 1
+        while done < due:
+            done = min(done + stride, due)
+            to_s = start_s + done * self._tick_s
             self.state, self.flow = model.tick(self.scenario, self.wiring, self.state, to_s)
 
     def tell(self, system_id: str) -> Told:
@@ -139,9 +144,11 @@ class LiveSite:
         return tell
 
     def energies(self) -> dict[str, dict[str, float]]:
-        """Give what every counter of every system says."""
+        """Give what every counter of every system says, but for those that begin anew each day."""
         return {
-            system_id: {name: wh for name, wh in counted.items() if name in readings.rounded(counted)}
+            system_id: {
+                name: counted[name] for name in readings.rounded(counted) if counting.TODAY not in name
+            }
             for live in self.rigs.values()
             for system_id, counted in live.state.counters.items()
         }
