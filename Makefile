@@ -2,8 +2,8 @@
 
 SHELL := /bin/bash
 BIN := .venv/bin
-# Both cores; one file's tests stay in one process. `make test PYTEST="-x tests/unit"` chooses.
-PYTEST ?= -n 2 --dist loadfile
+# Many tests wait for others: three processes keep two cores busy. A file's tests stay in one. `make test PYTEST="-x tests/unit"` chooses.
+PYTEST ?= -n 3 --dist loadfile
 ARGS ?=
 
 .DEFAULT_GOAL := help

@@ -85,6 +85,7 @@ def covered(found: list[Compared], figure: Figure) -> int:
     return next(one.covered for one in found if one.figure == figure)
 
 
+@pytest.mark.soak
 def test_energies_are_true_wherever_there_are_samples(tmp_path: Path) -> None:
     scenario = tmp_path / "small.toml"
     scenario.write_text(SMALL)
