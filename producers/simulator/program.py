@@ -66,8 +66,8 @@ class Program:
         process, self._process = self._process, None
         if process is None or process.returncode is not None:
             return
-        process.terminate()
         process.send_signal(signal.SIGCONT)
+        process.terminate()  # last: a signal after it would look whether it ended, and take its status away
         waiting = asyncio.ensure_future(process.wait())
         done, _ = await asyncio.wait({waiting}, timeout=_GRACE_S)
         if not done:
