@@ -36,7 +36,7 @@ _INVERTER_INSTANCE = 31
 _GRID, _GENERATOR = 1, 2
 _AWAY = frozenset({"unplugged", "reboots"})
 _FAILURES: Mapping[str, Failure] = {
-    "unplugged": Failure.UNPLUGGED,
+    "unplugged": Failure.GONE,
     "hangs": Failure.SILENT,
     "resets": Failure.RESET,
     "slow": Failure.SLOW,

@@ -26,7 +26,7 @@ from producers.simulator import scenario_file
 from producers.simulator.site import VirtualSite
 from producers.ups import options as ups_options
 from producers.victron import options as gx_options
-from tests.node import check_journal, running
+from tests.node import running
 from tests.waiting import until
 
 ROOT = Path(__file__).parents[2]
@@ -144,7 +144,7 @@ def rows(directory: Path, name: str) -> list[dict[str, Any]]:
 def power_w(port: int) -> float | None:
     """Read an Acuvim II's total power; None when it does not answer."""
     try:
-        with socket.create_connection(("127.0.0.1", port), timeout=2) as meter:
+        with socket.create_connection(("127.0.0.1", port), timeout=0.3) as meter:
             meter.sendall(struct.pack(">HHHBBHH", 1, 0, 6, 1, 3, POWER, 2))
             answer = meter.recv(64)
     except OSError:
@@ -172,10 +172,10 @@ def test_a_site_lives_fails_and_is_told_true(tmp_path: Path) -> None:
         assert sorted(one.system_id for one in devices) == ["acuvim_13", "fronius_21", "hybrid_01"]
         meter, gx = life.port("acuvim_13"), life.port("rig_01")
         assert await asyncio.to_thread(power_w, meter) == pytest.approx(6_000, rel=0.1)
-        await life.until(lambda: not reached(meter), "the meter is unplugged")
+        await life.until(lambda: power_w(meter) is None, "the meter is unplugged")
         await life.until(lambda: not reached(gx), "the GX restarts")
         await life.until(lambda: reached(gx), "the GX is back")
-        await life.until(lambda: reached(meter), "the meter is back")
+        await life.until(lambda: power_w(meter) is not None, "the meter is back")
         assert [event.data["text"] for event in life.sent] == ["begun"]
 
     async def second(life: Life) -> None:
@@ -239,17 +239,6 @@ def compare(data: Path) -> int:
                 compared += 1
     reader.close()
     return compared
-
-
-@pytest.mark.soak
-@pytest.mark.timeout(1800)
-def test_two_hours_of_outages_and_faults_are_recorded_as_they_were(tmp_path: Path) -> None:
-    with running(tmp_path, "--scenario", "truth", "--speed", "10") as node:
-        truth = node.data / "simulator" / "truth.jsonl"
-        until(lambda: truth.read_bytes().count(b"\n") > 122, "two hours are over", within_s=1500)
-        node.stop()
-        check_journal(node)
-        assert compare(node.data) > 1_000
 
 
 def test_what_a_node_records_of_a_site_is_what_was_true(tmp_path: Path) -> None:
