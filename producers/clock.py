@@ -31,7 +31,7 @@ class Clock(Protocol):
         ...
 
 
-class _Timex(ctypes.Structure):
+class Timex(ctypes.Structure):
     """The head of Linux's `struct timex` (adjtimex(2)), with room for the rest."""
 
     _fields_ = (
@@ -68,9 +68,20 @@ class SystemClock:
 
 def kernel_synchronised() -> bool:
     """Ask the kernel whether a time service keeps the clock; False where it cannot tell."""
-    timex = _Timex()
+    asked = ask_kernel()
+    return asked is not None and kept(*asked)
+
+
+def ask_kernel() -> tuple[int, Timex] | None:
+    """Ask the kernel what it knows of its clock: a state, and adjtimex's figures; None where it cannot tell."""
+    timex = Timex()
     try:
         state = ctypes.CDLL(None, use_errno=True).adjtimex(ctypes.byref(timex))
     except (OSError, AttributeError):
-        return False
-    return state not in {-1, _TIME_ERROR} and not timex.status & _STA_UNSYNC
+        return None
+    return None if state < 0 else (state, timex)
+
+
+def kept(state: int, timex: Timex) -> bool:
+    """Tell whether a time service keeps the clock."""
+    return state != _TIME_ERROR and not timex.status & _STA_UNSYNC

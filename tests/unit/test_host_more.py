@@ -211,19 +211,21 @@ def test_the_kernel_tells_how_well_the_clock_is_kept() -> None:
 
 
 def test_what_is_still_to_be_added_is_how_far_the_clock_is_behind() -> None:
-    assert host_clock.readings(0, 0x2001, -1_250_000, 3 << 16, 16_500, 900) == {
+    told = Timex(status=0x2001, offset=-1_250_000, freq=3 << 16, maxerror=16_500, esterror=900)
+    assert host_clock.readings(0, told) == {
         "clock_synchronised_code": 1.0,
         "clock_offset_s": 0.00125,
         "clock_error_s": 0.0165,
         "clock_estimated_error_s": 0.0009,
         "clock_correction_ppm": 3.0,
     }
-    assert host_clock.readings(0, 0x0001, 1_250, 0, 1, 1)["clock_offset_s"] == -0.00125
+    assert host_clock.readings(0, Timex(status=0x0001, offset=1_250))["clock_offset_s"] == -0.00125
 
 
 @pytest.mark.parametrize(("state", "status"), [(5, 0x2000), (0, 0x2040)])
 def test_a_clock_that_nobody_keeps_has_no_known_offset(state: int, status: int) -> None:
-    values = host_clock.readings(state, status, 0, 0, 16_000_000, 16_000_000)
+    told = Timex(status=status, maxerror=16_000_000, esterror=16_000_000)
+    values = host_clock.readings(state, told)
 
     assert values["clock_synchronised_code"] == 0.0
     assert values["clock_offset_s"] is None
