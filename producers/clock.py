@@ -73,7 +73,7 @@ def kernel_synchronised() -> bool:
 
 
 def ask_kernel() -> tuple[int, Timex] | None:
-    """Ask the kernel what it knows of its clock: a state, and adjtimex's figures; None where it cannot tell."""
+    """Ask the kernel what it knows of its clock: adjtimex's state and figures; None where it cannot tell."""
     timex = Timex()
     try:
         state = ctypes.CDLL(None, use_errno=True).adjtimex(ctypes.byref(timex))

@@ -15,7 +15,7 @@ import pytest
 from ovr.process_identity import identity
 from producers import host_clock, host_throttling, host_wear
 from producers.adapter import AlarmSeen
-from producers.clock import SystemClock, kernel_synchronised
+from producers.clock import SystemClock, Timex, kernel_synchronised
 from producers.host import HostSource, _alarms
 from producers.host_processes import OwnProcesses
 from producers.host_wear import Wear
