@@ -35,6 +35,7 @@ from producers.simulator.scenario import (
     Sun,
     Ups,
 )
+from producers.simulator.scenario_check import check
 from producers.simulator.table import Table
 from producers.simulator.timeline import DAY_S, Timeline
 from schemas.errors import ConfigurationError, InputError
@@ -116,7 +117,7 @@ def _scenario(name: str, table: Table, seed: int | None) -> Scenario:
         actions=_all(table, "action", _action),
     )
     table.done()
-    _check(scenario)
+    check(scenario)
     return scenario
 
 
@@ -314,48 +315,6 @@ def _system_id(row: Table) -> str:
     if not _SYSTEM_ID.fullmatch(said) or canonical(said) != said:
         raise ValueError(f"system_id must be at most 40 of a-z, 0-9 and _, got {said!r}")
     return said
-
-
-def _check(scenario: Scenario) -> None:
-    rigs = {rig.system_id: rig for rig in scenario.rigs}
-    outputs = {meter.system_id for meter in scenario.meters if not meter.at_input}
-    inputs = {meter.system_id for meter in scenario.meters if meter.at_input}
-    systems = [*rigs, *(device.system_id for device in scenario.devices)]
-    if not rigs or len(set(systems)) < len(systems):
-        raise ValueError("give at least one [[rig]], and every system_id once")
-    for kind, items, places in (
-        ("meter", scenario.meters, set(rigs)),
-        ("inverter", scenario.inverters, set(rigs)),
-        ("generator", scenario.generators, set(rigs)),
-        ("ups", scenario.upses, {*rigs, *outputs}),
-        ("load", scenario.loads, {*rigs, *outputs, *inputs}),
-    ):
-        for item in items:
-            if item.on not in places:
-                what = getattr(item, "system_id", None) or getattr(item, "name", "")
-                raise ValueError(
-                    f"{kind} {what} is on {item.on}, which is none of {', '.join(sorted(places))}"
-                )
-    if len({one.on for one in scenario.generators}) < len(scenario.generators):
-        raise ValueError("a rig has at most one generator")
-    kinds = _befalling(scenario)
-    for fault in scenario.faults:
-        if kinds.get(fault.on) not in faults.FAULTS[fault.what].befalls:
-            said = kinds.get(fault.on, "no system that speaks")
-            raise ValueError(f"fault {fault.what} cannot befall {fault.on}, which is {said}")
-
-
-def _befalling(scenario: Scenario) -> dict[str, str]:
-    """Say what each system is to a fault."""
-    kinds = {
-        rig.system_id: faults.GX if rig.face == GX else faults.HYBRID
-        for rig in scenario.rigs
-        if rig.face != NOBODY
-    }
-    return kinds | {
-        device.system_id: faults.NUT if isinstance(device, Ups) else faults.MODBUS
-        for device in scenario.devices
-    }
 
 
 assert {*HYBRIDS, *METERS, *INVERTERS} <= set(LAYOUTS)

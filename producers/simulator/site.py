@@ -17,13 +17,15 @@ from bus.envelope import Envelope
 from producers.clock import Clock
 from producers.pace import REAL, Pace
 from producers.simulator import actions, keeping, truth
-from producers.simulator.faces import Face, GxFace, ModbusFace, UpsFace
+from producers.simulator.faces import Face, ModbusFace
+from producers.simulator.gx_face import GxFace
 from producers.simulator.keeping import Kept
 from producers.simulator.model import TICK_S
 from producers.simulator.scenario import GX, NOBODY, Fault, Scenario, Ups
 from producers.simulator.tell import LiveSite, restore
 from producers.simulator.timeline import DAY_S, next_edge
 from producers.simulator.truth import Rows
+from producers.simulator.ups_face import UpsFace
 
 log = logging.getLogger(__name__)
 

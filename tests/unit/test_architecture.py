@@ -76,6 +76,7 @@ PURE = [
     "producers/simulator/readings.py",
     "producers/simulator/rig_readings.py",
     "producers/simulator/scenario.py",
+    "producers/simulator/scenario_check.py",
     "producers/simulator/settle.py",
     "producers/simulator/sunspec_image.py",
     "producers/simulator/table.py",
