@@ -22,7 +22,8 @@ from tests.load_sender import number
 from tests.waiting import until
 
 ROOT = Path(__file__).parents[1]
-SMALL = ROOT / "tests" / "samples" / "small_site.toml"
+SMALL_SITE = ROOT / "tests" / "samples" / "small_site.toml"
+HOST_ONLY = "[producers.host]\ninterval_ms = 500\n"
 PORTS = 4
 
 
@@ -80,8 +81,6 @@ class Node:
     def start(self) -> None:
         """Start it, without waiting for anything."""
         words = ("demo", "--data", str(self.data), "--port-base", str(self.base), *self.arguments)
-        if "--scenario" not in words:
-            words += ("--scenario", str(SMALL))
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "ovr", *words], cwd=ROOT, stdout=log, stderr=log
@@ -165,8 +164,11 @@ class Node:
 
 @contextmanager
 def running(directory: Path, *arguments: str) -> Iterator[Node]:
-    """Run `ovr demo` on free ports until the block ends."""
+    """Run `ovr demo` on free ports until the block ends, with this machine alone or the site asked for."""
     node = Node(directory / "data", free_base(), arguments=arguments)
+    if not arguments and not (node.data / "site.toml").exists():
+        node.data.mkdir(parents=True, exist_ok=True)
+        (node.data / "site.toml").write_text(HOST_ONLY)
     node.start()
     try:
         node.up()

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from bus import instants
 from ovr.main import COMMANDS, app
-from tests.node import Node, running
+from tests.node import SMALL_SITE, Node, running
 from tests.waiting import until
 
 OK, REFUSED, USAGE, LATER, CONFIGURATION = 0, 1, 2, 75, 78
@@ -24,7 +24,7 @@ WINDOW = '{"event_id":"startup","location":"warehouse"}'
 
 @pytest.fixture(scope="module")
 def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
-    with running(tmp_path_factory.mktemp("commands")) as node:
+    with running(tmp_path_factory.mktemp("commands"), "--scenario", str(SMALL_SITE)) as node:
         done = node.ovr("publish", "rig_01", "window.started", WINDOW)
         assert done.returncode == OK, done.stderr
         yield node

@@ -14,18 +14,15 @@ from bus.sender import Sender
 from projectors.counter_queries import Counters
 from projectors.runner import Runner
 from tests.detecting import detector
-from tests.node import Node, check_journal, running
+from tests.node import HOST_ONLY, Node, check_journal, running
 from tests.waiting import until
 
-HOST_ONLY = "[producers.host]\ninterval_ms = 500\n"
 OUTAGES = 12
 CYCLE_S = 30
 
 
 @pytest.fixture
 def node(tmp_path: Path) -> Iterator[Node]:
-    (tmp_path / "data").mkdir()
-    (tmp_path / "data" / "site.toml").write_text(HOST_ONLY)
     with running(tmp_path) as one:
         yield one
 

@@ -41,7 +41,7 @@ def refused(node: Node) -> None:
             within_s=40,
         )
         assert f"run `ovr rebuild {name}`" in node.child(f"projector-{name}")["message"]
-    until(lambda: node.child("simulator").get("state") == "ready", "the rest works")
+    until(lambda: node.child("host").get("state") == "ready", "the rest works")
     done = node.ovr("status", "--json")
     assert done.returncode == 1
     assert not orjson.loads(done.stdout)["ready"]

@@ -26,7 +26,7 @@ from producers.simulator import scenario_file
 from producers.simulator.site import VirtualSite
 from producers.ups import options as ups_options
 from producers.victron import options as gx_options
-from tests.node import running
+from tests.node import SMALL_SITE, running
 from tests.waiting import until
 
 ROOT = Path(__file__).parents[2]
@@ -242,7 +242,7 @@ def compare(data: Path) -> int:
 
 
 def test_what_a_node_records_of_a_site_is_what_was_true(tmp_path: Path) -> None:
-    with running(tmp_path, "--speed", "8") as node:
+    with running(tmp_path, "--scenario", str(SMALL_SITE), "--speed", "8") as node:
         truth = node.data / "simulator" / "truth.jsonl"
         until(lambda: truth.read_bytes().count(b"\n") > 2, "some minutes are over", within_s=60)
         node.stop()
