@@ -2,8 +2,9 @@
 
 SHELL := /bin/bash
 BIN := .venv/bin
-# Many tests wait for others: three processes keep two cores busy. A file's tests stay in one. `make test PYTEST="-x tests/unit"` chooses.
-PYTEST ?= -n 3 --dist loadfile
+# Many tests wait for others: three processes keep two cores busy. A file's tests stay in one; the long files, of few
+# tests, come before the many short ones. `make test PYTEST="-x tests/unit"` chooses.
+PYTEST ?= -n 3 --dist loadfile --no-loadscope-reorder
 ARGS ?=
 
 .DEFAULT_GOAL := help
