@@ -8,126 +8,29 @@ Source of the rules: the event counters specification, in schemas/occurrences.to
 import sqlite3
 from collections import defaultdict
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bus.instants import SECOND_US
+from projectors.counter_answers import (
+    Count,
+    Durations,
+    Happened,
+    Health,
+    Statistics,
+    count_of,
+    factors_of,
+    health_of,
+    trend,
+)
 from projectors.counter_periods import DAY_US, HOUR_US, count, counts
 from projectors.counters import NAME
 from projectors.counters_store import CONFIRMED
 from projectors.generations import Generations
 from schemas.errors import ConfigurationError
-from schemas.occurrences import TABLE, Occurrence
+from schemas.occurrences import TABLE
 
 _EVER_US = 2**62
-
-
-@dataclass(frozen=True, slots=True)
-class Count:
-    """How often one type of occurrence was counted.
-
-    Attributes:
-        total: ever; no reset changes it.
-        since_reset: since the newest reset, or ever.
-        flickers: beginnings that did not last long enough to be counted.
-        last_hour, last_day: within the last hour and 24 hours.
-        first_us, last_us: of the first and the newest one.
-        open_since_us: since when it lasts, on the system where it lasts longest; None when it does not.
-    """
-
-    occurrence: Occurrence
-    total: int
-    since_reset: int
-    flickers: int
-    last_hour: int
-    last_day: int
-    first_us: int
-    last_us: int
-    open_since_us: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Statistics:
-    """One type of occurrence over some days.
-
-    Attributes:
-        days: how long the period is: as asked for, or as long as the system has been observed.
-        total: how many up to the period's end.
-        recent: how many in the period.
-        daily_average: per day of the period; a period below one day counts as one.
-        first_us, last_us: of the first and the last one of the period that is kept.
-        trend: increasing, decreasing, stable or insufficient_data: its second half against its first.
-    """
-
-    occurrence: Occurrence
-    days: float
-    total: int
-    recent: int
-    daily_average: float
-    trend: str
-    first_us: int | None
-    last_us: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Factor:
-    """What one type of occurrence takes from the score."""
-
-    occurrence: Occurrence
-    recent: int
-    points: int
-
-
-@dataclass(frozen=True, slots=True)
-class Health:
-    """A score from 0 to 100, its grade, and what led to it, the heaviest first.
-
-    Attributes:
-        score: of a system; of the fleet, the mean of its systems.
-        worst: the system with the lowest score, of the fleet only.
-    """
-
-    score: float
-    grade: str
-    factors: tuple[Factor, ...]
-    worst: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Durations:
-    """How long occurrences that have an end lasted, as far as they lie in a period.
-
-    Attributes:
-        number: how many lasted for some of the period.
-        total_s: all of them together.
-        longest_s: the longest, whole.
-        open_since_us: the beginning of the one that lasts longest still; None when none does.
-    """
-
-    occurrence: Occurrence
-    number: int
-    total_s: float
-    longest_s: float
-    open_since_us: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Happened:
-    """One occurrence."""
-
-    system_id: str
-    occurrence: Occurrence
-    stage: str
-    time_us: int
-    position: int
-    cause: str | None
-    device: str | None
-    measurement: str | None
-    measured: float | None
-    threshold: float | None
-    duration_s: float | None
-    detail: str | None
 
 
 class Counters:
@@ -186,7 +89,8 @@ class Counters:
         for row in self._rows(system_id):
             rows[row[2]].append(row)
         return [
-            _count(type_, of_type, hours, days, opened.get(type_)) for type_, of_type in sorted(rows.items())
+            count_of(type_, of_type, hours, days, opened.get(type_))
+            for type_, of_type in sorted(rows.items())
         ]
 
     def rate(self, type_: str, now_us: int, window_us: int = HOUR_US, system_id: str | None = None) -> float:
@@ -252,20 +156,20 @@ class Counters:
         """Score a system, or the fleet, by what was confirmed in the last days."""
         recent = self._recent(now_us, system_id)
         if system_id is not None:
-            return _health(recent[system_id])
-        scores = {system: _health(recent[system]).score for system in self.systems()}
+            return health_of(recent[system_id])
+        scores = {system: health_of(recent[system]).score for system in self.systems()}
         score = round(sum(scores.values()) / len(scores), 1) if scores else 100.0
         together: dict[str, int] = defaultdict(int)
         for of_system in recent.values():
             for type_, number in of_system.items():
                 together[type_] += number
         worst = min(scores, key=lambda system: (scores[system], system), default=None)
-        return Health(score, TABLE.health.grade(score), _factors(together), worst)
+        return Health(score, TABLE.health.grade(score), factors_of(together), worst)
 
     def each_health(self, now_us: int) -> dict[str, Health]:
         """Score every system."""
         recent = self._recent(now_us, None)
-        return {system: _health(recent[system]) for system in self.systems()}
+        return {system: health_of(recent[system]) for system in self.systems()}
 
     def durations(
         self, type_: str, now_us: int, since_us: int | None = None, system_id: str | None = None
@@ -380,54 +284,6 @@ class Counters:
             (system_id, system_id),
         )
         return dict(rows.fetchall())
-
-
-def trend(first: int, second: int) -> str:
-    """Compare the second half of a period with its first."""
-    if first + second < TABLE.trend.least:
-        return "insufficient_data"
-    band = TABLE.trend.band_pct / 100
-    if second > first * (1 + band):
-        return "increasing"
-    return "decreasing" if second < first * (1 - band) else "stable"
-
-
-def _factors(recent: dict[str, int]) -> tuple[Factor, ...]:
-    weights = TABLE.health.weights
-    factors = [
-        Factor(TABLE.get(type_), number, number * weights[TABLE.get(type_).severity])
-        for type_, number in recent.items()
-    ]
-    heavy = (factor for factor in factors if factor.points)
-    return tuple(sorted(heavy, key=lambda factor: (-factor.points, factor.occurrence.type)))
-
-
-def _health(recent: dict[str, int]) -> Health:
-    factors = _factors(recent)
-    score = float(max(0, 100 - sum(factor.points for factor in factors)))
-    return Health(score, TABLE.health.grade(score), factors)
-
-
-def _count(
-    type_: str,
-    rows: Sequence[tuple[Any, ...]],
-    hours: dict[int, int],
-    days: dict[int, int],
-    opened: int | None,
-) -> Count:
-    counted = [row for row in rows if row[3] == CONFIRMED]
-    total = sum(row[4] for row in counted)
-    return Count(
-        occurrence=TABLE.get(type_),
-        total=total,
-        since_reset=total - sum(row[5] for row in counted),
-        flickers=max(0, sum(row[4] for row in rows) - 2 * total),
-        last_hour=sum(hours.get(row[0], 0) for row in counted),
-        last_day=sum(days.get(row[0], 0) for row in counted),
-        first_us=min(row[6] for row in counted or rows),
-        last_us=max(row[7] for row in counted or rows),
-        open_since_us=opened,
-    )
 
 
 def _marks(keys: Collection[int]) -> str:

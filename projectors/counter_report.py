@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from bus.instants import SECOND_US, text
+from projectors.counter_answers import Durations, Happened, Health, Statistics
 from projectors.counter_periods import DAY_US
-from projectors.counter_queries import Counters, Durations, Happened, Health, Statistics
+from projectors.counter_queries import Counters
 from schemas.occurrences import TABLE
 
 KINDS: Final = ("summary", "detailed", "trends")

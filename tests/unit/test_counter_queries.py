@@ -7,7 +7,8 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from projectors.counter_queries import Counters, trend
+from projectors.counter_answers import trend
+from projectors.counter_queries import Counters
 from projectors.counters import CountersProjector
 from projectors.generations import Generations
 from projectors.runner import Runner
