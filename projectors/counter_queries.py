@@ -88,10 +88,8 @@ class Counters:
         rows: dict[str, list[tuple[Any, ...]]] = defaultdict(list)
         for row in self._rows(system_id):
             rows[row[2]].append(row)
-        return [
-            count_of(type_, of_type, hours, days, opened.get(type_))
-            for type_, of_type in sorted(rows.items())
-        ]
+        types = sorted(rows.items())
+        return [count_of(type_, of_type, hours, days, opened.get(type_)) for type_, of_type in types]
 
     def rate(self, type_: str, now_us: int, window_us: int = HOUR_US, system_id: str | None = None) -> float:
         """Return how many an hour there were in a window up to now."""
