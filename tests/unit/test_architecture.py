@@ -11,10 +11,11 @@ MAY_IMPORT = {
     "schemas": set(),
     "bus": {"schemas"},
     "producers": {"schemas", "bus"},
-    "projectors": {"schemas", "bus"},
-    "detection": {"schemas", "bus", "projectors"},
     "reporter": {"schemas", "bus"},
-    "ovr": {"schemas", "bus", "producers", "projectors", "detection", "reporter"},
+    "projectors": {"schemas", "bus", "reporter"},
+    "detection": {"schemas", "bus", "projectors"},
+    "web": {"schemas", "bus", "reporter", "projectors", "detection"},
+    "ovr": {"schemas", "bus", "producers", "projectors", "detection", "reporter", "web"},
 }
 PURE = [
     "detection/alert_events.py",
