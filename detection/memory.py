@@ -36,7 +36,7 @@ class Memory:
     def __init__(self, path: Path, name: str, version: int) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._model = SqliteModel(path, name, version, _TABLES)
-        self.waiting = self._model.db["pending"].count
+        self.waiting = self._model.count("pending")
 
     def place(self) -> Head | None:
         """Return how far the stream was taken in; None when the file is new."""
@@ -59,9 +59,9 @@ class Memory:
         bodies = [(envelope.encode(event),) for event in events]
         rows = [(key, orjson.dumps(value).decode()) for key, value in state]
         with self._model.transaction() as db:
-            db.conn.executemany("DELETE FROM state WHERE key = ?", [(key,) for key in gone])
-            db.conn.executemany("INSERT OR REPLACE INTO state VALUES (?, ?)", rows)
-            db.conn.executemany("INSERT INTO pending (event) VALUES (?)", bodies)
+            db.executemany("DELETE FROM state WHERE key = ?", [(key,) for key in gone])
+            db.executemany("INSERT OR REPLACE INTO state VALUES (?, ?)", rows)
+            db.executemany("INSERT INTO pending (event) VALUES (?)", bodies)
             for letter in letters:
                 self._model.bury(letter)
             self._model.save_place(place)
@@ -84,7 +84,7 @@ class Memory:
 
     def letters(self) -> int:
         """Count what could not be applied."""
-        return self._model.db["dead_letters"].count
+        return self._model.count("dead_letters")
 
     def close(self) -> None:
         """Close the file."""

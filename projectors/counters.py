@@ -114,7 +114,7 @@ class CountersProjector:
     def messages(self, now_s: float) -> Iterable[Retained]:
         """Yield nothing, and let others ask the counters."""
         if self._beside is not None and self._model is not None:
-            self._beside(self._model.db.conn, now_s)
+            self._beside(self._model.db, now_s)
         return ()
 
     def republish(self) -> None:
@@ -122,7 +122,7 @@ class CountersProjector:
 
     def status(self) -> Mapping[str, Any]:
         """Count dead letters."""
-        return {"dead_letters": self.model.db["dead_letters"].count if self._model is not None else 0}
+        return {"dead_letters": self.model.count("dead_letters") if self._model is not None else 0}
 
     def close(self) -> None:
         """Close the file, and forget what is not saved."""

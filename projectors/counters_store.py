@@ -6,6 +6,7 @@ Rules that must stay true here:
 - totals and days are for ever; only single occurrences, and spans, are forgotten, by age and number.
 """
 
+import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -13,7 +14,6 @@ from operator import itemgetter
 from typing import Any, Final
 
 import orjson
-from sqlite_utils import Database
 
 from bus import system_ids
 from bus.envelope import Event
@@ -103,7 +103,7 @@ class Touched:
 class CountersStore:
     """The counters in memory, small, and everything else in the file."""
 
-    def __init__(self, db: Database, retention: Retention) -> None:
+    def __init__(self, db: sqlite3.Connection, retention: Retention) -> None:
         """Load what the file holds."""
         self.db = db
         self.aliases = Aliases(dict(db.execute("SELECT alias, system_id FROM aliases").fetchall()))
@@ -203,20 +203,20 @@ class CountersStore:
         """Write what is pending."""
         touched, self._touched = self._touched, Touched()
         by_key = {one.key: one for one in self._counters.values()} if touched.counters else {}
-        self.db.conn.executemany(
+        self.db.executemany(
             "INSERT OR REPLACE INTO history VALUES (?,?,?,?,?,?,?,?,?,?)", sorted(touched.history, key=_order)
         )
-        self.db.conn.executemany(
+        self.db.executemany(
             "INSERT INTO days VALUES (?,?,?)"
             " ON CONFLICT (key, day) DO UPDATE SET count = count + excluded.count",
             [(key, day, number) for (key, day), number in sorted(touched.days.items())],
         )
-        self.db.conn.executemany(
+        self.db.executemany(
             "INSERT OR REPLACE INTO counters VALUES (?,?,?,?,?,?,?,?)",
             [by_key[key].row() for key in sorted(touched.counters)],
         )
         spans = [row for pair, points in touched.points.items() for row in self._span(pair, points)]
-        self.db.conn.executemany("INSERT OR REPLACE INTO spans VALUES (?,?,?,?,?)", spans)
+        self.db.executemany("INSERT OR REPLACE INTO spans VALUES (?,?,?,?,?)", spans)
         for key in sorted(touched.counters):
             self._cap(by_key[key])
 
@@ -324,7 +324,7 @@ class CountersStore:
             reset_us = self._reset_of(one)
             if reset_us != one.reset_us and reset_us is not None:
                 one.reset_us = reset_us
-                one.before = one.total - count(self.db.conn, [one.key], reset_us, _LAST[0])
+                one.before = one.total - count(self.db, [one.key], reset_us, _LAST[0])
                 self.db.execute("UPDATE counters SET before = ? WHERE key = ?", (one.before, one.key))
 
     def _reset_of(self, counter: Counter) -> int | None:
@@ -347,13 +347,13 @@ class CountersStore:
             self.db.execute("UPDATE resets SET system_id = ? WHERE system_id = ?", (system_id, alias))
             for counter in [one for one in self._counters.values() if one.system_id == alias]:
                 self._merge(counter, self._counter(system_id, counter.type, counter.stage))
-        self.db.conn.executemany("INSERT OR REPLACE INTO aliases VALUES (?, ?)", self.aliases.known().items())
+        self.db.executemany("INSERT OR REPLACE INTO aliases VALUES (?, ?)", self.aliases.known().items())
         own = [one for one in self._counters.values() if one.system_id == system_id]
         self._count_resets(own)
         for one in own:
             if one.stage == CONFIRMED and one.type in _BEGIN:
                 rows = self._pair_anew((system_id, one.type), one, _FIRST, _LAST)
-                self.db.conn.executemany("INSERT OR REPLACE INTO spans VALUES (?,?,?,?,?)", rows)
+                self.db.executemany("INSERT OR REPLACE INTO spans VALUES (?,?,?,?,?)", rows)
 
     def _merge(self, gone: Counter, into: Counter) -> None:
         del self._counters[gone.system_id, gone.type, gone.stage]
@@ -377,8 +377,8 @@ class CountersStore:
         """Remove what is older than is kept: when a day of the stream begins."""
         self._horizon_us = self._horizon()
         keys = [(one.key, self._horizon_us) for one in self._counters.values()]
-        self.db.conn.executemany("DELETE FROM history WHERE key = ? AND time_us < ?", keys)
-        self.db.conn.executemany("DELETE FROM spans WHERE key = ? AND ended_us < ?", keys)
+        self.db.executemany("DELETE FROM history WHERE key = ? AND time_us < ?", keys)
+        self.db.executemany("DELETE FROM spans WHERE key = ? AND ended_us < ?", keys)
 
     def _horizon(self) -> int:
         return int(self._recorded_us // DAY_US - self._retention.days) * DAY_US

@@ -14,8 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlite_utils import Database
-
 from bus.envelope import Recorded
 from bus.journal import Head
 from schemas.errors import ConfigurationError, TransientError
@@ -50,6 +48,8 @@ _BUSY = {
     sqlite3.SQLITE_READONLY,
 }
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+_OUTERMOST = ("BEGIN IMMEDIATE", "COMMIT", ("ROLLBACK",))
+_NESTED = ("SAVEPOINT part", "RELEASE part", ("ROLLBACK TO part", "RELEASE part"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +78,10 @@ class SqliteModel:
         self.version = version
         self._deferred: list[str] = []
         with transient(path):
-            connection = sqlite3.connect(path, isolation_level=None)
-            self.db = Database(connection, execute_plugins=False)
+            self.db = sqlite3.connect(path, isolation_level=None)
             for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "busy_timeout = 5000"):
-                connection.execute(f"PRAGMA {pragma}")
-            connection.executescript(_TABLES + tables)
+                self.db.execute(f"PRAGMA {pragma}")
+            self.db.executescript(_TABLES + tables)
         self._check_version()
 
     def place(self) -> Head | None:
@@ -91,10 +90,19 @@ class SqliteModel:
         return None if row is None else Head(row[1], row[2], row[3], row[4])
 
     @contextmanager
-    def transaction(self) -> Iterator[Database]:
+    def transaction(self) -> Iterator[sqlite3.Connection]:
         """Do all that is inside, or nothing; inside another one it is part of that."""
-        with transient(self.path), self.db.atomic():
-            yield self.db
+        begin, keep, undo = _NESTED if self.db.in_transaction else _OUTERMOST
+        with transient(self.path):
+            self.db.execute(begin)
+            try:
+                yield self.db
+                self.db.execute(keep)
+            except BaseException:
+                if self.db.in_transaction:  # SQLite itself may have ended it, when the disk is full
+                    for statement in undo:
+                        self.db.execute(statement)
+                raise
 
     def save_place(self, place: Head) -> None:
         """Note how far the model has come; inside the transaction that brought it there."""
@@ -121,7 +129,14 @@ class SqliteModel:
 
     def dead_letters(self) -> list[dict[str, Any]]:
         """Return what could not be applied, oldest first."""
-        return list(self.db["dead_letters"].rows_where(order_by="position"))
+        found = self.db.execute("SELECT * FROM dead_letters ORDER BY position")
+        names = [column[0] for column in found.description]
+        return [dict(zip(names, row, strict=True)) for row in found]
+
+    def count(self, table: str) -> int:
+        """Count the rows of one of our tables."""
+        (number,) = self.db.execute(f"SELECT count(*) FROM {table}").fetchone()  # noqa: S608 - our tables
+        return int(number)
 
     def defer_indexes(self, keep: Collection[str] = ()) -> None:
         """Drop the indexes but those to `keep` until `finish`, for a build of the whole file.
@@ -149,7 +164,7 @@ class SqliteModel:
 
     def close(self) -> None:
         """Close the file."""
-        self.db.conn.close()
+        self.db.close()
 
     def _row(self) -> tuple[Any, ...] | None:
         found: tuple[Any, ...] | None = self.db.execute(

@@ -127,7 +127,7 @@ class StateProjector:
 
     def status(self) -> Mapping[str, Any]:
         """Count systems and dead letters."""
-        letters = self.model.db["dead_letters"].count if self._model is not None else 0
+        letters = self.model.count("dead_letters") if self._model is not None else 0
         return {"systems": len(self.state.systems), "dead_letters": letters}
 
     def close(self) -> None:

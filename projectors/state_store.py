@@ -5,11 +5,11 @@ Rules that must stay true here:
 - only rows that differ are written.
 """
 
+import sqlite3
 from collections import defaultdict
 from collections.abc import Sequence
 
 import orjson
-from sqlite_utils import Database
 
 from bus.envelope import Event
 from projectors import state_rows
@@ -39,7 +39,7 @@ _KEYS = {
 }
 
 
-def write(db: Database, state: State) -> list[tuple[str, Windows]]:
+def write(db: sqlite3.Connection, state: State) -> list[tuple[str, Windows]]:
     """Write what changed; return what the windows that were folded anew had been."""
     changes, known = state.changes, state.systems
     rows: Rows = defaultdict(list)
@@ -65,7 +65,7 @@ def write(db: Database, state: State) -> list[tuple[str, Windows]]:
     return before
 
 
-def write_log(db: Database, state: State) -> None:
+def write_log(db: sqlite3.Connection, state: State) -> None:
     """Write what no later event changes, but for the system it is about: the audit log, notes and photos."""
     rows: Rows = defaultdict(list)
     for event in state.changes.log:
@@ -75,7 +75,7 @@ def write_log(db: Database, state: State) -> None:
     _put(db, rows)
 
 
-def _join(db: Database, aliases: Aliases, joined: Sequence[str]) -> None:
+def _join(db: sqlite3.Connection, aliases: Aliases, joined: Sequence[str]) -> None:
     """Give what was written under aliases to their systems."""
     for alias in joined:
         for table in _OF_A_SYSTEM:
@@ -87,7 +87,7 @@ def _join(db: Database, aliases: Aliases, joined: Sequence[str]) -> None:
             )
 
 
-def _replace(db: Database, system_id: str, state: State, before: Windows, rows: Rows) -> None:
+def _replace(db: sqlite3.Connection, system_id: str, state: State, before: Windows, rows: Rows) -> None:
     """Change the rows that follow from a system's windows where they differ."""
     system, shared = state.systems[system_id], state.shared
     old = state_rows.derived(system_id, system, shared, before)
@@ -103,15 +103,15 @@ def _replace(db: Database, system_id: str, state: State, before: Windows, rows: 
             rows[key[0]].append(row)
 
 
-def _put(db: Database, rows: Rows) -> None:
+def _put(db: sqlite3.Connection, rows: Rows) -> None:
     """Insert rows, each in the place of the one with its key."""
     for table, of_table in rows.items():
         if of_table:
             marks = ",".join("?" * len(of_table[0]))
-            db.conn.executemany(f"INSERT OR REPLACE INTO {table} VALUES ({marks})", of_table)  # noqa: S608 - our tables
+            db.executemany(f"INSERT OR REPLACE INTO {table} VALUES ({marks})", of_table)  # noqa: S608 - our tables
 
 
-def load(db: Database) -> State:
+def load(db: sqlite3.Connection) -> State:
     """Read the state that is saved."""
     state = State(dict(db.execute("SELECT alias, system_id FROM aliases").fetchall()))
     for (system_id,) in db.execute("SELECT system_id FROM systems").fetchall():

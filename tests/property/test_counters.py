@@ -153,7 +153,7 @@ def test_a_period_counts_what_lies_in_it(said: list[Said], begin: int, end: int)
         projector = CountersProjector(Path(directory, "c.sqlite"), REGISTRY)
         Runner(journal, projector, strict=True).finish()
         with closing(projector):
-            db = projector.model.db.conn
+            db = projector.model.db
             keys = dict(db.execute("SELECT key, system_id || type || stage FROM counters").fetchall())
             every = counts(db, since_us, until_us)
             each = counts(db, since_us, until_us, list(keys))
