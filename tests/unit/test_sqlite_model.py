@@ -13,7 +13,7 @@ from schemas.errors import TransientError
 TABLES = "CREATE TABLE IF NOT EXISTS said (word TEXT) STRICT;"
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """What goes wrong inside."""
 
 
@@ -44,9 +44,9 @@ def test_nothing_is_seen_before_the_end(model: SqliteModel) -> None:
 
 
 def test_a_failure_undoes_all_that_is_inside(model: SqliteModel) -> None:
-    with suppress(Refused), model.transaction():
+    with suppress(RefusedError), model.transaction():
         say(model, "one")
-        raise Refused
+        raise RefusedError
     assert said(model) == []
     with model.transaction():
         say(model, "two")
@@ -56,17 +56,17 @@ def test_a_failure_undoes_all_that_is_inside(model: SqliteModel) -> None:
 def test_a_part_fails_alone_and_the_whole_takes_its_parts_along(model: SqliteModel) -> None:
     with model.transaction():
         say(model, "before")
-        with suppress(Refused), model.transaction():
+        with suppress(RefusedError), model.transaction():
             say(model, "part")
-            raise Refused
+            raise RefusedError
         with model.transaction():
             say(model, "after")
     assert said(model) == ["before", "after"]
 
-    with suppress(Refused), model.transaction():
+    with suppress(RefusedError), model.transaction():
         with model.transaction():
             say(model, "part")
-        raise Refused
+        raise RefusedError
     assert said(model) == ["before", "after"]
 
 
