@@ -213,6 +213,7 @@ class Site:
         data: the data directory.
         mount: refuse to start unless something is mounted here.
         prefix: of all topics.
+        without: our own processes that this node does not run, such as `alerts` or `projector-counters`.
         aliases: other names of systems, and the system each stands for.
     """
 
@@ -220,6 +221,7 @@ class Site:
     data: Path | None = None
     mount: Path | None = None
     prefix: str = "ovr"
+    without: tuple[str, ...] = ()
     listen: Listen = Listen()
     broker: BrokerSettings = BrokerSettings()
     recorder: RecorderSettings = RecorderSettings()

@@ -105,6 +105,11 @@ def plan(site: Site, layout: Layout, ports: Ports, options: Sequence[str] = ()) 
         specs.append(ours(SIMULATOR, FOLLOW, "simulate", site.simulator.scenario))
     for one in site.producers:
         specs.append(ours(one.name, PRODUCE, "produce", one.name, *_simulated(one, site, layout)))
+    unknown = set(site.without) - {spec.name for spec in specs if spec.stage == FOLLOW}
+    if unknown:
+        may = ", ".join(spec.name for spec in specs if spec.stage == FOLLOW)
+        raise ConfigurationError(f"a node cannot be without {min(unknown)}: what it may be without is {may}")
+    specs = [spec for spec in specs if spec.name not in site.without]
     names = [spec.name for spec in specs]
     twice = {name for name in names if names.count(name) > 1}
     if twice:

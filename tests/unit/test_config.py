@@ -6,10 +6,12 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from ovr import config
+from ovr import config, processes
 from ovr.config import ClockSettings, Site
+from ovr.layout import Layout
 from ovr.main import app
 from ovr.node import open_node
+from ovr.ports import Ports
 from schemas.errors import ConfigurationError
 
 EXAMPLE = Path(config.__file__).with_name("site.example.toml")
@@ -47,6 +49,18 @@ def test_what_the_example_shows_for_example_can_be_uncommented() -> None:
         said = tomllib.loads(line.removeprefix("# "))
         assert said
     assert {"listen", "broker", "recorder", "victoria", "series", "aliases", "producers"} <= keys.keys()
+
+
+def planned(site: Site) -> list[str]:
+    return [spec.name for spec in processes.plan(site, Layout(Path("/data")), Ports(1883))]
+
+
+def test_a_node_may_do_without_what_follows_the_journal_and_nothing_else(tmp_path: Path) -> None:
+    lean = load(tmp_path, 'without = ["alerts", "projector-counters"]')
+    assert set(planned(Site())) - set(planned(lean)) == {"alerts", "projector-counters"}
+    for name in ("recorder", "mosquitto", "no_such"):
+        with pytest.raises(ConfigurationError, match=f"cannot be without {name}: .*projector-counters"):
+            planned(load(tmp_path, f'without = ["{name}"]'))
 
 
 def test_a_file_sets_what_it_names_and_nothing_else(tmp_path: Path) -> None:
