@@ -1,0 +1,167 @@
+"""Samples as columns: what every figure is computed from. Pure.
+
+Rules that must stay true here: rows are sorted by (time, position) and there is one row a time; what a
+device did not tell is NaN and never a number; nothing is filled in.
+"""
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Instants = NDArray[np.int64]
+Flags = NDArray[np.bool_]
+
+FLAGS = ("late", "partial", "unsynced")
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """Hold one measurement: finite values only, times strictly rising."""
+
+    time_us: Instants
+    value: Floats
+    interval_ms: int = 0
+
+    def __len__(self) -> int:
+        return len(self.time_us)
+
+
+NOTHING = Series(np.empty(0, np.int64), np.empty(0, np.float64))
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Hold the samples of one system and one stream, a column a measurement.
+
+    A stream is a kind at an interval (0: not known). A flag that is missing is false in every row.
+    """
+
+    kind: str
+    interval_ms: int
+    time_us: Instants
+    position: Instants
+    values: Mapping[str, Floats]
+    flags: Mapping[str, Flags] = field(default_factory=dict)
+
+    @classmethod
+    def ordered(
+        cls,
+        kind: str,
+        interval_ms: int,
+        time_us: Instants,
+        position: Instants,
+        values: Mapping[str, Floats],
+        flags: Mapping[str, Flags] | None = None,
+    ) -> Self:
+        """Sort rows by (time, position); of two at one time the later position wins."""
+        flags = flags or {}
+        if not _one_row_a_time(time_us):
+            order = np.lexsort((position, time_us))
+            keep = order[np.append(np.diff(time_us[order]) > 0, True)[: len(order)]]
+            time_us, position = time_us[keep], position[keep]
+            values = {name: column[keep] for name, column in values.items()}
+            flags = {name: column[keep] for name, column in flags.items()}
+        return cls(kind, interval_ms, time_us, position, values, flags)
+
+    def series(self, name: str) -> Series:
+        """Give what there is of one measurement."""
+        column = self.values.get(name)
+        if column is None:
+            return NOTHING
+        told = np.isfinite(column)
+        if told.all():
+            return Series(self.time_us, column, self.interval_ms)
+        return Series(self.time_us[told], column[told], self.interval_ms)
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """Hold all streams of one system in a span, with what lies up to 60 s around it."""
+
+    system_id: str
+    streams: tuple[Columns, ...] = ()
+
+    def names(self) -> frozenset[str]:
+        """Give the measurements that have at least one value."""
+        return frozenset(
+            name
+            for stream in self.streams
+            for name, column in stream.values.items()
+            if np.isfinite(column).any()
+        )
+
+    def series(self, name: str) -> Series:
+        """Give one measurement from the stream that has most values of it.
+
+        Other streams speak only where that one is silent for longer than its gap guard: an interval that
+        was changed in the middle of a window loses nothing, and two streams side by side never alternate.
+        """
+        told = sorted(self._told(name), key=lambda series: (-len(series), series.interval_ms))
+        if not told:
+            return NOTHING
+        main = told[0]
+        for other in told[1:]:
+            main = _filled(main, other)
+        return main
+
+    def flagged(self, flag: str) -> Instants:
+        """Give the times of the samples that carry a flag, sorted."""
+        times = [stream.time_us[stream.flags[flag]] for stream in self.streams if flag in stream.flags]
+        return np.unique(np.concatenate(times)) if times else NOTHING.time_us
+
+    def only(self, names: Collection[str]) -> Self:
+        """Give the same samples with fewer measurements."""
+        wanted = frozenset(names)
+        return type(self)(
+            self.system_id,
+            tuple(
+                Columns(
+                    stream.kind,
+                    stream.interval_ms,
+                    stream.time_us,
+                    stream.position,
+                    {name: column for name, column in stream.values.items() if name in wanted},
+                    stream.flags,
+                )
+                for stream in self.streams
+            ),
+        )
+
+    def _told(self, name: str) -> Iterator[Series]:
+        for stream in self.streams:
+            series = stream.series(name)
+            if len(series):
+                yield series
+
+
+def gap_guard_us(interval_ms: int, time_us: Instants, longest_s: float = 60.0) -> int:
+    """Say how far two samples may lie apart to be joined: 3 intervals, at least 10 s, at most 60 s.
+
+    Where the interval is not known, the median distance of the samples stands for it.
+    """
+    interval_us = interval_ms * 1000
+    if interval_us <= 0 and len(time_us) > 1:
+        interval_us = int(np.median(np.diff(time_us)))
+    return int(min(max(3 * interval_us, 10_000_000), longest_s * 1e6))
+
+
+def _one_row_a_time(time_us: Instants) -> bool:
+    return bool((np.diff(time_us) > 0).all())
+
+
+def _filled(main: Series, other: Series) -> Series:
+    guard = gap_guard_us(main.interval_ms, main.time_us)
+    nearest = np.searchsorted(main.time_us, other.time_us)
+    edges = np.concatenate(([np.iinfo(np.int64).min // 2], main.time_us, [np.iinfo(np.int64).max // 2]))
+    silent = edges[nearest + 1] - edges[nearest] > guard
+    silent &= ~np.isin(other.time_us, main.time_us)
+    if not silent.any():
+        return main
+    time_us = np.concatenate((main.time_us, other.time_us[silent]))
+    order = np.argsort(time_us, kind="stable")
+    value = np.concatenate((main.value, other.value[silent]))
+    return Series(time_us[order], value[order], max(main.interval_ms, other.interval_ms))
