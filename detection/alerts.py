@@ -21,9 +21,9 @@ from bus.journal import Head
 from detection.alert_events import event as event_of
 from detection.crossings import ENDED_US, Active, Crossings
 from detection.limits import Limit, LimitsOf
-from detection.memory import Memory
 from projectors.aliases import REGISTERED, Aliases
 from projectors.events import SAMPLE, EventReader
+from projectors.memory import Memory
 from projectors.projector import Retained, Samples
 from projectors.sqlite_model import DeadLetter
 from schemas.occurrences import TABLE

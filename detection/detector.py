@@ -14,12 +14,12 @@ from typing import Any, Final
 from bus import system_ids
 from bus.envelope import Envelope, Event, Recorded
 from bus.journal import Head
-from detection.memory import Memory
 from detection.occurrences import events
 from detection.rules import FACTS, Rule, Test
 from detection.watched import Watched, load
 from projectors.aliases import REGISTERED, Aliases
 from projectors.events import SAMPLE, EventReader
+from projectors.memory import Memory
 from projectors.projector import Retained, Samples
 from projectors.sqlite_model import DeadLetter
 from schemas.registry import Registry

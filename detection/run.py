@@ -10,8 +10,8 @@ from bus.connection import Broker
 from bus.journal import JournalReader
 from bus.sender import Sender
 from detection.detector import NAME, VERSION, Detector, RulesOf
-from detection.following import follow
 from detection.rules import CHEMISTRIES, FACTS, Rule, load, override
+from projectors.following import follow
 from projectors.generations import Generations
 from projectors.live import Live, stop_signals
 from projectors.run import wait_for_journal

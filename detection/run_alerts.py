@@ -11,8 +11,8 @@ from bus.sender import Sender
 from detection.alert_events import CLEARED, RAISED
 from detection.alertmanager import Alertmanager, Target
 from detection.alerts import NAME, VERSION, Alerts, Standing
-from detection.following import follow
 from detection.limits import LimitsOf
+from projectors.following import follow
 from projectors.generations import Generations
 from projectors.live import Live, stop_signals
 from projectors.run import wait_for_journal

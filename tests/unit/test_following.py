@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from detection.alerts import NAME, VERSION
-from detection.following import forget_other
+from projectors.following import forget_other
 from projectors.runner import Runner
 from tests.alerting import alerted, alerts, brief, occurred, tick
 from tests.journals import MemoryJournal

@@ -9,9 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bus.journal import JournalReader, check_place
-from detection.memory import Memory
 from projectors.generations import remove
 from projectors.live import Live
+from projectors.memory import Memory
 from schemas.errors import ConfigurationError
 
 log = logging.getLogger(__name__)

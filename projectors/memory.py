@@ -6,6 +6,7 @@ Rules that must stay true here:
 - a row leaves `pending` when the outbox has it: it may be handed over twice, with the same id.
 """
 
+import sqlite3
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -33,9 +34,20 @@ CREATE TABLE IF NOT EXISTS pending (
 class Memory:
     """One open file."""
 
-    def __init__(self, path: Path, name: str, version: int) -> None:
+    def __init__(self, path: Path, name: str, version: int, tables: str = "") -> None:
+        """Open the file.
+
+        Args:
+            path: of the file; made when it is missing.
+            name: of the follower.
+            version: of the follower; another one's file is refused.
+            tables: SQL of more tables, for what must change together with the state.
+
+        Raises:
+            ConfigurationError: it was made by another version, or is damaged.
+        """
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._model = SqliteModel(path, name, version, _TABLES)
+        self._model = SqliteModel(path, name, version, _TABLES + tables)
         self.waiting = self._model.count("pending")
 
     def place(self) -> Head | None:
@@ -54,8 +66,18 @@ class Memory:
         gone: Iterable[str],
         events: Iterable[Envelope],
         letters: Iterable[DeadLetter],
+        also: Callable[[sqlite3.Connection], object] | None = None,
     ) -> None:
-        """Keep what changed, what is to be sent, and the place, all or nothing."""
+        """Keep what changed, what is to be sent, and the place, all or nothing.
+
+        Args:
+            place: how far the stream was taken in.
+            state: what changed, by key.
+            gone: keys to forget.
+            events: to be sent.
+            letters: what could not be taken in.
+            also: writes to the tables beside, in the same transaction.
+        """
         bodies = [(envelope.encode(event),) for event in events]
         rows = [(key, orjson.dumps(value).decode()) for key, value in state]
         with self._model.transaction() as db:
@@ -64,7 +86,20 @@ class Memory:
             db.executemany("INSERT INTO pending (event) VALUES (?)", bodies)
             for letter in letters:
                 self._model.bury(letter)
+            if also is not None:
+                also(db)
             self._model.save_place(place)
+        self.waiting += len(bodies)
+
+    def send(
+        self, events: Iterable[Envelope], also: Callable[[sqlite3.Connection], object] | None = None
+    ) -> None:
+        """Keep what is to be sent because of something other than the stream, with what `also` writes."""
+        bodies = [(envelope.encode(event),) for event in events]
+        with self._model.transaction() as db:
+            db.executemany("INSERT INTO pending (event) VALUES (?)", bodies)
+            if also is not None:
+                also(db)
         self.waiting += len(bodies)
 
     def hand_over(self, publish: Callable[[Envelope], None]) -> None:
