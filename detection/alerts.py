@@ -80,7 +80,7 @@ class Alerts:
         *,
         source: str,
         limits_of: LimitsOf,
-        publish: Callable[[Envelope], None],
+        publish: Callable[[Envelope], object],
         told_upto: Callable[[], int],
         show: Callable[[tuple[Standing, ...]], None] = lambda _: None,
         delivery: Callable[[], Mapping[str, Any]] = dict,

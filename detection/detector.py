@@ -60,7 +60,7 @@ class Detector:
         *,
         source: str,
         rules_of: RulesOf,
-        publish: Callable[[Envelope], None],
+        publish: Callable[[Envelope], object],
         told_upto: Callable[[], int],
     ) -> None:
         self._path = path

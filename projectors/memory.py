@@ -102,7 +102,7 @@ class Memory:
                 also(db)
         self.waiting += len(bodies)
 
-    def hand_over(self, publish: Callable[[Envelope], None]) -> None:
+    def hand_over(self, publish: Callable[[Envelope], object]) -> None:
         """Give everything pending to the outbox, in order, as far as it takes it."""
         while self.waiting:
             rows = self._model.db.execute("SELECT n, event FROM pending ORDER BY n LIMIT 100").fetchall()
