@@ -4,16 +4,15 @@ Rules that must stay true here: every name that came from outside is escaped whe
 begins a formula; nothing is left out that the document says.
 """
 
-import csv
-import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import orjson
 from jinja2 import Environment, PackageLoader, select_autoescape
 
+from reporter.tables import table
+
 Document = Mapping[str, Any]
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 HISTORY: Final = (
     "time",
     "system_id",
@@ -96,21 +95,6 @@ def as_csv(document: Document) -> str:
         for label, number in said["top_events"]
     ]
     return table(("category", "event_type", "count"), rows)
-
-
-def table(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> str:
-    """Write rows as CSV (RFC 4180), texts that a spreadsheet would take for formulas made harmless."""
-    out = io.StringIO()
-    writer = csv.writer(out)
-    writer.writerow(columns)
-    writer.writerows([_cell(row.get(column)) for column in columns] for row in rows)
-    return out.getvalue()
-
-
-def _cell(value: Any) -> Any:
-    if isinstance(value, str) and value.startswith(_FORMULA):
-        return f"'{value}"
-    return "" if value is None else value
 
 
 def as_text(document: Document) -> str:

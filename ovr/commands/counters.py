@@ -258,7 +258,8 @@ def export(
     """
     from projectors.counter_report import happened
     from projectors.counter_report import report as make
-    from reporter.counters import HISTORY, as_json, table
+    from reporter.counters import HISTORY, as_json
+    from reporter.tables import table
 
     if format_ not in {Format.JSON, Format.CSV}:
         raise typer.BadParameter("export as json or csv; `ovr counters report` writes text and html")

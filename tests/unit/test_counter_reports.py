@@ -17,7 +17,8 @@ from projectors.counters import CountersProjector
 from projectors.generations import Generations
 from projectors.maintenance import due, items
 from projectors.runner import Runner
-from reporter.counters import FORMATS, as_csv, as_html, as_text, duration, table, words
+from reporter.counters import FORMATS, as_csv, as_html, as_text, duration, words
+from reporter.tables import table
 from schemas.errors import ConfigurationError
 from schemas.registry import Registry
 from tests.journals import MemoryJournal
