@@ -13,7 +13,8 @@ from bus import journal_verify
 from bus.envelope import Recorded
 from bus.journal import GENESIS, DeadLetter, Head, Verdict
 from bus.journal_dead_letters import exhume
-from bus.journal_rows import SAMPLE, Names, unpack_body, unpack_id
+from bus.journal_rows import SAMPLE, Names, pack_id, unpack_body, unpack_id
+from bus.sealed import DIRECTORY, Sealed
 from schemas.errors import ConfigurationError, TransientError
 
 FILE = "journal.sqlite"
@@ -44,6 +45,7 @@ class SqliteJournalReader:
             raise TransientError(f"no journal at {self.path} yet: is the recorder running?") from error
         self._file = (stat.st_dev, stat.st_ino)
         self._names = Names(db)
+        self._sealed = Sealed(self.path.parent / DIRECTORY, db)
         return db
 
     def _fresh(self) -> sqlite3.Connection:
@@ -53,6 +55,7 @@ class SqliteJournalReader:
         except FileNotFoundError as error:
             raise TransientError(f"the journal at {self.path} is gone") from error
         if (stat.st_dev, stat.st_ino) != self._file:
+            self._sealed.forget()
             self._db.close()
             self._db = self._open()
         return self._db
@@ -77,15 +80,24 @@ class SqliteJournalReader:
         Raises:
             TransientError: the file was replaced meanwhile: what was read and what would follow do not belong
                 together.
+            ConfigurationError: a file of sealed bodies is missing or damaged.
         """
-        db = self._fresh()
         filters = self._filters(upto, subjects, types, since_us, until_us)
-        if filters is None:
+        if filters is None or (limit is not None and limit < 1):
             return
-        where, values = filters
         left = limit
-        while left is None or left > 0:
-            page = _PAGE if left is None else min(_PAGE, left)
+        for event in self._rows(*filters, after, limit):
+            if event.body:
+                yield event
+                left = None if left is None else left - 1
+                if left == 0:
+                    return
+
+    def _rows(self, where: str, values: Sequence[int], after: int, limit: int | None) -> Iterator[Recorded]:
+        """Yield what the filters let through, erased events too: they have no body."""
+        db = self._fresh()
+        page = _PAGE if limit is None else min(_PAGE, limit)
+        while True:
             if self._fresh() is not db:
                 raise TransientError(f"the journal at {self.path} was replaced while it was read")
             rows = db.execute(
@@ -96,7 +108,6 @@ class SqliteJournalReader:
             if len(rows) < page:
                 return
             after = rows[-1][0]
-            left = None if left is None else left - len(rows)
 
     def _filters(
         self,
@@ -137,7 +148,7 @@ class SqliteJournalReader:
             name(type_),  # type: ignore[arg-type]
             name(subject),  # type: ignore[arg-type]
             time_us,  # type: ignore[arg-type]
-            unpack_body(body),  # type: ignore[arg-type]
+            unpack_body(body) if body else self._sealed.body(position) or b"",  # type: ignore[arg-type]
             hash_,  # type: ignore[arg-type]
         )
 
@@ -149,7 +160,7 @@ class SqliteJournalReader:
         if positions and positions[-1] > upto:
             positions = sorted(self._newest_by_scan(upto))
         for position in positions:
-            yield from self.read(position - 1, limit=1)
+            yield from self.read(position - 1, upto=position)
 
     def _newest_by_scan(self, upto: int) -> list[int]:
         rows = self._db.execute(
@@ -160,6 +171,16 @@ class SqliteJournalReader:
         )
         return [row[0] for row in rows]
 
+    def find(self, source: str, event_id: str) -> Recorded | None:
+        """Return the event that a source gave this id; None when it is not recorded."""
+        db = self._fresh()
+        row = db.execute(
+            f"SELECT {_COLUMNS} FROM event WHERE id = ?"  # noqa: S608 - our words only
+            " AND source = (SELECT name_id FROM name WHERE name = ?)",
+            (pack_id(event_id), source),
+        ).fetchone()
+        return None if row is None else self._recorded(row)
+
     def hash_at(self, position: int) -> bytes | None:
         """Return the hash of one event; None when there is none."""
         row = self._fresh().execute("SELECT hash FROM event WHERE position = ?", (position,)).fetchone()
@@ -168,7 +189,13 @@ class SqliteJournalReader:
     def verify(self) -> Verdict:
         """Recompute the hash chain and compare every column with its body."""
         highest = highest_of(self._fresh())
-        return journal_verify.verify(self.read(), self.head(), highest)
+        everything = self._rows("WHERE 1", (), 0, None)
+        return journal_verify.verify(everything, self.head(), highest, self.erased_upto())
+
+    def erased_upto(self) -> int:
+        """Return the position up to which samples may have been erased; 0 when all is there."""
+        row = self._fresh().execute("SELECT max(last) FROM segment WHERE erased = 1").fetchone()
+        return row[0] or 0
 
     def dead_letters(self, limit: int = 100) -> list[tuple[DeadLetter, int]]:
         """Return the newest messages that could not be recorded, each with how often it came."""
@@ -192,6 +219,7 @@ class SqliteJournalReader:
 
     def close(self) -> None:
         """Close the file."""
+        self._sealed.forget()
         self._db.close()
 
 

@@ -121,6 +121,14 @@ class Outbox:
             self._confirmed = items[-1].n
             self._memory.confirm(self._confirmed)
 
+    def waiting(self) -> list[Item]:
+        """List the facts that are not confirmed."""
+        with self._lock:
+            if self.closed:
+                return []
+            stored = self._file.page(self._confirmed, self._file.count, self._limits.file_bytes)
+            return [item for item in (*stored, *self._memory.items) if not item.sample]
+
     def tick(self, now_s: float) -> None:
         """Write to the file what has waited long enough, and remove what is confirmed."""
         with self._lock:

@@ -11,12 +11,12 @@ import socket
 import threading
 import time
 from collections import OrderedDict, deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
-from bus import ids
+from bus import envelope, ids
 from bus.answers import Rejection, explain_puback, parse_ack, parse_health, parse_rejection
 from bus.connection import Broker, Connection, Message
 from bus.envelope import CONTENT_TYPE, Envelope
@@ -54,8 +54,11 @@ class Sender:
         path: Path,
         limits: OutboxLimits | None = None,
         window: WindowLimits | None = None,
+        on_progress: Callable[[], None] | None = None,
     ) -> None:
         """Open the outbox file at `path` and begin to send; `name` tells apart the senders of one client.
+
+        `on_progress` is called, in the sender's thread, whenever `confirmed` has moved.
 
         Raises:
             ConfigurationError: another process has the outbox, or `client` cannot be part of a topic.
@@ -74,6 +77,7 @@ class Sender:
         self._connection = self._connect(f"{client}-{name}")
         self._rejected: OrderedDict[str, Rejection] = OrderedDict()
         self._progress = threading.Condition()
+        self._on_progress = on_progress
         self._confirmed = self._refused = 0
         self._rivalry = Rivalry()
         self._recorder = "unknown"
@@ -85,27 +89,44 @@ class Sender:
         self._thread = threading.Thread(target=self._run, name=f"sender-{name}", daemon=True)
         self._thread.start()
 
-    def put(self, event: Envelope) -> None:
-        """Take an event; anything but a sample is on the disk when this returns.
+    def put(self, event: Envelope) -> int:
+        """Take an event and return its place; anything but a sample is on the disk when this returns.
 
         Raises:
             InputError: it can never be sent.
             OutboxFull: too much that may not be dropped is waiting already.
             TransientError: the disk is full or fails, or the sender is closed; the event was not taken.
         """
-        self._outbox.put(event, time.monotonic())
-        self._wake()
+        return self.put_all((event,))
 
-    def put_all(self, events: Sequence[Envelope]) -> None:
+    def put_all(self, events: Sequence[Envelope]) -> int:
         """Take events in their order, all or none, with one write to the disk for all facts among them.
+
+        Returns:
+            The place of the last one; `confirmed` says up to which place all is confirmed.
 
         Raises:
             InputError: one of them can never be sent.
             OutboxFull: too much that may not be dropped is waiting already.
             TransientError: as `put`.
         """
-        self._outbox.put_all(events, time.monotonic())
+        place = self._outbox.put_all(events, time.monotonic())
         self._wake()
+        return place
+
+    @property
+    def confirmed(self) -> int:
+        """Give the place up to which everything is confirmed, or refused for good."""
+        return self._outbox.confirmed
+
+    @property
+    def online(self) -> bool:
+        """Tell whether the broker and the recorder are there, so that an answer can be expected soon."""
+        return self._connection.connected and self._window.online
+
+    def waiting(self) -> list[tuple[int, Envelope]]:
+        """List the facts that are not confirmed, each with its place; for a process that begins."""
+        return [(item.n, envelope.decode(item.body)) for item in self._outbox.waiting()]
 
     def flush(self, timeout_s: float) -> bool:
         """Wait until all that was put so far is confirmed; False when that took too long."""
@@ -273,6 +294,8 @@ class Sender:
             self._problem = None
             with self._progress:
                 self._progress.notify_all()
+            if self._on_progress is not None:
+                self._on_progress()
 
     def _on_rejected(self, message: Message) -> None:
         rejection = parse_rejection(message.payload)

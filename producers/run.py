@@ -24,7 +24,7 @@ from producers.clock import SystemClock
 from producers.devices_file import Options
 from producers.memory import Memory, Told
 from producers.pace import REAL, Pace
-from producers.pulse import Pulse
+from bus.pulse import Pulse
 from producers.registry import PRODUCERS
 from producers.reload import Reload
 from producers.runner import Runner

@@ -12,7 +12,7 @@ from bus.sender import Sender
 from producers import pace, paced_loop
 from producers.clock import SystemClock
 from producers.pace import REAL, Pace
-from producers.pulse import Pulse
+from bus.pulse import Pulse
 from producers.simulator import scenario_file
 from producers.simulator.site import VirtualSite
 

@@ -1,4 +1,4 @@
-"""The health of a producer on the bus, on a connection and in a thread of its own.
+"""The health of a process on the bus, on a connection and in a thread of its own.
 
 The outbox's connection belongs to its sender, and polls must not wait for a broker that does not answer;
 so health gets a small connection that may hang as long as it likes.
