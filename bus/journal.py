@@ -83,11 +83,17 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What verification found; no faults means that every event is as it was recorded."""
+    """What verification found; no faults means that every event is as it was recorded.
+
+    Attributes:
+        events: how many there are, erased ones included.
+        erased: samples of which only position and hash are left.
+    """
 
     events: int
     head: Head
     faults: tuple[Fault, ...]
+    erased: int = 0
 
 
 class JournalReader(Protocol):

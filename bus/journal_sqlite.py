@@ -194,7 +194,10 @@ class SqliteJournalReader:
 
     def erased_upto(self) -> int:
         """Return the position up to which samples may have been erased; 0 when all is there."""
-        row = self._fresh().execute("SELECT max(last) FROM segment WHERE erased = 1").fetchone()
+        try:
+            row = self._fresh().execute("SELECT max(last) FROM segment WHERE erased = 1").fetchone()
+        except sqlite3.OperationalError:  # a journal of the format before
+            return 0
         return row[0] or 0
 
     def dead_letters(self, limit: int = 100) -> list[tuple[DeadLetter, int]]:

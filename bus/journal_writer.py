@@ -20,22 +20,29 @@ from bus.journal_dead_letters import bury
 from bus.journal_rows import Names, pack_body, pack_id
 from bus.journal_sqlite import FILE, SqliteJournalReader, head_of, highest_of
 from bus.lockfile import hold
+from bus.sealed import DIRECTORY, Sealed
+from bus.sealing import Keeping, Sealing
 from schemas.errors import ConfigurationError, TransientError
 
-_FORMAT = 1
+_UNSEALED, _FORMAT = 1, 2
 
 
 class SqliteJournal(SqliteJournalReader):
     """A journal file and the right to append to it."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, keeping: Keeping | None = None) -> None:
         """Open or create the journal in the directory `path`.
+
+        Args:
+            path: the directory.
+            keeping: what `tidy` seals and erases.
 
         Raises:
             ConfigurationError: another process writes it, its format is not ours, or it is damaged.
             TransientError: the disk is full or failing.
         """
         self._forgetting = False
+        self._keeping = keeping or Keeping()
         self._lock: int | None = hold(
             path / "journal.lock",
             f"the journal in {path} is written by process {{holder}}: stop that one first",
@@ -72,11 +79,15 @@ class SqliteJournal(SqliteJournalReader):
             db.execute(f"PRAGMA {pragma}")
         db.execute("PRAGMA journal_size_limit = 67108864")
         (format_,) = db.execute("SELECT format FROM identity").fetchone()
-        if format_ != _FORMAT:
+        if format_ == _UNSEALED:
+            db.executescript(f"BEGIN IMMEDIATE; {_tables('journal_segments.sql')} COMMIT;")
+        elif format_ != _FORMAT:
             raise ConfigurationError(f"{self.path} has format {format_}, this version reads format {_FORMAT}")
         stat = self.path.stat()
         self._file = (stat.st_dev, stat.st_ino)
         self._names = Names(db)
+        self._sealed = Sealed(self.path.parent / DIRECTORY, db)
+        self._sealing = Sealing(self.path.parent / DIRECTORY, db, self._keeping)
         self._place = head_of(db)
         self._highest = highest_of(db)
 
@@ -189,6 +200,19 @@ class SqliteJournal(SqliteJournalReader):
             [(self._names.intern(s), self._names.intern(t), *place) for (s, t), place in newest.items()],
         )
 
+    def tidy(self, now_us: int) -> bool:
+        """Do one slice of sealing and erasing; False when nothing is left to do now.
+
+        Raises:
+            TransientError: the disk refuses.
+            ConfigurationError: a sealed file does not give back what was written to it.
+        """
+        self._fresh()
+        try:
+            return self._sealing.turn(now_us)
+        except (OSError, sqlite3.Error) as error:
+            raise TransientError(f"old events cannot be sealed now: {error}") from error
+
     def highest_ever(self) -> int:
         """Return the greatest position ever given out; above the head when events were cut off the end."""
         return self._highest
@@ -236,10 +260,15 @@ def _create(path: Path) -> None:
     draft.unlink(missing_ok=True)
     db = sqlite3.connect(draft)
     with db:
-        db.executescript((resources.files("bus") / "journal_schema.sql").read_text(encoding="utf-8"))
-        db.execute("INSERT INTO identity VALUES (1, ?, ?, ?)", (ids.uuid7(), ids.token(), _FORMAT))
+        db.executescript(_tables("journal_schema.sql"))
+        db.execute("INSERT INTO identity VALUES (1, ?, ?, ?)", (ids.uuid7(), ids.token(), _UNSEALED))
+        db.executescript(_tables("journal_segments.sql"))
     db.close()
     draft.rename(path)
     directory = os.open(path.parent, os.O_RDONLY)
     os.fsync(directory)
     os.close(directory)
+
+
+def _tables(name: str) -> str:
+    return (resources.files("bus") / name).read_text(encoding="utf-8")

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -11,14 +12,27 @@ from bus import envelope, ids
 from bus.envelope import Envelope, Recorded
 from bus.journal import DeadLetter, Duplicate, Entry, Journal
 from bus.journal_writer import SqliteJournal
+from bus.sealing import Keeping
 from tests.journals import MemoryJournal
+
+T0 = 1_790_000_000_000_000
+
+
+class Sealed(SqliteJournal):
+    """A journal that seals at once, two events a file, whatever is appended."""
+
+    def append(self, *arguments: Any, **options: Any) -> list[Recorded | Duplicate]:
+        answers = super().append(*arguments, **options)
+        while self.tidy(T0 * 2):
+            pass
+        return answers
+
 
 IMPLEMENTATIONS: dict[str, Callable[[Path], Journal]] = {
     "sqlite": lambda path: SqliteJournal(path / "journal"),
+    "sealed": lambda path: Sealed(path / "journal", Keeping(seal_after_days=0, events=2, block=1)),
     "memory": lambda _: MemoryJournal(),
 }
-
-T0 = 1_790_000_000_000_000
 
 
 @pytest.fixture(params=IMPLEMENTATIONS)
