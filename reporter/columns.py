@@ -4,7 +4,7 @@ Rules that must stay true here: rows are sorted by (time, position) and there is
 device did not tell is NaN and never a number; nothing is filled in.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -107,6 +107,19 @@ class Samples:
         for other in told[1:]:
             main = _filled(main, other)
         return main
+
+    def together(self, names: Sequence[str]) -> tuple[Series, ...]:
+        """Give several measurements at the times at which all of them were told."""
+        told = [self.series(name) for name in names]
+        if not told or all(np.array_equal(one.time_us, told[0].time_us) for one in told[1:]):
+            return tuple(told)
+        common = told[0].time_us
+        for one in told[1:]:
+            common = np.intersect1d(common, one.time_us, assume_unique=True)
+        interval_ms = max(one.interval_ms for one in told)
+        return tuple(
+            Series(common, one.value[np.searchsorted(one.time_us, common)], interval_ms) for one in told
+        )
 
     def flagged(self, flag: str) -> Instants:
         """Give the times of the samples that carry a flag, sorted."""

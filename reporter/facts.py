@@ -128,7 +128,7 @@ class EventFacts:
     occurrences: tuple[Occurred, ...] = ()
     late_samples: int = 0
     revision: int = 1
-    reason: str = "event_concluded"
+    reason: str = "event_ended"
     previous: Mapping[str, Any] | None = None
 
 

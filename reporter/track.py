@@ -1,0 +1,178 @@
+"""A measurement over a span as straight lines between its samples, and what can be read off them. Pure.
+
+Rules that must stay true here:
+- two samples are joined when they lie no further apart than the gap guard; what is not joined is not
+covered, and nothing is said of it;
+- a span's edge that lies between two joined samples is interpolated, so that split spans add up to the
+whole;
+- every mean is weighted by time, and never by the count of samples.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from reporter.columns import NOTHING, Flags, Floats, Instants, Series
+
+US = 1e-6
+_TENTH, _NEARLY_ALL = 0.1, 0.99
+Moment = tuple[float, int]
+"""A value, and when it was."""
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """Hold what is known of one measurement in [from, to].
+
+    Attributes:
+        joined: for each two neighbours, whether the line between them counts.
+        step_s: the seconds between them; 0 where it does not.
+    """
+
+    from_us: int
+    to_us: int
+    time_us: Instants
+    value: Floats
+    joined: Flags
+    step_s: Floats = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "step_s", np.where(self.joined, np.diff(self.time_us) * US, 0.0))
+
+    def __len__(self) -> int:
+        return len(self.time_us)
+
+    @property
+    def covered_s(self) -> float:
+        """Give the seconds that are covered."""
+        return float(self.step_s.sum())
+
+    @property
+    def span_s(self) -> float:
+        """Give the length of the span."""
+        return (self.to_us - self.from_us) * US
+
+    @property
+    def coverage_pct(self) -> float:
+        """Give the share of the span that is covered."""
+        return min(100.0, 100.0 * self.covered_s / self.span_s) if self.span_s > 0 else 0.0
+
+    @property
+    def weight_s(self) -> Floats:
+        """Give the seconds that each sample stands for: half of the lines beside it."""
+        weight = np.zeros(len(self.time_us))
+        weight[:-1] += self.step_s / 2
+        weight[1:] += self.step_s / 2
+        return weight
+
+    def integral(self) -> float:
+        """Give the area below the lines, in the unit times seconds."""
+        return float(np.dot(self.step_s, self.value[:-1] + self.value[1:]) / 2)
+
+    def mean(self) -> float | None:
+        """Give the mean over the covered time."""
+        covered_s = self.covered_s
+        return self.integral() / covered_s if covered_s > 0 else None
+
+    def peak(self) -> Moment | None:
+        """Give the highest value and when it first was."""
+        return self._moment(int(np.argmax(self.value))) if len(self) else None
+
+    def low(self) -> Moment | None:
+        """Give the lowest value and when it first was."""
+        return self._moment(int(np.argmin(self.value))) if len(self) else None
+
+    def quantiles(self, shares: Sequence[float]) -> list[float | None]:
+        """Give the values below which these shares (0 to 1) of the covered time lie."""
+        return quantiles(self.value, self.weight_s, shares)
+
+    def with_value(self, value: Floats) -> "Track":
+        """Give another measurement at the same times."""
+        return Track(self.from_us, self.to_us, self.time_us, value, self.joined)
+
+    def _moment(self, index: int) -> Moment:
+        return float(self.value[index]), int(self.time_us[index])
+
+
+def track(series: Series, from_us: int, to_us: int, guard_us: int) -> Track:
+    """Cut a series to a span; samples up to the guard beyond its edges say what was there."""
+    time_us, value = series.time_us, series.value
+    if to_us <= from_us:
+        time_us, value = NOTHING.time_us, NOTHING.value
+    first = int(np.searchsorted(time_us, from_us, "left"))
+    last = int(np.searchsorted(time_us, to_us, "right"))
+    times, values = [time_us[first:last]], [value[first:last]]
+    if _crosses(time_us, first, from_us, guard_us):
+        times.insert(0, np.array([from_us]))
+        values.insert(0, np.array([_between(time_us, value, first, from_us)]))
+    if _crosses(time_us, last, to_us, guard_us):
+        times.append(np.array([to_us]))
+        values.append(np.array([_between(time_us, value, last, to_us)]))
+    if len(times) > 1:
+        time_us, value = np.concatenate(times), np.concatenate(values)
+    else:
+        time_us, value = times[0], values[0]
+    return Track(from_us, to_us, time_us, value, np.diff(time_us) <= guard_us)
+
+
+def quantiles(value: Floats, weight: Floats, shares: Sequence[float]) -> list[float | None]:
+    """Give quantiles weighted by time, interpolated linearly.
+
+    Where weights are even they are Hyndman and Fan's type 7.
+    """
+    counts = weight > 0
+    if not counts.any():
+        return [None] * len(shares)
+    value, weight = value[counts], weight[counts]
+    if _even(weight):
+        return [float(found) for found in np.quantile(value, shares)]
+    order = np.argsort(value, kind="stable")
+    value, weight = value[order], weight[order]
+    place = np.concatenate(([0.0], np.cumsum((weight[:-1] + weight[1:]) / 2)))
+    return [float(found) for found in np.interp(np.asarray(shares) * place[-1], place, value)]
+
+
+def spans(which: Flags) -> list[tuple[int, int]]:
+    """Give the stretches of true as [first, last] indices."""
+    edges = np.flatnonzero(np.diff(np.concatenate(([False], which, [False])).astype(np.int8)))
+    return [(int(first), int(last) - 1) for first, last in edges.reshape(-1, 2)]
+
+
+class Running:
+    """Tell the integral and the covered seconds of a track from its begin up to any instant."""
+
+    def __init__(self, of: Track) -> None:
+        self._track = of
+        parts = of.step_s * (of.value[:-1] + of.value[1:]) / 2
+        self._integral = np.concatenate(([0.0], np.cumsum(parts)))
+        self._covered = np.concatenate(([0.0], np.cumsum(of.step_s)))
+
+    def at(self, time_us: Instants) -> tuple[Floats, Floats]:
+        """Give both at these instants, in the unit times seconds and in seconds."""
+        of = self._track
+        if len(of.step_s) == 0:
+            return np.zeros(len(time_us)), np.zeros(len(time_us))
+        line = np.clip(np.searchsorted(of.time_us, time_us, "right") - 1, 0, len(of.step_s) - 1)
+        length = of.step_s[line]
+        into = np.clip((time_us - of.time_us[line]) * US, 0.0, length)
+        share = np.divide(into, length, out=np.zeros(len(into)), where=length > 0)
+        rise = of.value[line + 1] - of.value[line]
+        return self._integral[line] + into * (of.value[line] + rise * share / 2), self._covered[line] + into
+
+
+def _crosses(time_us: Instants, index: int, at_us: int, guard_us: int) -> bool:
+    if not 0 < index < len(time_us):
+        return False
+    before, after = int(time_us[index - 1]), int(time_us[index])
+    return before < at_us < after and after - before <= guard_us
+
+
+def _between(time_us: Instants, value: Floats, index: int, at_us: int) -> float:
+    before, after = int(time_us[index - 1]), int(time_us[index])
+    return float(value[index - 1] + (value[index] - value[index - 1]) * ((at_us - before) / (after - before)))
+
+
+def _even(weight: Floats) -> bool:
+    typical = float(np.median(weight))
+    return float(np.mean(np.abs(weight - typical) <= _TENTH * typical)) > _NEARLY_ALL
