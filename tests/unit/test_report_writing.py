@@ -9,20 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reporter.colours import (
-    ACCENT,
-    BAD,
-    GOOD,
-    NIGHT,
-    PAPER,
-    PHASES,
-    SOFT,
-    STACK,
-    WARN,
-    accent,
-    contrast,
-    readable,
-)
+from reporter.colours import DARK, LIGHT, STACK, Palette, contrast, palettes, readable
 from reporter.moments import clock, duration, instant, utc
 from reporter.quantities import plain, say, scale, unit_of
 from reporter.svg import element, hatch, isolated, number, path
@@ -68,28 +55,31 @@ def test_a_path_begins_with_a_move() -> None:
     assert path([(0, 1.04), (10, 2)]) == "M0 1L10 2"
 
 
-@pytest.mark.parametrize("colour", [SOFT, WARN, BAD, GOOD, ACCENT])
-def test_colours_of_words_can_be_read_on_paper(colour: str) -> None:
-    assert contrast(colour, PAPER) >= 4.5
+@pytest.mark.parametrize("palette", [LIGHT, DARK])
+@pytest.mark.parametrize("role", ["ink", "soft", "warn", "bad", "good", "store", "l1", "l3"])
+def test_colours_of_words_can_be_read(palette: Palette, role: str) -> None:
+    assert all(contrast(palette[role], palette[ground]) >= 4.5 for ground in ("paper", "page", "wash"))
 
 
-@pytest.mark.parametrize("colour", PHASES.values())
-def test_colours_of_lines_stand_out_on_paper(colour: str) -> None:
-    assert contrast(colour, PAPER) >= 3
+@pytest.mark.parametrize("palette", [LIGHT, DARK])
+@pytest.mark.parametrize("role", ["l1", "l2", "l3", "n"])
+def test_colours_of_lines_stand_out(palette: Palette, role: str) -> None:
+    assert contrast(palette[role], palette["paper"]) >= 3
 
 
-def test_neighbours_in_a_stack_are_told_apart() -> None:
-    assert len(set(STACK)) == len(STACK)
+def test_both_palettes_have_every_role() -> None:
+    assert LIGHT.keys() == DARK.keys()
+    assert len({LIGHT[role] for role in STACK}) == len(STACK)
 
 
-@given(st.integers(0, 0xFFFFFF), st.sampled_from([PAPER, NIGHT]))
-def test_any_client_colour_becomes_readable(value: int, ground: str) -> None:
-    assert contrast(readable(f"#{value:06x}", ground), ground) >= 4.5
+@given(st.integers(0, 0xFFFFFF), st.sampled_from([LIGHT, DARK]))
+def test_any_client_colour_becomes_readable(value: int, palette: Palette) -> None:
+    assert contrast(readable(f"#{value:06x}", palette["paper"]), palette["paper"]) >= 4.5
 
 
 @pytest.mark.parametrize("wanted", ["red", "#fff", "#12345g", 'url("x")', None, 5, "#1234567"])
 def test_what_is_no_colour_is_ours(wanted: object) -> None:
-    assert accent(wanted) == ACCENT
+    assert palettes(wanted) == palettes(None)
 
 
 @pytest.mark.parametrize(
