@@ -85,7 +85,7 @@ class Reports:
         self._data = data
         self.path = data / NAME / FILE
 
-    def list(
+    def find(
         self,
         event_id: str | None = None,
         *,
@@ -112,7 +112,7 @@ class Reports:
             found = [
                 _report(row)
                 for row in db.execute(
-                    f"SELECT {_COLUMNS} {_FROM} WHERE 1{where} ORDER BY r.position DESC",  # noqa: S608 - our words
+                    f"SELECT {_COLUMNS} {_FROM} WHERE 1{where} ORDER BY r.position DESC",
                     tuple(wanted.values()),
                 )
             ]
@@ -123,7 +123,7 @@ class Reports:
         if not self.path.exists():
             return None
         with self._open() as db:
-            row = db.execute(f"SELECT {_COLUMNS} {_FROM} WHERE r.position = ?", (position,)).fetchone()  # noqa: S608 - our words
+            row = db.execute(f"SELECT {_COLUMNS} {_FROM} WHERE r.position = ?", (position,)).fetchone()
         return None if row is None else _report(row)
 
     def retry(self, positions: Iterable[int]) -> None:
@@ -145,6 +145,10 @@ class Reports:
                 "INSERT OR REPLACE INTO delivery (position, channel, recipient) VALUES (?, 'mail', ?)",
                 [(position, recipient) for recipient in recipients],
             )
+
+    def directory(self, report: Report) -> Path:
+        """Return where its files lie."""
+        return self._data / report.directory
 
     def deliveries(self, position: int) -> list[dict[str, Any]]:
         """Tell who was sent a report, and what became of it."""
@@ -196,4 +200,5 @@ def _newest(reports: Iterable[Report]) -> list[Report]:
 
 def _report(row: tuple[Any, ...]) -> Report:
     totals, changed, made = (orjson.loads(text) if text else None for text in row[17:20])
-    return Report(*row[:17], totals or {}, changed or [], made or {}, *row[20:])
+    values: tuple[Any, ...] = (*row[:17], totals or {}, changed or [], made or {}, *row[20:])
+    return Report(*values)
