@@ -1,0 +1,215 @@
+"""Rows as Parquet files, and back.
+
+Rules that must stay true here:
+- a file is written beside its name, brought to disk, and only then renamed;
+- columns are what `docs/archive.md` says: time, position, recorded_at, interval_ms, flags, then measurements
+  by name, null where a row does not tell one.
+"""
+
+import os
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from projectors.sample_blocks import Block
+from reporter.columns import FLAGS
+from schemas.errors import ConfigurationError, TransientError
+
+TIME = pa.timestamp("us", tz="UTC")
+FIXED = pa.schema(
+    [
+        pa.field("time", TIME, nullable=False),
+        pa.field("position", pa.int64(), nullable=False),
+        pa.field("recorded_at", TIME, nullable=False),
+        pa.field("interval_ms", pa.int32(), nullable=False),
+        *(pa.field(name, pa.bool_(), nullable=False) for name in FLAGS),
+    ]
+)
+ROW_GROUP = 1 << 16
+_RISING = ("time", "position", "recorded_at")
+_DELTAS = dict.fromkeys(_RISING, "DELTA_BINARY_PACKED")
+
+
+def schema_of(names: Collection[str]) -> pa.Schema:
+    """Return the schema of rows with these measurements."""
+    return pa.schema([*FIXED, *(pa.field(name, pa.float64()) for name in sorted(names))])
+
+
+def measurements(schema: pa.Schema) -> list[str]:
+    """List the measurements of a file."""
+    return [name for name in schema.names if name not in FIXED.names]
+
+
+def table_of(block: Block, schema: pa.Schema | None = None) -> pa.Table:
+    """Return rows as an Arrow table, with the columns of a schema or with those they have."""
+    schema = schema_of(block.values) if schema is None else schema
+    rows = len(block)
+    columns = {
+        "time": pa.array(block.time_us, TIME),
+        "position": pa.array(block.position),
+        "recorded_at": pa.array(block.recorded_us, TIME),
+        "interval_ms": pa.array(block.interval_ms),
+    }
+    for name in schema.names:
+        if name in columns:
+            continue
+        if name in FLAGS:
+            flag = block.flags.get(name)
+            columns[name] = pa.array(np.zeros(rows, np.bool_) if flag is None else flag)
+        elif name in block.values:
+            columns[name] = pa.array(block.values[name], from_pandas=True)
+        else:
+            columns[name] = pa.nulls(rows, pa.float64())
+    return pa.table(columns, schema=schema)
+
+
+def block_of(table: pa.Table | pa.RecordBatch) -> Block:
+    """Undo `table_of`."""
+    numbers = {name: table.column(name).to_numpy(zero_copy_only=False) for name in FIXED.names}
+    return Block(
+        numbers["time"].view(np.int64),
+        numbers["position"],
+        numbers["recorded_at"].view(np.int64),
+        numbers["interval_ms"],
+        {name: numbers[name] for name in FLAGS if numbers[name].any()},
+        {
+            name: table.column(name).to_numpy(zero_copy_only=False)
+            for name in measurements(table.schema)
+            if table.column(name).null_count < table.num_rows
+        },
+    )
+
+
+class Writer:
+    """Writes one file, a row group at a time; nobody sees it before `finish`."""
+
+    def __init__(self, path: Path, schema: pa.Schema) -> None:
+        """Begin.
+
+        Raises:
+            TransientError: the disk is in the way.
+        """
+        self.path = path
+        self._part = path.with_name(f".{path.name}.part")
+        with disk(path):
+            self._part.parent.mkdir(parents=True, exist_ok=True)
+            self._file = self._part.open("wb")
+            self._parquet = pq.ParquetWriter(
+                self._file,
+                schema,
+                compression="zstd",
+                compression_level=3,
+                use_dictionary=[name for name in schema.names if name not in _RISING],
+                column_encoding=_DELTAS,
+                write_statistics=list(_RISING),
+                store_schema=False,
+            )
+
+    def write(self, table: pa.Table) -> None:
+        """Add rows."""
+        with disk(self.path):
+            self._parquet.write_table(table, row_group_size=ROW_GROUP)
+
+    def finish(self) -> None:
+        """Bring the file to disk under its name; `sync` its directory, and it is there for good."""
+        with disk(self.path):
+            self._parquet.close()
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self._file.close()
+            self._part.replace(self.path)
+
+    def abandon(self) -> None:
+        """Let go of an unfinished file."""
+        self._file.close()
+        self._part.unlink(missing_ok=True)
+
+
+def write(path: Path, block: Block) -> None:
+    """Write rows as one file.
+
+    Raises:
+        TransientError: the disk is in the way.
+    """
+    table = table_of(block)
+    writer = Writer(path, table.schema)
+    try:
+        writer.write(table)
+        writer.finish()
+    except BaseException:
+        writer.abandon()
+        raise
+
+
+def read(path: Path, since_us: int, until_us: int, names: Collection[str] | None = None) -> Iterator[Block]:
+    """Yield the rows of those row groups that touch [since, until); the caller leaves out what is outside.
+
+    Raises:
+        FileNotFoundError: the file is gone.
+        ConfigurationError: it is damaged.
+    """
+    with opened(path) as file:
+        schema = file.schema_arrow
+        wanted = None if names is None else [*FIXED.names, *(name for name in names if name in schema.names)]
+        groups = [
+            number
+            for number in range(file.num_row_groups)
+            if _touches(file.metadata.row_group(number).column(0).statistics, since_us, until_us)
+        ]
+        if groups:
+            yield block_of(file.read_row_groups(groups, columns=wanted))
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[pq.ParquetFile]:
+    """Open a file.
+
+    Raises:
+        FileNotFoundError: it is gone.
+        ConfigurationError: it is damaged, while it is open.
+    """
+    try:
+        with pq.ParquetFile(path, memory_map=True) as file:
+            yield file
+    except FileNotFoundError:
+        raise
+    except (pa.ArrowException, OSError) as error:
+        raise ConfigurationError(f"{path} is damaged ({error}): run `ovr rebuild archive`") from error
+
+
+def sync(directories: Collection[Path]) -> None:
+    """Bring the names in directories to disk.
+
+    Raises:
+        TransientError: the disk is in the way.
+    """
+    for directory in sorted(directories):
+        with disk(directory):
+            descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+
+
+@contextmanager
+def disk(path: Path) -> Iterator[None]:
+    """Turn what the disk refuses into an error that is tried again.
+
+    Raises:
+        TransientError: it does.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise TransientError(f"{path} cannot be written now: {error}") from error
+
+
+def _touches(statistics: pq.Statistics | None, since_us: int, until_us: int) -> bool:
+    if statistics is None or not statistics.has_min_max:
+        return True
+    return bool(statistics.min_raw < until_us and statistics.max_raw >= since_us)
