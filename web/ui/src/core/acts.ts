@@ -1,0 +1,108 @@
+/** What an operator may say, checked before it is kept, in the shapes of the API. Pure. */
+import type { EventState, Json, SystemState } from "./wire";
+
+export const MOST_NAME = 120;
+export const MOST_NOTE = 4000;
+
+export interface Form {
+  systems: readonly string[];
+  event: string;
+  location: string;
+  note: string;
+  photos: number;
+  position: { lat: number; lon: number; accuracy_m: number } | null;
+}
+
+export type What = "start" | "end" | "location" | "note";
+/** Which field is missing, as a key of `act.*` in the texts. */
+export type Missing = { field: "system" | "event" | "location" | "note"; text: "act.need_system" | "act.systems_none" | "act.need_event" | "act.need_location" | "act.need_note" };
+
+export interface Said {
+  path: string;
+  what: string;
+  system: string;
+  about: string;
+  body: Json;
+}
+
+/** Tell what is missing; null when it can be said. */
+export function missing(what: What, form: Form, several: boolean): Missing | null {
+  if (form.systems.length === 0) return { field: "system", text: several ? "act.systems_none" : "act.need_system" };
+  if (what === "start" && !form.event.trim()) return { field: "event", text: "act.need_event" };
+  if (what === "location" && !form.location.trim()) return { field: "location", text: "act.need_location" };
+  if (what === "note" && !form.note.trim() && form.photos === 0) return { field: "note", text: "act.need_note" };
+  return null;
+}
+
+/** Put a form into what is sent: one entry a system. Photos are entries of their own. */
+export function say(what: What, form: Form): Said[] {
+  const event = form.event.trim();
+  const location = form.location.trim();
+  const note = form.note.trim();
+  const optional = (name: string, value: string): Json => (value ? { [name]: value } : {});
+  return form.systems.map((system_id): Said => {
+    switch (what) {
+      case "start":
+        return {
+          path: "/api/event/start",
+          what,
+          system: system_id,
+          about: [event, location, note].filter(Boolean).join(" · "),
+          body: { system_id, event_id: event, ...optional("location", location), ...optional("note", note) },
+        };
+      case "end":
+        return { path: "/api/event/end", what, system: system_id, about: [event, note].filter(Boolean).join(" · "), body: { system_id, ...optional("event_id", event), ...optional("note", note) } };
+      case "location":
+        return { path: "/api/location/set", what, system: system_id, about: location, body: { system_id, location, ...(form.position ?? {}), ...optional("note", note) } };
+      case "note":
+        return { path: "/api/note", what, system: system_id, about: note, body: { system_id, msg: note, ...optional("event_id", event) } };
+    }
+  });
+}
+
+export const sayEndAll = (event: string): Said => ({
+  path: "/api/event/end_all",
+  what: "end_all",
+  system: "all",
+  about: event,
+  body: event ? { event_id: event } : {},
+});
+
+export const sayPhoto = (system_id: string, event: string, caption: string): Said => ({
+  path: "/api/photo",
+  what: "photo",
+  system: system_id,
+  about: caption,
+  body: { system_id, ...(event ? { event_id: event } : {}), ...(caption ? { caption: caption.slice(0, 500) } : {}) },
+});
+
+export const sayUndo = (system_id: string, corrects: string, about: string): Said => ({
+  path: "/api/window/correct",
+  what: "undo",
+  system: system_id,
+  about,
+  body: { system_id, corrects, undo: true },
+});
+
+export const sayCorrection = (system_id: string, corrects: string, time_to: string, note: string, about: string): Said => ({
+  path: "/api/window/correct",
+  what: "correct",
+  system: system_id,
+  about,
+  body: { system_id, corrects, time_to, ...(note ? { note } : {}) },
+});
+
+/** Names of events that were used, running ones first, then the newest. */
+export function eventNames(events: Iterable<EventState>): string[] {
+  return [...events]
+    .sort((a, b) => Number(b.active) - Number(a.active) || (b.endedMs ?? b.startedMs) - (a.endedMs ?? a.startedMs))
+    .map((event) => event.id);
+}
+
+/** Names of places that were used, those of now first. */
+export function placeNames(systems: Iterable<SystemState>, events: Iterable<EventState>): string[] {
+  const names = new Set<string>();
+  for (const system of systems) if (system.place?.name) names.add(system.place.name);
+  for (const event of events) for (const window of event.windows) if (window.location) names.add(window.location);
+  return [...names];
+}

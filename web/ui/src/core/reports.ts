@@ -1,0 +1,51 @@
+/** Reports as the API lists them. Pure. */
+import { isObject, list, numberOf, textOf, textOrNull, timeOf, type Json } from "./wire";
+
+export interface Report {
+  event: string;
+  scope: "system" | "event";
+  system: string | null;
+  revision: number;
+  state: string;
+  provisional: boolean;
+  generatedMs: number | null;
+  html: string;
+  pdf: string | null;
+  csv: string | null;
+  changed: string | null;
+  totals: Readonly<Record<string, number>>;
+}
+
+export function reports(said: Json): Report[] {
+  return list(said.reports ?? said.items).map((one) => {
+    const event = textOf(one.event_id);
+    const base = `/api/reports/${encodeURIComponent(event)}`;
+    return {
+      event,
+      scope: one.scope === "system" ? "system" : "event",
+      system: textOrNull(one.system_id),
+      revision: numberOf(one.revision) ?? 1,
+      state: textOf(one.state) || "ready",
+      provisional: one.provisional === true,
+      generatedMs: timeOf(one.generated_at),
+      html: local(one.html_url) ?? `${base}/html`,
+      pdf: local(one.pdf_url),
+      csv: local(one.csv_url),
+      changed: textOrNull(one.changed),
+      totals: totals(one.totals),
+    };
+  });
+}
+
+/** Newest first; of one event its own report before those of its systems. */
+export const newestFirst = (all: readonly Report[]): Report[] =>
+  [...all].sort((a, b) => (b.generatedMs ?? 0) - (a.generatedMs ?? 0) || b.revision - a.revision || (a.scope === "event" ? -1 : 1));
+
+/** Only addresses of web pages are linked. */
+function local(said: unknown): string | null {
+  const text = textOrNull(said);
+  return text !== null && /^(https?:\/\/|\/(?!\/))/.test(text) ? text : null;
+}
+
+const totals = (said: unknown): Record<string, number> =>
+  Object.fromEntries(isObject(said) ? Object.entries(said).filter((entry): entry is [string, number] => numberOf(entry[1]) !== null) : []);

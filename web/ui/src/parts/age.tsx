@@ -1,0 +1,24 @@
+/** How old what is shown is, in words that move with the clock. */
+import { useComputed } from "@preact/signals";
+import { age, asleep, gone } from "../core/glance";
+import { duration, instant } from "../core/format";
+import type { SystemState } from "../core/wire";
+import { manner } from "../shell/settings";
+import { now } from "../shell/store";
+import { t } from "../texts";
+
+export function ageText(system: SystemState, nowMs: number): string {
+  if (asleep(system) || gone(system)) {
+    const since = Math.max(...system.devices.map((device) => device.sinceMs ?? 0));
+    return t(asleep(system) ? "age.asleep" : "age.gone", { time: instant(since, nowMs, manner()) });
+  }
+  const { ageMs, rank } = age(system, nowMs);
+  if (ageMs === null || system.timeMs === null) return t("age.never");
+  if (rank === "stale") return t("age.stale", { time: instant(system.timeMs, nowMs, manner()) });
+  return t(rank === "old" ? "age.old" : "age.fresh", { age: duration(ageMs) });
+}
+
+export function Age({ system }: { system: { value: SystemState } }) {
+  const text = useComputed(() => ageText(system.value, now.value));
+  return <span class="age">{text}</span>;
+}

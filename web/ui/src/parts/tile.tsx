@@ -1,0 +1,165 @@
+/** One system at a glance. It draws itself anew when its own signal says so, and nothing else does.
+ *
+ * Phases are told apart by their labels, ranks by icon and word: colour only repeats it.
+ */
+import { useComputed, type Signal } from "@preact/signals";
+import { glance, type Glance, type Rank } from "../core/glance";
+import { figure } from "../core/format";
+import { href } from "../core/route";
+import { path, type Trail } from "../core/trail";
+import type { SystemState } from "../core/wire";
+import { manner } from "../shell/settings";
+import { trailOf } from "../shell/store";
+import { said, t } from "../texts";
+import { Age } from "./age";
+import { Icon } from "./icons";
+
+export function Tile({ system, rank }: { system: Signal<SystemState>; rank: Rank }) {
+  const state = system.value;
+  const seen = glance(state);
+  return (
+    <li class={`tile ${rank}`}>
+      <a href={href("system", state.id)}>
+        <span class="tile-head">
+          <b class="tile-name">{state.name ?? state.id}</b>
+          <Badge rank={rank} state={state} />
+        </span>
+        <span class="tile-main">
+          <Big seen={seen} />
+          <span class="tile-word">{said(`state.${seen.word}`, seen.word)}</span>
+        </span>
+        <Store seen={seen} />
+        <span class="tile-low">
+          <Phases seen={seen} rated={null} />
+          <Sparkline trail={trailOf(state.id)} />
+        </span>
+        <span class="tile-foot">
+          <span class="tile-event">{state.window ? [state.window.eventId, state.window.location].filter(Boolean).join(" · ") : t("tile.not_active")}</span>
+          <Age system={system} />
+        </span>
+      </a>
+    </li>
+  );
+}
+
+/** The same in one line. */
+export function Row({ system, rank }: { system: Signal<SystemState>; rank: Rank }) {
+  const state = system.value;
+  const seen = glance(state);
+  return (
+    <li class={`tile line ${rank}`}>
+      <a href={href("system", state.id)}>
+        <span class="tile-head">
+          <b class="tile-name">{state.name ?? state.id}</b>
+          <Badge rank={rank} state={state} />
+        </span>
+        <Big seen={seen} />
+        <span class="line-more">
+          {seen.soc && <SocText seen={seen} />}
+          <Age system={system} />
+        </span>
+      </a>
+    </li>
+  );
+}
+
+export function Badge({ rank, state }: { rank: Rank; state: SystemState }) {
+  if (rank === "fresh") return null;
+  const many = state.alarms.length > 1 && (rank === "critical" || rank === "warning") ? ` ${state.alarms.length}` : "";
+  return (
+    <span class={`badge ${rank}`}>
+      <Icon name={rank === "stale" || rank === "old" ? "clock" : "alerts"} />
+      {t(`rank.${rank}`) + many}
+    </span>
+  );
+}
+
+export function Big({ seen }: { seen: Glance }) {
+  const main = seen.main;
+  const { text, unit } = figure(main?.name ?? "ac_power_w", main?.value, manner());
+  return (
+    <span class="big">
+      {text}
+      <small>{unit}</small>
+    </span>
+  );
+}
+
+function SocText({ seen }: { seen: Glance }) {
+  const { text, unit } = figure("soc_pct", seen.soc?.value, manner());
+  return (
+    <span class="soc-text">
+      <Icon name="battery" />
+      {text} {unit}
+    </span>
+  );
+}
+
+function Store({ seen }: { seen: Glance }) {
+  if (!seen.soc && !seen.fuel) return null;
+  const battery = seen.battery?.value ?? 0;
+  return (
+    <span class="stores">
+      {seen.soc && <Level icon="battery" label={t("tile.soc")} name="soc_pct" value={seen.soc.value} />}
+      {seen.soc && Math.abs(battery) > 20 && (
+        <span class="flow">
+          {figure("battery_power_w", Math.abs(battery), manner()).text} {figure("battery_power_w", Math.abs(battery), manner()).unit}{" "}
+          {t(battery > 0 ? "tile.charging" : "tile.discharging")}
+        </span>
+      )}
+      {seen.fuel && <Level icon="fuel" label={t("tile.fuel")} name="fuel_pct" value={seen.fuel.value} />}
+    </span>
+  );
+}
+
+function Level({ icon, label, name, value }: { icon: "battery" | "fuel"; label: string; name: string; value: number }) {
+  const { text, unit } = figure(name, value, manner());
+  const low = value < 20 ? "low" : "";
+  return (
+    <span class={`level ${low}`} title={label}>
+      <Icon name={icon} />
+      <span class="visually-hidden">{label} </span>
+      <span class="level-bar" aria-hidden="true">
+        <span style={{ width: `${Math.max(0, Math.min(100, value))}%` }} />
+      </span>
+      {text} {unit}
+    </span>
+  );
+}
+
+export function Phases({ seen, rated }: { seen: Glance; rated: number | null }) {
+  if (!seen.phases) return <span class="phases" />;
+  const most = Math.max(rated ?? 0, 100, ...seen.phases.map((value) => Math.abs(value ?? 0)));
+  return (
+    <span class="phases">
+      {seen.phases.map((value, index) =>
+        value === null ? null : (
+          <span class={`phase l${index + 1}`} key={index}>
+            <span class="phase-name">L{index + 1}</span>
+            <span class="phase-bar" aria-hidden="true">
+              <span style={{ width: `${(Math.abs(value) / most) * 100}%` }} />
+            </span>
+            <span class="phase-value">
+              {figure("x_w", value, manner()).text}
+              <span class="phase-unit"> {figure("x_w", value, manner()).unit}</span>
+            </span>
+          </span>
+        ),
+      )}
+    </span>
+  );
+}
+
+const WIDTH = 120;
+const HEIGHT = 36;
+
+export function Sparkline({ trail }: { trail: Signal<Trail> }) {
+  const drawn = useComputed(() => path(trail.value, WIDTH, HEIGHT));
+  if (!drawn.value) return <span class="spark" />;
+  const most = figure("x_w", drawn.value.most, manner());
+  return (
+    <svg class="spark" viewBox={`0 0 ${WIDTH} ${HEIGHT}`} preserveAspectRatio="none" role="img" aria-label={t("tile.trend", { most: `${most.text} ${most.unit}` })}>
+      <path d={drawn.value.d} />
+    </svg>
+  );
+}

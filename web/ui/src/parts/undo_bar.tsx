@@ -1,0 +1,51 @@
+/** What was done last, and the way back, for half a minute. */
+import { useEffect } from "preact/hooks";
+import { useSignal } from "@preact/signals";
+import { done, told, undo, tell } from "../shell/undo";
+import { actions } from "../shell/outbox";
+import { correctable } from "../shell/undo";
+import { t } from "../texts";
+import { Icon } from "./icons";
+
+const TOLD_MS = 5_000;
+
+export function UndoBar() {
+  const leftMs = useSignal(0);
+  const last = done.value;
+  useEffect(() => {
+    if (!last) return undefined;
+    const tick = (): void => {
+      leftMs.value = last.untilMs - Date.now();
+      if (leftMs.value <= 0) done.value = null;
+    };
+    tick();
+    const timer = setInterval(tick, 500);
+    return () => clearInterval(timer);
+  }, [last]);
+  const words = told.value;
+  useEffect(() => {
+    if (!words) return undefined;
+    const timer = setTimeout(() => (told.value = null), TOLD_MS);
+    return () => clearTimeout(timer);
+  }, [words]);
+  const waiting = new Set(actions.value.map((action) => action.id));
+  const open = last?.actions.some((action) => correctable(action) || waiting.has(action.id));
+  return (
+    <div class={`undo-bar ${last || words ? "shown" : ""}`}>
+      <span role="status">{last?.text ?? words?.text ?? ""}</span>
+      {last && open && (
+        <button
+          type="button"
+          class="button"
+          onClick={() => {
+            void undo();
+            tell(t("act.undone"));
+          }}
+        >
+          <Icon name="undo" />
+          {t("act.undo_left", { s: Math.max(0, Math.ceil(leftMs.value / 1000)) })}
+        </button>
+      )}
+    </div>
+  );
+}

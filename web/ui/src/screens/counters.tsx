@@ -1,0 +1,6 @@
+/** counters. */
+import { t } from "../texts";
+
+export default function Screen() {
+  return <h1>{t("nav.counters" as "nav.now")}</h1>;
+}

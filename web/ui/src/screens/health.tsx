@@ -1,0 +1,6 @@
+/** health. */
+import { t } from "../texts";
+
+export default function Screen() {
+  return <h1>{t("nav.health" as "nav.now")}</h1>;
+}

@@ -1,0 +1,71 @@
+/** What happens now: a tile a system, trouble first. */
+import { signal } from "@preact/signals";
+import { matches } from "../core/glance";
+import { Row, Tile } from "../parts/tile";
+import { Icon } from "../parts/icons";
+import { nowView } from "../shell/settings";
+import { counts, listed, systems } from "../shell/store";
+import { t } from "../texts";
+
+type Filter = "all" | "attention" | "stale" | "active";
+
+const search = signal("");
+const filter = signal<Filter>("all");
+const KEEP: Readonly<Record<Filter, readonly string[] | null>> = { all: null, attention: ["critical", "warning"], stale: ["stale", "old"], active: null };
+
+export default function Now() {
+  const typed = search.value.trim();
+  const keep = KEEP[filter.value];
+  const shown = listed.value.filter((one) => {
+    if (keep && !keep.includes(one.rank)) return false;
+    if (filter.value === "active" && !one.active) return false;
+    if (!typed) return true;
+    const state = systems.value.get(one.id)?.peek();
+    return matches(typed, one.id, one.label, state?.window?.eventId, state?.place?.name, state?.kind);
+  });
+  const One = nowView.value === "list" ? Row : Tile;
+  return (
+    <>
+      <h1 class="visually-hidden">{t("now.title")}</h1>
+      <div class="toolbar">
+        <label class="search">
+          <Icon name="search" />
+          <span class="visually-hidden">{t("now.search")}</span>
+          <input type="search" placeholder={t("now.search")} value={search} onInput={(event) => (search.value = event.currentTarget.value)} />
+        </label>
+        <div class="segments" role="group" aria-label={t("now.filter")}>
+          <Choice value="all" label={t("now.all")} count={counts.value.all} />
+          <Choice value="attention" label={t("now.attention")} count={counts.value.attention} />
+          <Choice value="stale" label={t("now.stale")} count={counts.value.stale} />
+          <Choice value="active" label={t("now.active")} count={counts.value.active} />
+        </div>
+        <div class="segments view" role="group" aria-label={t("now.view")}>
+          {(["tiles", "list"] as const).map((view) => (
+            <button type="button" key={view} aria-pressed={nowView.value === view} onClick={() => (nowView.value = view)}>
+              {t(`now.view_${view}`)}
+            </button>
+          ))}
+        </div>
+      </div>
+      {listed.value.length === 0 && <p class="empty">{t("now.none")}</p>}
+      {listed.value.length > 0 && shown.length === 0 && <p class="empty">{t("now.none_found")}</p>}
+      <p class="visually-hidden" role="status">
+        {typed && t("now.count", { shown: shown.length, all: listed.value.length })}
+      </p>
+      <ul class={`tiles ${nowView.value}`}>
+        {shown.map((one) => {
+          const system = systems.value.get(one.id);
+          return system && <One key={one.id} system={system} rank={one.rank} />;
+        })}
+      </ul>
+    </>
+  );
+}
+
+function Choice({ value, label, count }: { value: Filter; label: string; count: number }) {
+  return (
+    <button type="button" class={count > 0 ? value : ""} aria-pressed={filter.value === value} onClick={() => (filter.value = value)}>
+      {label} <span class="count">{count}</span>
+    </button>
+  );
+}

@@ -1,0 +1,88 @@
+/** The HTTP API of the node, as far as screens use it. Every request has a time limit. */
+import { signal } from "@preact/signals";
+import { answer, problemText, type Answer } from "../core/outbox";
+import { isObject, type Json } from "../core/wire";
+import { apiKey } from "./settings";
+
+const READ_MS = 15_000;
+const WRITE_MS = 20_000;
+const PHOTO_MS = 120_000;
+
+/** The node wants an API key that this device does not have. */
+export const keyRefused = signal(false);
+
+/** The time of the node by its last answer, and when that came: for clocks when nothing is live. */
+export const answeredAt = signal<{ saidMs: number; heardMs: number } | null>(null);
+
+/** A request failed; the message is for people. */
+export class ApiError extends Error {
+  constructor(
+    message: string,
+    readonly status: number,
+  ) {
+    super(message);
+  }
+}
+
+/** Read a JSON object. Raises ApiError. */
+export async function get(path: string): Promise<Json> {
+  return request(path, { method: "GET" }, READ_MS);
+}
+
+/** Send JSON and read the answer. Raises ApiError. */
+export async function post(path: string, body: Json, method = "POST"): Promise<Json> {
+  return request(path, { method, headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) }, WRITE_MS);
+}
+
+/** Send a form with a file in it. Raises ApiError. */
+export async function upload(path: string, form: FormData, method = "POST"): Promise<Json> {
+  return request(path, { method, body: form }, PHOTO_MS);
+}
+
+/** Send an action of the outbox; whatever happens is an answer. */
+export async function send(path: string, id: string, body: BodyInit, isForm: boolean): Promise<Answer> {
+  const headers = new Headers({ "Idempotency-Key": id });
+  if (!isForm) headers.set("Content-Type", "application/json");
+  try {
+    const response = await timed(path, { method: "POST", headers, body }, isForm ? PHOTO_MS : WRITE_MS);
+    return answer(response.status, await body_(response));
+  } catch (error) {
+    return { kind: "failed", problem: worded(error), status: 0 };
+  }
+}
+
+async function request(path: string, init: RequestInit, limitMs: number): Promise<Json> {
+  let response: Response;
+  try {
+    response = await timed(path, init, limitMs);
+  } catch (error) {
+    throw new ApiError(worded(error), 0);
+  }
+  const said = await body_(response);
+  if (!response.ok) throw new ApiError(problemText(said) ?? `HTTP ${response.status}`, response.status);
+  return said ?? {};
+}
+
+async function timed(path: string, init: RequestInit, limitMs: number): Promise<Response> {
+  const headers = new Headers(init.headers);
+  if (apiKey.value) headers.set("X-API-Key", apiKey.value);
+  const response = await fetch(path, { ...init, headers, signal: AbortSignal.timeout(limitMs), cache: "no-store" });
+  const date = Date.parse(response.headers.get("Date") ?? "");
+  if (!Number.isNaN(date)) answeredAt.value = { saidMs: date + 500, heardMs: Date.now() };
+  keyRefused.value = response.status === 401 || (keyRefused.value && !response.ok);
+  return response;
+}
+
+async function body_(response: Response): Promise<Json | null> {
+  try {
+    const said: unknown = await response.json();
+    return isObject(said) ? said : Array.isArray(said) ? { items: said } : null;
+  } catch {
+    return null;
+  }
+}
+
+function worded(error: unknown): string {
+  if (error instanceof DOMException && error.name === "TimeoutError") return "no answer in time";
+  return navigator.onLine ? "the node cannot be reached" : "no network";
+}

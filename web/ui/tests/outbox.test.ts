@@ -1,0 +1,104 @@
+import { describe, expect, it } from "vitest";
+import { LEASE_MS, again, answer, inOrder, mayTake, nextToSend, problemText, settled, tried, unseen } from "../src/core/outbox";
+import { T0, action } from "./samples";
+
+describe("the order of the outbox", () => {
+  it("is that in which things were tapped, however they come from the disk", () => {
+    const all = [action(3), action(1), action(2)];
+    expect(inOrder(all).map((one) => one.order)).toEqual([1, 2, 3]);
+    expect(nextToSend(all)?.order).toBe(1);
+  });
+
+  it("waits for an action that failed, and passes over one that was refused", () => {
+    const failed = settled(tried(action(1), 0), answer(503, null));
+    expect(nextToSend([failed!, action(2)])?.order).toBe(1);
+    const refused = settled(tried(action(1), 0), answer(422, { title: "Unknown field" }));
+    expect(refused?.state).toBe("attention");
+    expect(nextToSend([refused!, action(2)])?.order).toBe(2);
+  });
+
+  it("passes over what the node has taken and not yet confirmed", () => {
+    const taken = settled(tried(action(1), 0), answer(202, { id: "id-1" }));
+    expect(taken?.state).toBe("accepted");
+    expect(nextToSend([taken!, action(2)])?.order).toBe(2);
+  });
+
+  it("is empty when everything is confirmed", () => {
+    expect(settled(tried(action(1), 0), answer(200, { position: 7 }))).toBeNull();
+    expect(nextToSend([])).toBeNull();
+  });
+});
+
+describe("an action", () => {
+  it("keeps the time of its first try, however often it is tried", () => {
+    const once = tried(action(1), 90_000);
+    expect(once.time).toBe(new Date(T0 + 1 + 90_000).toISOString());
+    expect(tried(once, -5_000).time).toBe(once.time);
+    expect(tried(once, 0).tries).toBe(2);
+  });
+
+  it("keeps the device's time when its clock is nearly right", () => {
+    expect(tried(action(1), 1400).time).toBe(new Date(T0 + 1).toISOString());
+  });
+
+  it("can be left out only before it was tried", () => {
+    expect(unseen(action(1))).toBe(true);
+    expect(unseen(tried(action(1), 0))).toBe(false);
+  });
+
+  it("that was refused is never dropped, and can be sent again with the right time", () => {
+    const refused = settled(tried(action(1), 0), answer(409, null))!;
+    expect(again(refused)).toMatchObject({ state: "waiting", tries: 0, time: null, problem: null, id: "id-1" });
+  });
+
+  it("waits for a key without being given up", () => {
+    const asked = settled(tried(action(1), 0), answer(401, { title: "An API key is needed" }))!;
+    expect(asked).toMatchObject({ state: "waiting", problem: "An API key is needed" });
+  });
+
+  it("that breaks the server each time stands aside at last", () => {
+    let one = action(1);
+    for (let count = 0; count < 12; count++) one = settled(tried(one, 0), answer(500, null))!;
+    expect(one.state).toBe("attention");
+    let away = action(2);
+    for (let count = 0; count < 100; count++) away = settled(tried(away, 0), { kind: "failed", problem: "no network", status: 0 })!;
+    expect(away.state).toBe("waiting");
+  });
+});
+
+describe("an answer", () => {
+  it.each([
+    [200, { position: 12 }, "confirmed"],
+    [201, { position: "12" }, "confirmed"],
+    [200, { ok: true }, "accepted"],
+    [202, null, "accepted"],
+    [400, null, "refused"],
+    [403, null, "key"],
+    [408, null, "failed"],
+    [413, null, "refused"],
+    [429, null, "failed"],
+    [502, null, "failed"],
+  ])("%i is read by its meaning", (status, said, kind) => {
+    expect(answer(status, said).kind).toBe(kind);
+  });
+
+  it("tells a person what is wrong, once", () => {
+    expect(problemText({ title: "Too long", detail: "At most 4000 characters" })).toBe("Too long: At most 4000 characters");
+    expect(problemText({ title: "Too long", detail: "Too long" })).toBe("Too long");
+    expect(problemText(null)).toBeNull();
+  });
+});
+
+describe("of several tabs", () => {
+  it("one sends; another takes over when it is gone", () => {
+    const lease = { tab: "a", untilMs: T0 + LEASE_MS };
+    expect(mayTake(null, "b", T0)).toBe(true);
+    expect(mayTake(lease, "a", T0)).toBe(true);
+    expect(mayTake(lease, "b", T0)).toBe(false);
+    expect(mayTake(lease, "b", T0 + LEASE_MS + 1)).toBe(true);
+  });
+
+  it("a lease from a clock that was wrong holds up nobody", () => {
+    expect(mayTake({ tab: "a", untilMs: T0 + 1e9 }, "b", T0)).toBe(true);
+  });
+});
