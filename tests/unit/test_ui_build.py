@@ -48,7 +48,7 @@ def test_the_first_load_is_small(build: dict[str, Any]) -> None:
         for name, size in build["files"].items()
         if name == "index.html" or name.startswith(("assets/index-", "assets/mqtt"))
     }
-    assert len(first) > 3  # noqa: PLR2004 - page, script, style, live connection
+    assert len(first) > 3
     assert sum(first.values()) < FIRST_LOAD_BYTES, first
 
 
