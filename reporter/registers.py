@@ -1,0 +1,231 @@
+"""The meter's own energy counters over a window: billing stands on them, and gaps do not hurt them. Pure.
+
+Rules that must stay true here:
+- a reading at an edge is interpolated between two readings no more than 15 minutes apart, or the counter
+tells of a shorter span and says so;
+- a counter that falls by more than its resolution, or jumps by more than any load could, begins a new
+segment: segments are summed, and the break is listed;
+- several counters that make up one figure are counted each by itself.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from reporter.basis import Basis
+from reporter.columns import Floats, Instants, Samples, Series
+from reporter.facts import Document
+from reporter.figures import grade, instant
+from reporter.track import US
+
+BRIDGE_US: Final = 15 * 60 * 1_000_000
+_EDGE_US: Final = 60 * 1_000_000
+_VEBUS: Final = {
+    "import": (
+        "energy_in1_to_out_wh",
+        "energy_in2_to_out_wh",
+        "energy_inverter_to_out_wh",
+        "energy_solar_to_out_wh",
+    ),
+    "export": ("energy_out_to_in1_wh", "energy_out_to_in2_wh", "energy_out_to_inverter_wh"),
+}
+"""What leaves and enters the output of an inverter/charger, as it counts itself."""
+
+_JUMP: Final = 10.0
+_LEAST_PEAK_W: Final = 1000.0
+_NEAR_ZERO_WH: Final = 1e-6
+_COARSE: Final = 0.005
+
+
+@dataclass(frozen=True, slots=True)
+class Break:
+    """Tell where a counter was reset or replaced: its readings before and after."""
+
+    at_us: int
+    before_wh: float
+    after_wh: float
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Counter:
+    """Hold one counter over a span: times, energy since its first reading there, and its breaks.
+
+    Attributes:
+        first_wh, last_wh: what it showed at the ends of the span.
+        resolution_wh: the smallest step it made; None where it never moved.
+        reaches: whether readings at both ends were told or could be interpolated.
+    """
+
+    name: str
+    time_us: Instants
+    since_wh: Floats
+    first_wh: float
+    last_wh: float
+    breaks: tuple[Break, ...]
+    resolution_wh: float | None
+    reaches: bool
+
+    @property
+    def counted_wh(self) -> float:
+        """Give what it counted in the span."""
+        return float(self.since_wh[-1])
+
+    def between(self, from_us: int, to_us: int) -> float:
+        """Give what it counted between two instants, interpolated."""
+        edges = np.interp([from_us, to_us], self.time_us, self.since_wh)
+        return float(edges[1] - edges[0])
+
+
+@dataclass(frozen=True, slots=True)
+class Register:
+    """Hold the counters of one direction together."""
+
+    direction: str
+    counters: tuple[Counter, ...]
+
+    @property
+    def counted_wh(self) -> float:
+        """Give what they counted together."""
+        return sum(counter.counted_wh for counter in self.counters)
+
+    @property
+    def from_us(self) -> int:
+        """Give the begin of the time that all of them tell of."""
+        return max(int(counter.time_us[0]) for counter in self.counters)
+
+    @property
+    def to_us(self) -> int:
+        """Give the end of the time that all of them tell of."""
+        return min(int(counter.time_us[-1]) for counter in self.counters)
+
+    @property
+    def reaches(self) -> bool:
+        """Tell whether they tell of the whole span."""
+        return all(counter.reaches for counter in self.counters)
+
+    @property
+    def coarse(self) -> bool:
+        """Tell whether one step of them is much of what they counted."""
+        step_wh = max((counter.resolution_wh or 0.0 for counter in self.counters), default=0.0)
+        return step_wh > _COARSE * self.counted_wh
+
+    def between(self, from_us: int, to_us: int) -> float:
+        """Give what they counted between two instants."""
+        return sum(counter.between(from_us, to_us) for counter in self.counters)
+
+
+def register(
+    samples: Samples, place: str, direction: str, from_us: int, to_us: int, highest_w: float
+) -> Register | None:
+    """Read the counters of a place for a direction (import or export) over a span.
+
+    `highest_w` is the highest power seen or rated: what counts faster than ten times that was not load.
+    """
+    names: tuple[str, ...] = (f"{place}_energy_{direction}_wh",)
+    if place == "ac_out" and not len(samples.series(names[0])):
+        names = _VEBUS[direction]
+    counters = [
+        counter
+        for name in names
+        if (counter := _counter(name, samples.series(name), from_us, to_us, highest_w)) is not None
+    ]
+    return Register(direction, tuple(counters)) if counters else None
+
+
+def tell(found: Register, integrated_wh: float | None, coverage_pct: float) -> list[Document]:
+    """Tell of every counter: from, to, difference, breaks; and how the integral differs from all together."""
+    delta_pct = compared_pct(found, integrated_wh)
+    return [
+        {
+            "name": counter.name,
+            "direction": found.direction,
+            "from": {"time": instant(int(counter.time_us[0])), "value_wh": counter.first_wh},
+            "to": {"time": instant(int(counter.time_us[-1])), "value_wh": counter.last_wh},
+            "difference_wh": counter.counted_wh,
+            "resolution_wh": counter.resolution_wh,
+            "reaches": counter.reaches,
+            "resets": [
+                {
+                    "time": instant(one.at_us),
+                    "before_wh": one.before_wh,
+                    "after_wh": one.after_wh,
+                    "kind": one.kind,
+                }
+                for one in counter.breaks
+            ],
+            "compared_pct": delta_pct,
+            "coarse": found.coarse,
+            "grade": grade(100.0 if counter.reaches else coverage_pct, None if found.coarse else delta_pct),
+        }
+        for counter in found.counters
+    ]
+
+
+def compared_pct(found: Register, integrated_wh: float | None) -> float | None:
+    """Say how far the integral over the same time is from what the counters counted."""
+    if integrated_wh is None or found.counted_wh <= 0:
+        return None
+    return 100.0 * (integrated_wh - found.counted_wh) / found.counted_wh
+
+
+def highest_w(basis: Basis) -> float:
+    """Give the highest power that a counter may have counted."""
+    peak = float(np.abs(basis.power.value).max(initial=0.0))
+    return max(peak, basis.device.rated_w or 0.0, _LEAST_PEAK_W)
+
+
+def _counter(name: str, series: Series, from_us: int, to_us: int, most_w: float) -> Counter | None:
+    if len(series) < 2:  # noqa: PLR2004 - one reading counts nothing
+        return None
+    steps = np.diff(series.value)
+    rising = steps[steps > _NEAR_ZERO_WH]
+    resolution_wh = float(rising.min()) if len(rising) else None
+    hours = np.diff(series.time_us) * (US / 3600.0)
+    fell = steps < -(resolution_wh or _NEAR_ZERO_WH) * (1.0 + _COARSE)
+    jumped = steps > _JUMP * most_w * hours + 2.0 * (resolution_wh or 0.0)
+    torn = fell | jumped
+    since_wh = np.concatenate(([0.0], np.cumsum(np.where(torn, 0.0, steps))))
+    begin_us, begin_reaches = _edge(series.time_us, from_us, after=True)
+    end_us, end_reaches = _edge(series.time_us, to_us, after=False)
+    if end_us <= begin_us:
+        return None
+    inside = (series.time_us > begin_us) & (series.time_us < end_us)
+    edges = np.interp([begin_us, end_us], series.time_us, since_wh)
+    shown = np.interp([begin_us, end_us], series.time_us, series.value)
+    times = np.concatenate(([begin_us], series.time_us[inside], [end_us]))
+    counted = np.concatenate(([edges[0]], since_wh[inside], [edges[1]])) - edges[0]
+    broken = np.flatnonzero(torn & (series.time_us[1:] > begin_us) & (series.time_us[:-1] < end_us))
+    breaks = tuple(
+        Break(
+            int(series.time_us[index + 1]),
+            float(series.value[index]),
+            float(series.value[index + 1]),
+            "reset" if fell[index] else "jump",
+        )
+        for index in broken
+    )
+    return Counter(
+        name,
+        times,
+        counted,
+        float(shown[0]),
+        float(shown[1]),
+        breaks,
+        resolution_wh,
+        begin_reaches and end_reaches,
+    )
+
+
+def _edge(time_us: Instants, at_us: int, *, after: bool) -> tuple[int, bool]:
+    """Give the instant nearest to an edge that readings tell of, and whether that is the edge, nearly."""
+    index = int(np.searchsorted(time_us, at_us))
+    if index < len(time_us) and time_us[index] == at_us:
+        return at_us, True
+    if 0 < index < len(time_us) and time_us[index] - time_us[index - 1] <= BRIDGE_US:
+        return at_us, True
+    found = index if after else index - 1
+    if not 0 <= found < len(time_us):
+        return at_us, False
+    return int(time_us[found]), abs(int(time_us[found]) - at_us) <= _EDGE_US
