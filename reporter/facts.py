@@ -151,7 +151,9 @@ class ReportSettings:
     `nominal_frequency_hz` go over what was detected, and what was registered of a system goes over both.
     `max_gap_s` None: three intervals, at least 10 s, at most 60 s. `counterfactual` has the shape of
     system.registered's counterfactual_generator and is for systems that have none; None: nothing is
-    compared. `grid_factor_kg_per_kwh` None: the region's of the factor table.
+    compared. `grid_factor_kg_per_kwh` None: the region's of the factor table. `behind` says which system
+    lies behind which other one, whose energy has its own in it already: it does not count in an event's
+    totals.
     """
 
     time_zone: str = "UTC"
@@ -166,5 +168,6 @@ class ReportSettings:
     demand_minutes: int = 15
     counterfactual: Mapping[str, Any] | None = None
     grid_factor_kg_per_kwh: float | None = None
+    behind: Mapping[str, str] = field(default_factory=dict)
     branding: Branding = field(default_factory=Branding)
     base_url: str | None = None
