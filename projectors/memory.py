@@ -50,6 +50,11 @@ class Memory:
         self._model = SqliteModel(path, name, version, _TABLES + tables)
         self.waiting = self._model.count("pending")
 
+    @property
+    def db(self) -> sqlite3.Connection:
+        """The open file, for reading the tables beside."""
+        return self._model.db
+
     def place(self) -> Head | None:
         """Return how far the stream was taken in; None when the file is new."""
         return self._model.place()

@@ -104,6 +104,16 @@ class ReportFold:
             self._late(event)
         return self._decide(event)
 
+    @property
+    def waiting(self) -> bool:
+        """Whether a report will be due in a moment."""
+        return any(part.waiting for part in self.parts.values())
+
+    def tick(self, said: Recorded | Event) -> list[Request]:
+        """Let time pass up to an event that says nothing else here."""
+        self.now_us = max(self.now_us, said.recorded_us)
+        return self._decide(said)
+
     def members(self, event_id: str) -> list[tuple[str, Window]]:
         """Return the windows of an event, each with its system."""
         found = sorted(self._members.get(event_id, ()))

@@ -6,7 +6,7 @@ Rules that must stay true here:
 """
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -18,6 +18,7 @@ from projectors.report_lines import EVENT, OPERATOR, Line, Request
 
 REQUESTED: Final = "report.requested"
 GENERATED: Final = "report.generated"
+_LONGEST: Final = 4000
 _SPACE = uuid.UUID("2f6d8f0e-6a35-5c0b-9d3e-7b1f4a90c6d2")
 
 
@@ -56,6 +57,45 @@ def envelope_of(request: Request, source: str) -> Envelope:
             "to": instants.text(request.to_us),
         },
     )
+
+
+def generated(source: str, job: Mapping[str, Any], result: Mapping[str, Any], time_us: int) -> Envelope:
+    """Write that a report is there.
+
+    Args:
+        source: of our events.
+        job: what was asked for; see `report_rows.next_make`.
+        result: what was made; see `report_making.make`.
+        time_us: by the stream's clock.
+    """
+    data = {
+        "scope": job["scope"],
+        "event_id": job["event_id"],
+        "revision": job["revision"],
+        "cut_position": job["cut"],
+        "href": f"{job['directory']}/report.html",
+        "sha256": result["sha256"],
+        "journal_hash": result["journal_hash"],
+        "incarnation": result["incarnation"],
+        "request": job["id"],
+        "totals": result["totals"],
+    }
+    if result["changed"]:
+        data["changed"] = changes(result["changed"])
+    subject = job["system_id"] or SITE
+    return Envelope(name_of(GENERATED, job["source"], job["id"]), source, GENERATED, subject, time_us, data)
+
+
+def changes(changed: Sequence[Mapping[str, Any]]) -> str:
+    """Write what changed as one text."""
+    text = "; ".join(
+        f"{one['figure']}: {_number(one['before'])} -> {_number(one['after'])}" for one in changed
+    )
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 2] + " …"
+
+
+def _number(value: Any) -> str:
+    return f"{value:.10g}" if isinstance(value, int | float) else "unknown" if value is None else str(value)
 
 
 def name_of(*parts: object) -> str:
