@@ -121,7 +121,7 @@ def _limit(tracks: dict[str, Track], pct: float, limit: float, direction: str, *
         "limit_pct": pct,
         "direction": direction,
         "count": len(every),
-        "duration_s": sum(one.seconds for one, _ in every),
+        "duration_s": sum((one.seconds for one, _ in every), 0.0),
         "longest_s": max((one.seconds for one, _ in every), default=0.0),
         "worst_v": worst[0].worst if worst else None,
         "phase": worst[1] if worst else None,
@@ -182,7 +182,7 @@ def _frequency(hertz: Track, nominal_hz: float) -> Document | None:
             {
                 "limit_pct": pct,
                 "count": len(every),
-                "duration_s": sum(one.seconds for one in every),
+                "duration_s": sum((one.seconds for one in every), 0.0),
                 "longest_s": max((one.seconds for one in every), default=0.0),
                 "worst_hz": float(told.value[at]) if worst else None,
                 "at": instant(worst.worst_us) if worst else None,

@@ -1,162 +1,316 @@
-"""Streams of windows and samples, and a workshop that makes nothing, for tests of reports."""
+"""Samples and facts for tests of reports: small ones by hand, and a festival day that looks like a real
+one.
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+The day is synthetic and the same every time: a battery rig behind a generator feeds a stage from ten in the
+morning to half past one; its data have gaps, idle ends, sags, alarms, notes and photos.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from bus import envelope
-from bus.envelope import Envelope
-from bus.journal import Entry
-from projectors.report_rows import Job, Parcel
-from projectors.reports import Outcome, Reports, Wishes
-from projectors.runner import Runner
-from schemas.registry import Registry
-from tests.journals import MemoryJournal
-from tests.streams import BASE_US, S, Said, record, sample
+import numpy as np
 
-REGISTRY = Registry.load()
-SOURCE = "/edge-01/reports"
+from bus import instants
+from reporter.columns import Columns, Flags, Floats, Instants, Samples
+from reporter.facts import (
+    Alarm,
+    Branding,
+    Dropped,
+    MadeFrom,
+    Occurred,
+    Remark,
+    ReportSettings,
+    Segment,
+    SystemFacts,
+)
+from reporter.system_report import encode, system_report
+
+SAMPLE: Final = Path(__file__).parent / "samples" / "report_system.json"
+S: Final = 1_000_000
+T0: Final = instants.parse("2026-08-15T08:00:00Z")
+HOURS: Final = 15.5
+MADE_FROM: Final = MadeFrom(
+    journal="6f1c2a90b7d34e55",
+    incarnation="a41be07c55d0923f",
+    cut_position=1_284_077,
+    journal_hash="5d3f1c0e9a7b4826f0c1d2e3a4b5c6d7e8f90123456789abcdef0123456789ab",
+    software="1.0.0",
+    configuration_sha256="0c7e1f4a2b3d5968776655443322110fedcba9876543210ffeeddccbbaa99887",
+)
+SETTINGS: Final = ReportSettings(
+    time_zone="Europe/Berlin",
+    region="eu",
+    currency="EUR",
+    price_per_kwh=0.42,
+    demand_charge_per_kw=9.5,
+    branding=Branding(client="Lakeside Festival", company="OVR Energy Systems", colour="#0b6e4f"),
+    base_url="https://reports.example.com",
+)
 
 
-def start(at_s: float, event_id: str = "gig", system: str = "rig_01", **more: Any) -> Said:
-    return Said("window.started", system, at_s, {"event_id": event_id, **more})
+def stream(
+    seconds: Floats,
+    values: Mapping[str, Any],
+    *,
+    kind: str = "victron",
+    interval_ms: int = 1000,
+    begin_us: int = T0,
+    flags: Mapping[str, Any] | None = None,
+) -> Columns:
+    """Make a stream of columns (a number stands in every row) at these seconds after the begin."""
+    time_us: Instants = begin_us + np.round(np.asarray(seconds, np.float64) * S).astype(np.int64)
+    columns = {
+        name: np.broadcast_to(np.asarray(value, np.float64), time_us.shape) for name, value in values.items()
+    }
+    position = np.arange(1, len(time_us) + 1, dtype=np.int64)
+    return Columns.ordered(kind, interval_ms, time_us, position, columns, flags)
 
 
-def end(at_s: float, system: str = "rig_01", *, id: str | None = None, **data: Any) -> Said:  # noqa: A002 - as in an envelope
-    return Said("window.ended", system, at_s, data, id)
+def samples(*streams: Columns) -> Samples:
+    return Samples("rig_01", streams)
 
 
-def samples(from_s: int, to_s: int, system: str = "rig_01", value: float = 1000.0) -> list[Said]:
-    return [sample(system, at_s, value, interval_ms=1000) for at_s in range(from_s, to_s)]
+def facts(hours: float, **other: Any) -> SystemFacts:
+    made = SystemFacts(
+        event_id="lakeside-2026",
+        system_id="rig_01",
+        from_us=T0,
+        to_us=T0 + round(hours * 3600) * S,
+        made_from=MADE_FROM,
+    )
+    return replace(made, **other)
 
 
-def clock(at_s: float) -> Said:
-    """Let time pass: a sample of a system that takes part in nothing."""
-    return sample("host_edge", at_s, 1.0, kind="host", interval_ms=5000)
+def at(hours: float) -> int:
+    return T0 + round(hours * 3600) * S
 
 
-@dataclass
-class Desk:
-    """A workshop that is done at once, and fails as often as it is told to.
-
-    Attributes:
-        fails: by kind of work, and by system or `event` behind it, the errors to answer with.
-    """
-
-    fails: dict[str, list[str]] = field(default_factory=dict)
-    done: list[Job | Parcel] = field(default_factory=list)
-    folders: tuple[str, ...] = ("",)
-    _finished: list[Outcome] = field(default_factory=list)
-
-    def free(self, kind: str) -> bool:
-        del kind
-        return not self._finished
-
-    def warm(self) -> None:
-        pass
-
-    def start(self, what: Job | Parcel) -> None:
-        self.done.append(what)
-        if isinstance(what, Parcel):
-            name = what.channel
-        else:
-            name = f"{what.kind} {'rig_01' if 'rig_01' in what.said['directory'] else 'event'}"
-        if self.fails.get(name):
-            self._finished.append(Outcome(what, error=self.fails[name].pop(0)))
-        else:
-            self._finished.append(Outcome(what, result=self._result(what)))
-
-    def _result(self, what: Job | Parcel) -> Mapping[str, Any]:
-        revision = what.said.get("revision", 0) if isinstance(what, Job) else 0
-        return {
-            "sha256": f"{revision:064d}",
-            "totals": {"energy_wh": 1.5},
-            "changed": [{"figure": "energy_wh", "before": 1.0, "after": 1.5}] if revision != 1 else [],
-            "made": {"provisional": False},
-            "from_us": BASE_US,
-            "to_us": BASE_US + S,
-            "folders": list(self.folders),
-            "journal_hash": "0" * 64,
-            "incarnation": "abc",
+def festival_samples(interval_s: float = 1.0) -> Samples:
+    """Make the samples of the day: readings every second, counters every 5 s."""
+    chance = np.random.default_rng(20260815)
+    seconds = np.arange(-30.0, HOURS * 3600 + 30.0, interval_s)
+    hours = seconds / 3600
+    load_w = _load(hours, seconds, chance)
+    shares = np.stack((0.46 + 0.03 * np.sin(hours), 0.33 - 0.02 * np.sin(hours * 1.3)))
+    shares = np.vstack((shares, 1.0 - shares.sum(axis=0)))
+    phase_w = [np.round(load_w * share) for share in shares]
+    out_w = phase_w[0] + phase_w[1] + phase_w[2]
+    factor = (0.94, 0.97, 0.92)
+    volts = [np.round(230.4 - 0.00062 * watts + chance.normal(0.0, 0.35, len(hours)), 1) for watts in phase_w]
+    sag = (hours > 11.204) & (hours < 11.2068)
+    volts[0] = np.where(sag, 198.7, volts[0])
+    amps = [np.round(watts / v / pf, 2) for watts, v, pf in zip(phase_w, volts, factor, strict=True)]
+    running = ((hours > 5.0) & (hours < 8.2)) | ((hours > 11.6) & (hours < 13.4))
+    sun = np.maximum(0.0, np.sin((hours - 0.5) / 10.0 * np.pi))
+    cloud = 0.75 + 0.25 * np.sin(hours * 9.0)
+    pv_w = np.where(hours < 10.4, np.round(6200.0 * sun * cloud), 0.0)
+    in_w = np.where(running, np.round(21_000.0 + 1500.0 * np.sin(hours * 5.0)), 0.0)
+    battery_w = np.round(in_w + pv_w - out_w * 1.04 - 45.0)
+    stored_wh = np.cumsum(np.where(battery_w > 0, battery_w * 0.96, battery_w)) * interval_s / 3600
+    soc = np.clip(92.0 + 100.0 * stored_wh / 150_000.0, 12.0, 100.0)
+    told: dict[str, Floats] = {
+        "ac_out_power_w": out_w,
+        "ac_out_apparent_power_va": np.round(np.divide(phase_w, np.reshape(factor, (3, 1))).sum(axis=0)),
+        "ac_out_frequency_hz": np.round(
+            50.0 + 0.02 * np.sin(hours * 40) + 0.25 * running * np.sin(hours * 300), 2
+        ),
+        "ac_in_power_w": in_w,
+        "ac_in_source_code": np.where(running, 2.0, 240.0),
+        "ac_in_active_code": np.where(running, 1.0, 240.0),
+        "genset_power_w": in_w,
+        "battery_power_w": battery_w,
+        "battery_voltage_v": np.round(51.2 + 0.02 * (soc - 50.0) + battery_w * 2e-5, 2),
+        "soc_pct": np.round(soc, 1),
+        "pv_power_w": pv_w,
+    }
+    for phase, watts, v, a in zip(("l1", "l2", "l3"), phase_w, volts, amps, strict=True):
+        told |= {
+            f"ac_out_{phase}_power_w": watts,
+            f"ac_out_{phase}_voltage_v": v,
+            f"ac_out_{phase}_current_a": a,
         }
+    counters = {
+        "energy_inverter_to_out_wh": np.where(running, 0.0, out_w),
+        "energy_in1_to_out_wh": np.where(running, out_w, 0.0),
+        "battery_energy_charged_wh": np.maximum(battery_w, 0.0),
+        "battery_energy_discharged_wh": np.maximum(-battery_w, 0.0),
+        "genset_energy_import_wh": in_w,
+    }
+    slow = {
+        name: np.floor((418_000.0 + np.cumsum(watts) * interval_s / 3600) / 10.0) * 10.0
+        for name, watts in counters.items()
+    }
+    slow["ac_out_nominal_power_w"] = np.full(len(hours), 45_000.0)
+    slow["ac_out_phases_count"] = np.full(len(hours), 3.0)
+    kept = ~_lost(hours)
+    every = kept & (np.arange(len(hours)) % round(5 / interval_s) == 0)
+    unsynced = seconds[kept] < 90.0
+    return samples(
+        stream(
+            seconds[kept],
+            {name: column[kept] for name, column in told.items()},
+            interval_ms=round(interval_s * 1000),
+            flags={"unsynced": unsynced},
+        ),
+        stream(seconds[every], {name: column[every] for name, column in slow.items()}, interval_ms=5000),
+    )
 
-    def outcomes(self) -> Iterable[Outcome]:
-        finished, self._finished = self._finished, []
-        return finished
+
+def festival_facts() -> SystemFacts:
+    """Tell what was said and counted on that day."""
+    return facts(
+        HOURS,
+        started_by="alice",
+        ended_by="bob",
+        segments=(Segment("Warehouse", T0, at(1.5)), Segment("Main stage", at(1.5), at(HOURS))),
+        registration={
+            "name": "Rig 1 - main stage",
+            "kind": "bess",
+            "maker": "Victron Energy",
+            "rated_w": 45_000,
+            "phases": 3,
+            "nominal_voltage_v": 230,
+            "battery": {"chemistry": "lifepo4", "cells": 16, "capacity_wh": 150_000, "usable_pct": 90},
+            "counterfactual_generator": {
+                "rated_va": 100_000,
+                "count": 1,
+                "fuel": "diesel",
+                "idle_lph": 4.9,
+                "slope_l_per_kwh": 0.24,
+                "source": "maker's fuel table",
+            },
+        },
+        described=(
+            {
+                "device": "vebus/276",
+                "kind": "victron",
+                "maker": "Victron Energy",
+                "model": "Quattro 48/15000/200-2x100",
+                "serial": "HQ2132ABCDE",
+                "firmware": "556",
+                "rated_w": 36_000,
+                "phases": 3,
+            },
+        ),
+        remarks=(
+            Remark(at(1.5), "alice", "location", "Main stage", system_id="rig_01"),
+            Remark(
+                at(1.7), "alice", "note", "Distribution connected; generator on standby.", system_id="rig_01"
+            ),
+            Remark(
+                at(4.1),
+                "alice",
+                "photo",
+                "",
+                sha256="9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+                media_type="image/jpeg",
+                caption="Distribution board after rewiring the lighting towers",
+                system_id="rig_01",
+            ),
+            Remark(
+                at(8.35),
+                "bob",
+                "note",
+                "Network switch at the stage was rebooted (16:21).",
+                system_id="rig_01",
+            ),
+            Remark(
+                at(11.21),
+                "bob",
+                "note",
+                "Lights dimmed for a moment when the line array came up.",
+                system_id="rig_01",
+            ),
+        ),
+        alarms=(
+            Alarm("overload", "warning", "vebus/276", "l1", "", at(11.2041), at(11.2069), "rig_01"),
+            Alarm("high_temperature", "warning", "vebus/276", "", "", at(12.6), at(13.05), "rig_01"),
+        ),
+        occurrences=(
+            Occurred("ups.ac_power_restored", "info", at(5.0), None, None, "rig_01"),
+            Occurred("ups.ac_power_loss", "warning", at(8.2), 12_240.0, None, "rig_01"),
+            Occurred("ups.ac_power_restored", "info", at(11.6), None, None, "rig_01"),
+            Occurred("ups.ac_power_loss", "warning", at(13.4), None, None, "rig_01"),
+        ),
+        dropped=(Dropped(at(8.352), at(8.42), 245, "outbox_full"),),
+        late_samples=118,
+    )
 
 
-@dataclass
-class Office:
-    """A journal, the projector on it, and an outbox that leads back into the journal."""
+def _load(hours: Floats, seconds: Floats, chance: np.random.Generator) -> Floats:
+    """Make the load of a stage: idle, rigging, sound check, acts that grow, the headliner, taking down."""
+    known_h = (
+        -1.0,
+        0.6,
+        0.601,
+        1.5,
+        1.6,
+        4.0,
+        4.02,
+        5.2,
+        5.25,
+        7.9,
+        8.0,
+        9.4,
+        9.5,
+        9.6,
+        11.0,
+        11.1,
+        13.5,
+        13.52,
+        14.7,
+        14.701,
+        17.0,
+    )
+    known_w = (
+        28,
+        31,
+        900,
+        1100,
+        2600,
+        3200,
+        9800,
+        9200,
+        3900,
+        4300,
+        12800,
+        13600,
+        6200,
+        14800,
+        16500,
+        24800,
+        26800,
+        4200,
+        2900,
+        33,
+        30,
+    )
+    base = np.interp(hours, known_h, known_w)
+    beat = (
+        np.abs(np.sin(seconds / 2.9))
+        * np.abs(np.sin(seconds / 171.0))
+        * 0.34
+        * np.maximum(base - 6000.0, 0.0)
+    )
+    rough = chance.normal(0.0, 1.0, len(hours)) * np.where(base > 100.0, 0.018 * base, 1.5)
+    surge = np.where(np.abs(hours - 12.3412) < 0.0011, 7800.0, 0.0)
+    return np.maximum(0.0, np.round(base + beat + rough + surge))
 
-    path: Path
-    journal: MemoryJournal = field(default_factory=MemoryJournal)
-    desk: Desk = field(default_factory=Desk)
-    wishes: Wishes = field(default_factory=Wishes)
-    silent_upto: int = 0
-    batch: int = 2000
-    told: list[Envelope] = field(default_factory=list)
-    projector: Reports = field(init=False)
-    now_s: float = 0.0
 
-    def __post_init__(self) -> None:
-        self.restart()
+def _lost(hours: Floats) -> Flags:
+    holes = ((8.352, 8.42), (10.183, 10.1955), (13.9, 13.988))
+    lost = np.zeros(len(hours), np.bool_)
+    for begin, end in holes:
+        lost |= (hours > begin) & (hours < end)
+    return lost
 
-    def restart(self) -> None:
-        """Begin with what is on the disk, as after kill -9."""
-        self.projector = Reports(
-            self.path,
-            REGISTRY,
-            source=SOURCE,
-            publish=self.told.append,
-            silent_upto=lambda: self.silent_upto,
-            workshop=self.desk,
-            wishes=self.wishes,
-        )
-        self.runner = Runner(self.journal, self.projector, strict=True, batch=self.batch)
 
-    def take(self, said: Sequence[Said] = ()) -> list[Envelope]:
-        """Record events, fold all, record what is told, until nothing more is; return what was told."""
-        record(self.journal, said)
-        self.runner.finish()
-        before = len(self.told)
-        self.deliver(before)
-        return self.told[before:] if said else self.told
+def main() -> None:
+    """Write the documents of the day anew."""
+    SAMPLE.write_bytes(encode(system_report(festival_samples(), festival_facts(), SETTINGS)))
 
-    def deliver(self, since: int = 0) -> None:
-        while since < len(self.told):
-            event = self.told[since]
-            since += 1
-            REGISTRY.check(event.type, event.version, event.data)
-            entry = Entry(
-                "reports",
-                event.source,
-                event.id,
-                event.type,
-                event.subject,
-                event.time_us,
-                envelope.encode(event),
-            )
-            self.journal.append([entry], recorded_us=max(event.time_us, self.journal.events[-1].recorded_us))
-            self.runner.finish()
 
-    def asked(self, said: Sequence[Said]) -> list[tuple[Any, ...]]:
-        """Return in short what is asked for while these are taken: subject, revision, reason, cut."""
-        before = len(self.told)
-        record(self.journal, said)
-        self.runner.finish()
-        self.deliver(before)
-        return [
-            (event.subject, event.data["event_id"], event.data["revision"], event.data["reason"])
-            for event in self.told[before:]
-            if event.type == "report.requested"
-        ]
-
-    def work(self, turns: int = 12) -> None:
-        """Let the workshop do what there is, and the journal hear of it."""
-        for _ in range(turns):
-            before = len(self.told)
-            self.now_s += 3600
-            list(self.projector.messages(self.now_s))
-            self.deliver(before)
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,124 @@
+"""One system's report as one document: all sections put together, rounded, ready to be rendered. Pure.
+
+Rules that must stay true here: the same samples, facts and settings give the same bytes; a section that has
+nothing to say is null; nothing in the document needs another source to be understood but the catalogue of
+words.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from typing import Any, Final
+
+import orjson
+
+from reporter import summary
+from reporter.basis import Basis, guard
+from reporter.columns import Samples
+from reporter.coverage import bridged, gaps
+from reporter.curve import curve, phase_curves, soc_curve
+from reporter.demand import demand
+from reporter.device import detect
+from reporter.energies import billing, energies, section
+from reporter.excursions import excursions
+from reporter.facts import Document, ReportSettings, SystemFacts
+from reporter.figures import rounded
+from reporter.happenings import alarms, occurrences, photos, remarks
+from reporter.imbalance import imbalance
+from reporter.load import load
+from reporter.methods import Method, choose, methods, over
+from reporter.phases import phases
+from reporter.power_factor import apparent_method
+from reporter.quality import quality
+from reporter.trimming import Trimmed, trim
+
+DOCUMENT: Final = "ovr:report:1"
+Section = Callable[[Basis], Mapping[str, Any] | None]
+SECTIONS: tuple[tuple[str, Section], ...] = ()
+"""Sections of the battery and its sources: key in the document, and what makes it."""
+
+
+def system_report(samples: Samples, facts: SystemFacts, settings: ReportSettings) -> Document:
+    """Make the document of one system in one window, rounded."""
+    device = detect(samples, facts, settings)
+    found = methods(samples, device)
+    chosen = choose(found, facts.from_us, facts.to_us, settings)
+    power = over(chosen, facts.from_us, facts.to_us, settings)
+    guard_us = guard(chosen.series, settings) if chosen is not None else 0
+    trimmed = trim(power, guard_us)
+    basis = Basis(
+        samples=samples,
+        facts=facts,
+        settings=settings,
+        device=device,
+        power=power,
+        power_method=chosen.word if chosen is not None else None,
+        counted_from_us=trimmed.from_us,
+        counted_to_us=trimmed.to_us,
+    )
+    made: Document = rounded(_document(basis, found, chosen, trimmed, guard_us))
+    return made | {"changed": changes(facts.previous, totals(made))}
+
+
+def encode(document: Mapping[str, Any]) -> bytes:
+    """Write a document as it is stored: keys sorted, indented, one newline at the end."""
+    return orjson.dumps(
+        document, option=orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
+    )
+
+
+def totals(document: Mapping[str, Any]) -> dict[str, float | None]:
+    """Give the main figures flat, as report.generated carries them and the next revision compares with."""
+    told = {name: one["value"] for name, one in document["summary"].items()}
+    return told | {"coverage_pct": document["quality"]["coverage_pct"]}
+
+
+def changes(before: Mapping[str, Any] | None, after: Mapping[str, float | None]) -> list[dict[str, Any]]:
+    """Say which main figures are not what they were in the revision before."""
+    if before is None:
+        return []
+    return [
+        {"figure": name, "before": before.get(name), "after": after.get(name)}
+        for name in sorted(before.keys() | after.keys())
+        if before.get(name) != after.get(name)
+    ]
+
+
+def _document(
+    basis: Basis, found: tuple[Method, ...], chosen: Method | None, trimmed: Trimmed, guard_us: int
+) -> Document:
+    facts = basis.facts
+    stands = energies(basis, chosen)
+    apparent = apparent_method(found)
+    demanded = demand(basis, over(apparent, basis.from_us, basis.to_us, basis.settings))
+    holes = bridged(gaps(basis.power, guard_us), basis.power, stands.counted)
+    made: Document = {
+        "document": DOCUMENT,
+        "scope": "system",
+        "event_id": facts.event_id,
+        "system_id": facts.system_id,
+        "revision": facts.revision,
+        "reason": facts.reason,
+        "provisional": not facts.ended,
+        "made_from": asdict(facts.made_from),
+        "settings": summary.settings(basis),
+        "window": summary.window(basis, trimmed),
+        "system": summary.system(basis),
+        "summary": summary.summary(basis, stands, demanded, apparent),
+        "energy": section(basis, found, stands),
+        "demand": demanded,
+        "phases": phases(basis),
+        "imbalance": imbalance(basis),
+        "load": load(basis),
+        "excursions": excursions(basis),
+        "quality": quality(basis, holes, stands.trusted_delta_pct, summary.notes(basis, trimmed)),
+        "curve": curve(basis.power),
+        "soc_curve": soc_curve(basis),
+        "phase_curves": phase_curves(basis),
+        "remarks": remarks(facts.remarks),
+        "photos": photos(facts.remarks),
+        "alarms": alarms(facts.alarms, facts.to_us),
+        "occurrences": occurrences(facts.occurrences),
+        "billing": billing(basis, stands),
+    }
+    made |= {key: tell(basis) for key, tell in SECTIONS}
+    return made | {"methods_used": summary.methods_used(made, [key for key, _ in SECTIONS])}
