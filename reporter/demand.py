@@ -68,7 +68,7 @@ def peak_of(demanded: Document, seconds: int, kind: str) -> Document:
 
 def blocks(of: Track, seconds: int, zone: str) -> Blocks:
     """Cut a track into blocks that begin at whole multiples of their length in local time."""
-    length_us, shift_us = seconds * _S, _offset_us(zone, of.from_us)
+    length_us, shift_us = seconds * _S, offset_us(zone, of.from_us)
     first = (of.from_us + shift_us) // length_us * length_us - shift_us
     edge_us = np.append(np.arange(first, max(of.to_us, of.from_us + 1), length_us), of.to_us)
     edge_us[0] = of.from_us
@@ -191,6 +191,7 @@ def _extremes(value: Floats, begins: Instants) -> tuple[list[float | None], list
     return highest, lowest
 
 
-def _offset_us(zone: str, at_us: int) -> int:
+def offset_us(zone: str, at_us: int) -> int:
+    """Give how far local time is ahead of UTC at an instant, in microseconds."""
     offset = datetime.fromtimestamp(at_us // _S, UTC).astimezone(ZoneInfo(zone)).utcoffset()
     return int(offset.total_seconds()) * _S if offset is not None else 0
