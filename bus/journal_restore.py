@@ -7,6 +7,7 @@ Rules that must stay true here:
 """
 
 import os
+import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -15,6 +16,8 @@ from bus import instants
 from bus.journal import Head
 from bus.journal_sqlite import FILE, head_of
 from bus.lockfile import hold
+from bus.sealed import DIRECTORY
+from bus.sealed_copy import beside, copy_sealed, sync
 from schemas.errors import ConfigurationError
 
 
@@ -31,16 +34,16 @@ def restore(backup: Path, directory: Path) -> tuple[Head, Path | None]:
     try:
         draft = directory / "journal.restoring"
         draft.unlink(missing_ok=True)
-        head = _copy(backup, draft)
+        head = _copy(backup, draft, directory)
         aside = _move_aside(directory)
         draft.rename(directory / FILE)
-        _sync(directory)
+        sync(directory)
     finally:
         os.close(lock)
     return head, aside
 
 
-def _copy(backup: Path, draft: Path) -> Head:
+def _copy(backup: Path, draft: Path, directory: Path) -> Head:
     try:
         with (
             closing(sqlite3.connect(f"{backup.resolve().as_uri()}?mode=ro", uri=True)) as source,
@@ -48,11 +51,13 @@ def _copy(backup: Path, draft: Path) -> Head:
         ):
             source.backup(target)
             target.execute("PRAGMA journal_mode = DELETE")
+            sealed = directory / DIRECTORY
+            copy_sealed(target, source, beside(backup) if beside(backup).exists() else sealed, sealed)
             head = head_of(target)
     except (sqlite3.Error, TypeError) as error:
         draft.unlink(missing_ok=True)
         raise ConfigurationError(f"{backup} is not a whole journal: {error}") from error
-    _sync(draft)
+    sync(draft)
     return head
 
 
@@ -64,12 +69,6 @@ def _move_aside(directory: Path) -> Path | None:
     aside.mkdir()
     for path in found:
         path.rename(aside / path.name)
+    if (directory / DIRECTORY).exists():  # both may need them
+        shutil.copytree(directory / DIRECTORY, aside / DIRECTORY, copy_function=os.link)
     return aside
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

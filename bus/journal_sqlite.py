@@ -15,6 +15,7 @@ from bus.journal import GENESIS, DeadLetter, Head, Verdict
 from bus.journal_dead_letters import exhume
 from bus.journal_rows import SAMPLE, Names, pack_id, unpack_body, unpack_id
 from bus.sealed import DIRECTORY, Sealed
+from bus.sealed_copy import beside, copy_sealed
 from schemas.errors import ConfigurationError, TransientError
 
 FILE = "journal.sqlite"
@@ -171,6 +172,50 @@ class SqliteJournalReader:
         )
         return [row[0] for row in rows]
 
+    def newest_facts(
+        self,
+        before: int,
+        *,
+        types: Collection[str],
+        subjects: Collection[str] | None = None,
+        limit: int = 100,
+        within: int = 20_000,
+    ) -> tuple[list[Recorded], int | None]:
+        """Return the newest events before a position, the newest first; never samples.
+
+        Args:
+            before: older than this position.
+            types: only these.
+            subjects: only of these systems.
+            limit: at most so many.
+            within: look through so many that are no samples, and no more.
+
+        Returns:
+            The events, and the position before which to look on; None when everything was looked through.
+        """
+        db = self._fresh()
+        kinds = self._names.find(types)
+        systems = None if subjects is None else self._names.find(subjects)
+        of = "" if systems is None else f"AND subject IN ({','.join('?' * len(systems))})"
+        found = db.execute(
+            "SELECT position FROM (SELECT position, type, subject FROM event INDEXED BY event_rare"  # noqa: S608 - marks only
+            " WHERE type <> 1 AND position < ? ORDER BY position DESC LIMIT ?)"
+            f" WHERE type IN ({','.join('?' * len(kinds))}) {of} LIMIT ?",
+            (before, within, *kinds, *(systems or ()), limit),
+        ).fetchall()
+        events = []
+        for (position,) in found:
+            row = db.execute(f"SELECT {_COLUMNS} FROM event WHERE position = ?", (position,)).fetchone()  # noqa: S608 - our words only
+            events.append(self._recorded(row))
+        if len(found) == limit:
+            return events, found[-1][0]
+        last = db.execute(
+            "SELECT position FROM event INDEXED BY event_rare WHERE type <> 1 AND position < ?"
+            " ORDER BY position DESC LIMIT 1 OFFSET ?",
+            (before, within - 1),
+        ).fetchone()
+        return events, None if last is None else int(last[0])
+
     def find(self, source: str, event_id: str) -> Recorded | None:
         """Return the event that a source gave this id; None when it is not recorded."""
         db = self._fresh()
@@ -207,15 +252,18 @@ class SqliteJournalReader:
     def backup(self, target: Path) -> Head:
         """Copy the journal as it is now into a new file, online; return its head.
 
+        Sealed files go into a directory beside it, see `bus.sealed_copy.beside`.
+
         Raises:
-            ConfigurationError: the target exists.
+            ConfigurationError: the target exists, or a sealed file is missing.
         """
-        if target.exists():
+        if target.exists() or beside(target).exists():
             raise ConfigurationError(f"{target} exists: name a new file, or move it away")
         copy = sqlite3.connect(target)
         try:
             self._fresh().backup(copy)
             copy.execute("PRAGMA journal_mode = DELETE")
+            copy_sealed(copy, self._db, self.path.parent / DIRECTORY, beside(target))
             return head_of(copy)
         finally:
             copy.close()

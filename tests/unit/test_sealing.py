@@ -11,8 +11,10 @@ import pytest
 from bus import envelope, ids
 from bus.envelope import Envelope, Recorded
 from bus.journal import Entry
+from bus.journal_restore import restore
 from bus.journal_sqlite import FILE, SqliteJournalReader
 from bus.journal_writer import SqliteJournal
+from bus.sealed_copy import beside, copy_sealed
 from bus.sealing import Keeping
 from bus.segment import Segment, SegmentWriter
 from schemas.errors import ConfigurationError
@@ -275,3 +277,68 @@ def test_a_segment_gives_back_what_was_written_block_by_block(tmp_path: Path) ->
         assert dict(segment.bodies()) == {3: b"three", 5: b"", 9: b"\n\x00nine"}
         found = {n: body for n in range(12) if (body := segment.body(n)) is not None}
     assert found == {3: b"three", 5: b"", 9: b"\n\x00nine"}
+
+
+def test_a_backup_takes_its_sealed_files_along_and_restores_them(tmp_path: Path) -> None:
+    journal = filled(tmp_path / "live", SEAL)
+    tidy(journal, T0 + 3 * DAY_US)
+    before = everything(journal)
+    head = journal.backup(tmp_path / "usb.sqlite")
+    with pytest.raises(ConfigurationError, match="name a new file"):
+        journal.backup(tmp_path / "usb.sqlite")
+    journal.close()
+    shutil.rmtree(tmp_path / "live")
+
+    restored, aside = restore(tmp_path / "usb.sqlite", tmp_path / "live")
+
+    assert (restored, aside) == (head, None)
+    with closing(SqliteJournalReader(tmp_path / "live")) as reader:
+        assert everything(reader) == before
+        assert reader.verify().faults == ()
+
+
+def test_what_an_erasure_replaces_while_it_is_copied_is_copied_as_it_is_then(tmp_path: Path) -> None:
+    journal = filled(tmp_path / "live", ERASE)
+    tidy(journal, T0 + 3 * DAY_US)
+    assert list((tmp_path / "live" / "sealed").rglob("21-40.seal"))
+    with closing(sqlite3.connect(tmp_path / "copy.sqlite")) as copy:
+        journal._db.backup(copy)
+        copy.execute("PRAGMA journal_mode = DELETE")
+        tidy(journal, T0 + 5 * DAY_US)
+        copy_sealed(copy, journal._db, tmp_path / "live" / "sealed", beside(tmp_path / "copy.sqlite"))
+    expected = everything(journal)
+    journal.close()
+
+    restore(tmp_path / "copy.sqlite", tmp_path / "new")
+    with closing(SqliteJournalReader(tmp_path / "new")) as reader:
+        assert everything(reader) == expected
+        assert reader.verify().faults == ()
+
+
+def test_a_replaced_journal_stays_readable_where_it_is_moved_to(tmp_path: Path) -> None:
+    journal = filled(tmp_path / "live", SEAL, 30)
+    journal.backup(tmp_path / "copy.sqlite")
+    tidy(journal, T0 + 3 * DAY_US)
+    journal.close()
+
+    _, aside = restore(tmp_path / "copy.sqlite", tmp_path / "live")
+
+    assert aside is not None
+    with closing(SqliteJournalReader(aside)) as reader:
+        assert len(everything(reader)) == 30
+        assert reader.verify().faults == ()
+
+
+def test_a_backup_whose_sealed_files_are_lost_is_not_restored(tmp_path: Path) -> None:
+    journal = filled(tmp_path / "live", SEAL)
+    tidy(journal, T0 + 3 * DAY_US)
+    journal.backup(tmp_path / "copy.sqlite")
+    journal.close()
+    shutil.rmtree(beside(tmp_path / "copy.sqlite"))
+
+    with pytest.raises(ConfigurationError, match=r"1-20\.seal is missing"):
+        restore(tmp_path / "copy.sqlite", tmp_path / "elsewhere")
+    assert not (tmp_path / "elsewhere" / FILE).exists()
+    restore(tmp_path / "copy.sqlite", tmp_path / "live")  # where they still are
+    with closing(SqliteJournalReader(tmp_path / "live")) as reader:
+        assert reader.verify().faults == ()
