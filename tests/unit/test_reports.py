@@ -8,7 +8,7 @@ import pytest
 from projectors.report_index import FILE, NAME, Reports
 from projectors.report_rows import Parcel
 from projectors.reports import Wishes
-from tests.reporting import SOURCE, Office, clock, end, samples, start
+from tests.report_office import SOURCE, Office, clock, end, samples, start
 from tests.streams import BASE_US, S, Said, record, sample
 
 SITE = "_site"
