@@ -11,8 +11,8 @@ import numpy as np
 from reporter.basis import Basis
 from reporter.columns import Floats, Instants
 from reporter.facts import Document
-from reporter.figures import digits_of, instant
-from reporter.track import US, Running, Track
+from reporter.figures import Settled, digits_of, instant
+from reporter.track import US, Track
 
 MOST_POINTS: Final = 1500
 MOST_PHASE_POINTS: Final = 400
@@ -68,7 +68,7 @@ def steps(of: Track, step: int) -> tuple[Floats, Floats, Floats]:
     count = max(1, -(-(of.to_us - of.from_us) // (step * _S)))
     edge_us = of.from_us + np.arange(count + 1, dtype=np.int64) * (step * _S)
     edge_us[-1] = of.to_us
-    area, covered_s = (np.diff(part) for part in Running(of).at(edge_us))
+    area, covered_s = (np.diff(part) for part in of.running.at(edge_us))
     mean = np.full(count, np.nan)
     known = covered_s >= 0.1 * np.diff(edge_us) * US
     known &= covered_s > 0
@@ -84,9 +84,9 @@ def steps(of: Track, step: int) -> tuple[Floats, Floats, Floats]:
     return low, mean, high
 
 
-def _told(points: Floats, digits: int) -> list[object]:
+def _told(points: Floats, digits: int) -> Settled:
     holes = np.isnan(points if points.ndim == 1 else points[:, -1])
-    told: list[object] = (np.round(points, digits) + 0.0).tolist()
+    told = Settled((np.round(points, digits) + 0.0).tolist())
     for hole in np.flatnonzero(holes).tolist():
         told[hole] = None
     return told

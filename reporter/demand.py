@@ -15,7 +15,7 @@ from reporter.basis import Basis
 from reporter.columns import Flags, Floats, Instants
 from reporter.facts import Document
 from reporter.figures import figure, instant
-from reporter.track import US, Running, Track
+from reporter.track import US, Track
 
 VALID: Final = 0.9
 MINUTE_S, BLOCK_S = 60, 900
@@ -72,7 +72,7 @@ def blocks(of: Track, seconds: int, zone: str) -> Blocks:
     first = (of.from_us + shift_us) // length_us * length_us - shift_us
     edge_us = np.append(np.arange(first, max(of.to_us, of.from_us + 1), length_us), of.to_us)
     edge_us[0] = of.from_us
-    area, covered_s = Running(of).at(edge_us)
+    area, covered_s = of.running.at(edge_us)
     return Blocks(seconds, edge_us, np.diff(area), np.diff(covered_s))
 
 
@@ -92,7 +92,7 @@ def sliding(power: Track, seconds: int) -> Document:
         (step for step in _GRIDS_S if seconds % step == 0 and power.span_s / step < _MOST_POINTS), seconds
     )
     at_us = np.arange(power.from_us, power.to_us + 1, grid_s * _S)
-    area, covered_s = Running(power).at(at_us)
+    area, covered_s = power.running.at(at_us)
     apart = seconds // grid_s
     if len(at_us) <= apart:
         return _peak(power, seconds, "sliding", np.empty(0), at_us[:0])
@@ -107,9 +107,8 @@ def one_second(power: Track) -> Document:
     steps = power.step_s[power.joined]
     if not len(steps) or float(np.median(steps)) >= 1.0:
         return _peak(power, 1, "reading", power.value, power.time_us)
-    of = Running(power)
-    area, covered_s = of.at(power.time_us + _HALF_US)
-    earlier_area, earlier_s = of.at(power.time_us - _HALF_US)
+    area, covered_s = power.running.at(power.time_us + _HALF_US)
+    earlier_area, earlier_s = power.running.at(power.time_us - _HALF_US)
     mean = np.full(len(power), -np.inf)
     length_s = covered_s - earlier_s
     np.divide(area - earlier_area, length_s, out=mean, where=length_s >= VALID)

@@ -35,20 +35,18 @@ class Energy:
 
 def energy(power: Track) -> Energy:
     """Integrate a power over its span; without a line between two samples there is no energy."""
-    before, after = power.value[:-1], power.value[1:]
-    return Energy(
-        plus_wh=_above_zero(before, after, power.step_s) / _S_PER_H,
-        minus_wh=_above_zero(-before, -after, power.step_s) / _S_PER_H,
-        covered_s=power.covered_s,
-        coverage_pct=power.coverage_pct,
-    )
+    net = power.integral() / _S_PER_H
+    if len(power) and power.value.min() >= 0:
+        plus_wh, minus_wh = net, 0.0
+    else:
+        minus_wh = _above_zero(-power.value[:-1], -power.value[1:], power.step_s) / _S_PER_H
+        plus_wh = max(0.0, net + minus_wh) if minus_wh else net
+    return Energy(plus_wh, minus_wh, power.covered_s, power.coverage_pct)
 
 
 def _above_zero(before: Floats, after: Floats, step_s: Floats) -> float:
     """Give the area of lines above zero: a trapezoid, or the triangle up to the crossing."""
     high, low = np.maximum(before, after), np.minimum(before, after)
-    if (low >= 0).all():
-        return float(np.dot(step_s, high + low) / 2)
     positive = np.maximum(high, 0.0)
     share = np.divide(positive, high - low, out=np.ones(len(high)), where=(low < 0) & (high > 0))
-    return float(np.dot(step_s * share, positive + np.maximum(low, 0.0)) / 2)
+    return float((step_s * share * (positive + np.maximum(low, 0.0))).sum() / 2)

@@ -12,12 +12,12 @@ from typing import Final
 import numpy as np
 
 from reporter.basis import Basis
-from reporter.columns import Flags
+from reporter.columns import Flags, Floats, Instants
 from reporter.demand import blocks
 from reporter.facts import Document
 from reporter.figures import instant
 from reporter.phases import spread
-from reporter.track import Track, spans
+from reporter.track import Track
 
 VOLTAGE_LIMITS_PCT: Final = (5.0, 10.0)
 FREQUENCY_LIMITS_PCT: Final = (1.0, 2.0, 6.0)
@@ -29,56 +29,59 @@ _A_FREQUENCY_HZ: Final = 35.0
 
 
 @dataclass(frozen=True, slots=True)
-class Excursion:
-    """Tell of one stretch outside a limit; `worst` is the value furthest out."""
+class Stretches:
+    """Hold stretches of samples outside a limit: begin, length, worst value and its time of each."""
 
-    from_us: int
-    seconds: float
-    worst: float
-    worst_us: int
+    from_us: Instants
+    seconds: Floats
+    worst: Floats
+    worst_us: Instants
+
+    def __len__(self) -> int:
+        return len(self.from_us)
 
 
 def excursions(basis: Basis) -> Document:
     """Tell of voltage and frequency in the counted part."""
     nominal = basis.device.nominal
     volts = dict(_voltages(basis))
-    voltage, events = None, []
+    voltage: Document | None = None
+    count, events = 0, list[Document]()
     if nominal.voltage_v and volts:
         voltage = _voltage(basis, volts, nominal.voltage_v)
-        events = _events(volts, nominal.voltage_v)
+        count, events = _events(volts, nominal.voltage_v)
     hertz = basis.track(f"{basis.place}_frequency_hz", counted=True)
     if not len(hertz):
         hertz = basis.track(f"{basis.place}_l1_frequency_hz", counted=True)
-    worst_first = sorted(events, key=lambda one: (-one["depth_pct"], one["from"]))[:MOST_TOLD]
     return {
         "voltage": voltage,
         "frequency": _frequency(hertz, nominal.frequency_hz) if nominal.frequency_hz else None,
-        "events": sorted(worst_first, key=lambda one: one["from"]),
-        "events_count": len(events),
+        "events": events,
+        "events_count": count,
         "shortest_seen_s": _typical_step(next(iter(volts.values()), hertz)),
     }
 
 
-def stretches(of: Track, outside: Flags, *, low: bool) -> list[Excursion]:
-    """Give the stretches of samples outside; `low`: the lowest value is the worst."""
-    weight_s = of.weight_s
-    found = []
-    for first, last in spans(outside):
-        for begin, end in _unbroken(of, first, last):
-            part = of.value[begin : end + 1]
-            worst = begin + int(np.argmin(part) if low else np.argmax(part))
-            seconds = float(weight_s[begin : end + 1].sum())
-            found.append(
-                Excursion(int(of.time_us[begin]), seconds, float(of.value[worst]), int(of.time_us[worst]))
-            )
-    return found
-
-
-def _unbroken(of: Track, first: int, last: int) -> Iterator[tuple[int, int]]:
-    torn = first + np.flatnonzero(~of.joined[first:last])
-    begins = [first, *(torn + 1).tolist()]
-    ends = [*torn.tolist(), last]
-    return zip(begins, ends, strict=True)
+def stretches(of: Track, outside: Flags, *, low: bool) -> Stretches:
+    """Give the stretches of samples outside; `low`: the lowest value is the worst. A gap ends a stretch."""
+    torn = np.concatenate((~of.joined, [True]))[: len(outside)]
+    number = np.cumsum(np.concatenate(([0], (torn | ~outside)[:-1])))[outside]
+    rows = np.flatnonzero(outside)
+    if not len(rows):
+        nothing = np.empty(0)
+        return Stretches(rows, nothing, nothing, rows)
+    begins = np.concatenate(([0], np.flatnonzero(np.diff(number)) + 1))
+    value = of.value[rows] if low else -of.value[rows]
+    worst = np.minimum.reduceat(value, begins)
+    stretch = np.repeat(np.arange(len(begins)), np.diff(np.append(begins, len(rows))))
+    is_worst = np.flatnonzero(value == worst[stretch])
+    first = is_worst[np.searchsorted(stretch[is_worst], np.arange(len(begins)))]
+    return Stretches(
+        of.time_us[rows[begins]],
+        np.add.reduceat(of.weight_s[rows], begins),
+        worst if low else -worst,
+        of.time_us[rows[first]],
+    )
 
 
 def _voltages(basis: Basis) -> Iterator[tuple[str, Track]]:
@@ -111,42 +114,62 @@ def _voltage(basis: Basis, volts: dict[str, Track], nominal_v: float) -> Documen
 
 
 def _limit(tracks: dict[str, Track], pct: float, limit: float, direction: str, *, low: bool) -> Document:
-    every = [
-        (one, phase)
+    every = {
+        phase: stretches(of, of.value < limit if low else of.value > limit, low=low)
         for phase, of in tracks.items()
-        for one in stretches(of, of.value < limit if low else of.value > limit, low=low)
-    ]
-    worst = min(every, key=lambda one: one[0].worst if low else -one[0].worst, default=None)
+    }
+    worst: tuple[float, str, int] | None = None
+    for phase, found in every.items():
+        if len(found):
+            index = int(np.argmin(found.worst) if low else np.argmax(found.worst))
+            volts = float(found.worst[index])
+            if worst is None or (volts < worst[0] if low else volts > worst[0]):
+                worst = (volts, phase, int(found.worst_us[index]))
     return {
         "limit_pct": pct,
         "direction": direction,
-        "count": len(every),
-        "duration_s": sum((one.seconds for one, _ in every), 0.0),
-        "longest_s": max((one.seconds for one, _ in every), default=0.0),
-        "worst_v": worst[0].worst if worst else None,
+        "count": sum(len(found) for found in every.values()),
+        "duration_s": float(sum(found.seconds.sum() for found in every.values())),
+        "longest_s": float(max((found.seconds.max(initial=0.0) for found in every.values()), default=0.0)),
+        "worst_v": worst[0] if worst else None,
         "phase": worst[1] if worst else None,
-        "at": instant(worst[0].worst_us) if worst else None,
+        "at": instant(worst[2]) if worst else None,
     }
 
 
-def _events(volts: dict[str, Track], nominal_v: float) -> list[Document]:
-    told = []
+def _events(volts: dict[str, Track], nominal_v: float) -> tuple[int, list[Document]]:
+    """Count the excursions beyond 10 %, and tell of the deepest."""
+    told: list[tuple[float, int, str, float, float]] = []
+    count = 0
     for phase, of in volts.items():
         for low in (True, False):
             outside = of.value < 0.9 * nominal_v if low else of.value > 1.1 * nominal_v
-            for one in stretches(of, outside, low=low):
-                off_pct = 100.0 * (one.worst / nominal_v - 1.0)
-                told.append(
-                    {
-                        "class": _class(off_pct, one.seconds),
-                        "phase": phase,
-                        "from": instant(one.from_us),
-                        "duration_s": one.seconds,
-                        "worst_v": one.worst,
-                        "depth_pct": abs(off_pct),
-                    }
+            found = stretches(of, outside, low=low)
+            off_pct = 100.0 * (found.worst / nominal_v - 1.0)
+            deepest = np.argsort(-np.abs(off_pct), kind="stable")[:MOST_TOLD]
+            count += len(found)
+            told += [
+                (
+                    float(off_pct[i]),
+                    int(found.from_us[i]),
+                    phase,
+                    float(found.seconds[i]),
+                    float(found.worst[i]),
                 )
-    return told
+                for i in deepest.tolist()
+            ]
+    told.sort(key=lambda one: (-abs(one[0]), one[1], one[2]))
+    return count, [
+        {
+            "class": _class(off_pct, seconds),
+            "phase": phase,
+            "from": instant(from_us),
+            "duration_s": seconds,
+            "worst_v": worst,
+            "depth_pct": abs(off_pct),
+        }
+        for off_pct, from_us, phase, seconds, worst in sorted(told[:MOST_TOLD], key=lambda one: one[1:3])
+    ]
 
 
 def _class(off_pct: float, seconds: float) -> str:
@@ -176,16 +199,16 @@ def _frequency(hertz: Track, nominal_hz: float) -> Document | None:
         off = np.abs(told.value - nominal_hz) > nominal_hz * pct / 100.0
         away = told.with_value(np.abs(told.value - nominal_hz))
         every = stretches(away, off, low=False)
-        worst = max(every, key=lambda one: one.worst, default=None)
-        at = int(np.searchsorted(told.time_us, worst.worst_us)) if worst else 0
+        worst_us = int(every.worst_us[np.argmax(every.worst)]) if len(every) else None
+        at = int(np.searchsorted(told.time_us, worst_us)) if worst_us is not None else None
         limits.append(
             {
                 "limit_pct": pct,
                 "count": len(every),
-                "duration_s": sum((one.seconds for one in every), 0.0),
-                "longest_s": max((one.seconds for one in every), default=0.0),
-                "worst_hz": float(told.value[at]) if worst else None,
-                "at": instant(worst.worst_us) if worst else None,
+                "duration_s": float(every.seconds.sum()),
+                "longest_s": float(every.seconds.max(initial=0.0)),
+                "worst_hz": float(told.value[at]) if at is not None else None,
+                "at": instant(worst_us),
             }
         )
     return {

@@ -84,13 +84,17 @@ def figure(
     return made
 
 
+class Settled(list[Any]):
+    """Mark a long list whose numbers are rounded already."""
+
+
 def rounded(value: Any, digits: int = _DIGITS_OF_OTHERS) -> Any:
     """Round every number of a document by the unit of its key, or of the nearest key above that has one."""
     if isinstance(value, float):
         return (round(value, digits) + 0.0) if isfinite(value) else None
     if isinstance(value, Mapping):
         return {key: rounded(part, digits_of(key, digits)) for key, part in value.items()}
-    if isinstance(value, Sequence) and not isinstance(value, str):
+    if isinstance(value, Sequence) and not isinstance(value, str | Settled):
         return [rounded(part, digits) for part in value]
     return value
 

@@ -84,7 +84,7 @@ def _current(basis: Basis, amps: Sequence[Track]) -> tuple[Document | None, Docu
     weight_s = np.where(counts, weight_s, 0.0)
     hours = {str(pct): float(weight_s[uneven > pct].sum()) / 3600.0 for pct in ABOVE_PCT}
     told = _spread(amps[0], uneven, weight_s, counts)
-    mean_a = np.array([np.dot(one, weight_s) / weight_s.sum() for one in size]) if told else None
+    mean_a = np.array([(one * weight_s).sum() / weight_s.sum() for one in size]) if told else None
     return told, {"hours": hours, "counted_s": float(weight_s.sum())}, mean_a
 
 
@@ -133,7 +133,7 @@ def _spread(times: Track, value: Floats, weight_s: Floats, counts: Flags) -> Doc
         return None
     highest = int(np.argmax(np.where(counts, value, -np.inf)))
     return {
-        "mean": float(np.dot(value, weight_s)) / whole_s,
+        "mean": float((value * weight_s).sum()) / whole_s,
         "p95": quantiles(value, weight_s, [0.95])[0],
         "max": float(value[highest]),
         "at": instant(int(times.time_us[highest])),

@@ -74,7 +74,7 @@ def below(power: Track, level: float, *, inclusive: bool = True) -> tuple[float,
     share = np.divide(level - low, rise, out=flat.astype(np.float64), where=rise > 0)
     share = np.clip(share, 0.0, 1.0)
     seconds = power.step_s * share
-    return float(seconds.sum()), float(np.dot(seconds, low + rise * share / 2) / 3600.0)
+    return float(seconds.sum()), float((seconds * (low + rise * share / 2)).sum() / 3600.0)
 
 
 def _bins(power: Track, basis_w: float, edges_pct: Sequence[int]) -> list[Document]:

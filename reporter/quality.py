@@ -96,5 +96,7 @@ def _unsynced_s(basis: Basis) -> float:
 def _frozen_s(power: Track) -> float:
     """Give the longest time that the power stood still and not at zero; what is short is 0."""
     still = (np.diff(power.value) == 0) & power.joined & (power.value[:-1] != 0)
-    longest = max((float(power.step_s[first : last + 1].sum()) for first, last in spans(still)), default=0.0)
+    begins, ends = spans(still)
+    passed_s = np.concatenate(([0.0], np.cumsum(power.step_s)))
+    longest = float((passed_s[ends] - passed_s[begins]).max(initial=0.0))
     return longest if longest >= FROZEN_S else 0.0

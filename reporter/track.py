@@ -5,11 +5,13 @@ Rules that must stay true here:
 covered, and nothing is said of it;
 - a span's edge that lies between two joined samples is interpolated, so that split spans add up to the
 whole;
-- every mean is weighted by time, and never by the count of samples.
+- every mean is weighted by time, and never by the count of samples;
+- sums are numpy's own and not those of a BLAS, whose last digits depend on how many cores there are.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -21,13 +23,12 @@ Moment = tuple[float, int]
 """A value, and when it was."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Track:
     """Hold what is known of one measurement in [from, to].
 
     Attributes:
         joined: for each two neighbours, whether the line between them counts.
-        step_s: the seconds between them; 0 where it does not.
     """
 
     from_us: int
@@ -35,15 +36,21 @@ class Track:
     time_us: Instants
     value: Floats
     joined: Flags
-    step_s: Floats = field(init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "step_s", np.where(self.joined, np.diff(self.time_us) * US, 0.0))
 
     def __len__(self) -> int:
         return len(self.time_us)
 
-    @property
+    @cached_property
+    def step_s(self) -> Floats:
+        """Give the seconds between two neighbours; 0 where the line between them does not count."""
+        return np.where(self.joined, np.diff(self.time_us) * US, 0.0)
+
+    @cached_property
+    def running(self) -> "Running":
+        """Give what tells the integral up to any instant."""
+        return Running(self)
+
+    @cached_property
     def covered_s(self) -> float:
         """Give the seconds that are covered."""
         return float(self.step_s.sum())
@@ -58,7 +65,7 @@ class Track:
         """Give the share of the span that is covered."""
         return min(100.0, 100.0 * self.covered_s / self.span_s) if self.span_s > 0 else 0.0
 
-    @property
+    @cached_property
     def weight_s(self) -> Floats:
         """Give the seconds that each sample stands for: half of the lines beside it."""
         weight = np.zeros(len(self.time_us))
@@ -68,7 +75,7 @@ class Track:
 
     def integral(self) -> float:
         """Give the area below the lines, in the unit times seconds."""
-        return float(np.dot(self.step_s, self.value[:-1] + self.value[1:]) / 2)
+        return float((self.step_s * (self.value[:-1] + self.value[1:])).sum() / 2)
 
     def mean(self) -> float | None:
         """Give the mean over the covered time."""
@@ -126,17 +133,20 @@ def quantiles(value: Floats, weight: Floats, shares: Sequence[float]) -> list[fl
         return [None] * len(shares)
     value, weight = value[counts], weight[counts]
     if _even(weight):
-        return [float(found) for found in np.quantile(value, shares)]
-    order = np.argsort(value, kind="stable")
-    value, weight = value[order], weight[order]
-    place = np.concatenate(([0.0], np.cumsum((weight[:-1] + weight[1:]) / 2)))
-    return [float(found) for found in np.interp(np.asarray(shares) * place[-1], place, value)]
+        value = np.sort(value)
+        place = np.arange(len(value), dtype=np.float64)
+    else:
+        order = np.argsort(value, kind="stable")
+        value, weight = value[order], weight[order]
+        place = np.concatenate(([0.0], np.cumsum((weight[:-1] + weight[1:]) / 2)))
+    found: list[float | None] = np.interp(np.asarray(shares) * place[-1], place, value).tolist()
+    return found
 
 
-def spans(which: Flags) -> list[tuple[int, int]]:
-    """Give the stretches of true as [first, last] indices."""
+def spans(which: Flags) -> tuple[Instants, Instants]:
+    """Give where stretches of true begin, and the index behind their ends."""
     edges = np.flatnonzero(np.diff(np.concatenate(([False], which, [False])).astype(np.int8)))
-    return [(int(first), int(last) - 1) for first, last in edges.reshape(-1, 2)]
+    return edges[::2], edges[1::2]
 
 
 class Running:
@@ -174,5 +184,5 @@ def _between(time_us: Instants, value: Floats, index: int, at_us: int) -> float:
 
 
 def _even(weight: Floats) -> bool:
-    typical = float(np.median(weight))
+    typical = float(weight.mean())
     return float(np.mean(np.abs(weight - typical) <= _TENTH * typical)) > _NEARLY_ALL

@@ -110,9 +110,11 @@ def festival_samples(interval_s: float = 1.0) -> Samples:
     battery_w = np.round(in_w + pv_w - out_w * 1.04 - 45.0)
     stored_wh = np.cumsum(np.where(battery_w > 0, battery_w * 0.96, battery_w)) * interval_s / 3600
     soc = np.clip(92.0 + 100.0 * stored_wh / 150_000.0, 12.0, 100.0)
-    told: dict[str, Floats] = {
+    told: dict[str, Any] = {
         "ac_out_power_w": out_w,
-        "ac_out_apparent_power_va": np.round(np.divide(phase_w, np.reshape(factor, (3, 1))).sum(axis=0)),
+        "ac_out_apparent_power_va": np.round(
+            np.asarray([watts / pf for watts, pf in zip(phase_w, factor, strict=True)]).sum(axis=0)
+        ),
         "ac_out_frequency_hz": np.round(
             50.0 + 0.02 * np.sin(hours * 40) + 0.25 * running * np.sin(hours * 300), 2
         ),
