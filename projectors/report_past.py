@@ -1,0 +1,184 @@
+"""What the journal knew at a cut, as far as reports are about it: read once, asked per system and event.
+
+Rules that must stay true here:
+- all of it follows from the journal up to the cut; only what was told of earlier revisions may lie between
+  the cut and the request;
+- rare types are read and samples are not, and of frequent ones only what can lie in the span.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from bus import instants, system_ids
+from bus.envelope import Event
+from bus.journal import JournalReader
+from projectors import windows
+from projectors.aliases import REGISTERED, Aliases
+from projectors.events import EventReader
+from projectors.report_fold import DROPPED
+from projectors.report_requests import GENERATED, REQUESTED
+from projectors.windows import Window, WindowFact, Windows, fact_of, fold_windows
+from schemas.errors import InputError
+from schemas.occurrences import TABLE
+from schemas.registry import Registry
+
+DESCRIBED: Final = "device.described"
+RESTORED: Final = "journal.restored"
+ALARMS: Final = frozenset({"alarm.raised", "alarm.cleared"})
+REMARKS: Final = frozenset({"note.added", "photo.added"})
+_ROUND_US: Final = 600 * instants.SECOND_US
+_STEP: Final = 1000
+
+
+@dataclass(slots=True)
+class Known:
+    """What was known of one system.
+
+    Attributes:
+        facts: about its windows, by position.
+        registration: the newest.
+        described: the newest description of each device, by its name.
+    """
+
+    facts: dict[int, WindowFact] = field(default_factory=dict)
+    windows: Windows = field(default_factory=Windows)
+    registration: Event | None = None
+    described: dict[str, Event] = field(default_factory=dict)
+
+
+class Past:
+    """The journal at a cut.
+
+    Attributes:
+        cut: the position.
+        systems: what was known of each.
+        said: facts about windows and places, by position, with who said them.
+        requests, told: earlier requests for reports, and what was told of them.
+    """
+
+    def __init__(
+        self, reader: JournalReader, registry: Registry, cut: int, before: int | None = None
+    ) -> None:
+        """Read what is rare.
+
+        Args:
+            reader: of the journal.
+            registry: of event types.
+            cut: the position up to which all counts.
+            before: position of the request; None for one that is not recorded.
+        """
+        self.cut = cut
+        self.aliases = Aliases()
+        self.systems: dict[str, Known] = {}
+        self.said: dict[int, Event] = {}
+        self.requests: dict[str, Event] = {}
+        self.told: list[Event] = []
+        self._reader = reader
+        self._events = EventReader(registry)
+        self._read_facts()
+        self._read_reports(before)
+        self._restored = list(self._read(None, RESTORED))
+
+    def _read_facts(self) -> None:
+        for event in self._read(self.cut, REGISTERED):
+            self.aliases.learn(event)
+            self._newer(self.known(event.subject), event)
+        for event in self._read(self.cut, DESCRIBED):
+            devices = self.known(event.subject).described
+            before = devices.get(event.data["device"])
+            if before is None or (event.time_us, event.position) > (before.time_us, before.position):
+                devices[event.data["device"]] = event
+        shared: dict[int, WindowFact] = {}
+        for event in self._read(self.cut, *windows.TYPES):
+            self.said[event.position] = event
+            facts = shared if event.subject == system_ids.ALL else self.known(event.subject).facts
+            facts[event.position] = fact_of(event)
+        for known in self.systems.values():
+            if known.facts:
+                known.windows = fold_windows((*known.facts.values(), *shared.values()))
+
+    def _read_reports(self, before: int | None) -> None:
+        upto = None if before is None else before - 1
+        self.requests = {event.id: event for event in self._read(upto, REQUESTED)}
+        self.told = list(self._read(upto, GENERATED))
+
+    def known(self, name: str) -> Known:
+        """Return what was known of a system, under whichever of its names."""
+        return self.systems.setdefault(self.aliases.resolve(name), Known())
+
+    def members(self, event_id: str) -> list[tuple[str, Window]]:
+        """Return the windows of an event, each with its system, by system and time."""
+        return [
+            (system_id, window)
+            for system_id, known in sorted(self.systems.items())
+            for window in known.windows.windows
+            if window.event_id == event_id
+        ]
+
+    def who(self, position: int | None) -> str | None:
+        """Return whom the broker authenticated for the fact at a position."""
+        event = None if position is None else self.said.get(position)
+        return None if event is None else event.client
+
+    def now_us(self) -> int:
+        """Return when the cut was recorded; 0 for the beginning."""
+        found = next(self._reader.read(self.cut - 1, limit=1), None) if self.cut else None
+        return 0 if found is None else found.recorded_us
+
+    def incarnation(self) -> str:
+        """Return the journal's incarnation at the cut, whatever it is now."""
+        for event in reversed(self._restored):
+            if event.position <= self.cut:
+                return str(event.data["incarnation"])
+        if self._restored:
+            return str(self._restored[0].data["previous_incarnation"])
+        return self._reader.head().incarnation
+
+    def happened(self, from_us: int, to_us: int, started_by: int | None) -> Mapping[str, list[Event]]:
+        """Return by system what happened in a span, all remarks, and all alarms that may reach into it.
+
+        Args:
+            from_us: the beginning.
+            to_us: the end.
+            started_by: position of a fact that was recorded at the beginning, where there is one.
+        """
+        found: dict[str, list[Event]] = defaultdict(list)
+        after = 0 if started_by is None else self._before(started_by, from_us)
+        frequent = self._read(self.cut, *TABLE.occurrences, after=after, since_us=from_us, until_us=to_us)
+        remarks = self._read(self.cut, *REMARKS, DROPPED)
+        for event in (*frequent, *remarks, *self._read(self.cut, *ALARMS, until_us=to_us)):
+            name = event.subject if event.subject.startswith("_") else self.aliases.resolve(event.subject)
+            found[name].append(event)
+        return found
+
+    def _before(self, started_by: int, from_us: int) -> int:
+        """Return a position behind which all lies that happened from an instant on.
+
+        What happened then cannot have been recorded long before, so it is enough to go back from a fact that
+        was recorded soon after it happened; from one that came late nothing follows.
+        """
+        event = self.said.get(started_by)
+        if event is None or not 0 <= event.recorded_us - from_us <= _ROUND_US:
+            return 0
+        step, position = _STEP, started_by
+        while position > 0:
+            position = max(0, position - step)
+            one = next(self._reader.read(position, limit=1), None)
+            if one is None or one.recorded_us < from_us - _ROUND_US:
+                return position
+            step *= 2
+        return 0
+
+    def _read(self, upto: int | None, *types: str, after: int = 0, **span: Any) -> Iterator[Event]:
+        for recorded in self._reader.read(after, upto=upto, types=types, **span):
+            try:
+                yield self._events.event(recorded)
+            except InputError:
+                continue  # of a newer version than we know; the projector keeps it as a dead letter
+
+    def _newer(self, known: Known, event: Event) -> None:
+        before = known.registration
+        if before is None or (event.time_us, event.position) > (before.time_us, before.position):
+            known.registration = event
