@@ -4,7 +4,7 @@ import { readFileSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { brotliCompressSync, constants, gzipSync } from "node:zlib";
-import { defineConfig, type Plugin } from "vite";
+import { defineConfig, type Plugin, type Rolldown } from "vite";
 
 const HERE = dirname(fileURLToPath(import.meta.url));
 const OUT = join(HERE, "../static");
@@ -24,12 +24,27 @@ function sourceHash(): string {
   return hash.digest("hex");
 }
 
+/** List what the first screen and the live connection need before anything else is asked for. */
+function firstLoad(bundle: Rolldown.OutputBundle): string[] {
+  const chunks = Object.values(bundle).filter((one) => one.type === "chunk");
+  const found = new Set<string>(["index.html"]);
+  const add = (name: string): void => {
+    const chunk = chunks.find((one) => one.fileName === name);
+    if (found.has(name)) return;
+    found.add(name);
+    chunk?.imports.forEach(add);
+    chunk?.viteMetadata?.importedCss.forEach((style) => found.add(style));
+  };
+  for (const chunk of chunks) if (chunk.name === "index" || chunk.name.startsWith("mqtt")) add(chunk.fileName);
+  return [...found].sort();
+}
+
 /** Tell the service worker its files, compress what is served, and record what it was made from. */
 function finish(): Plugin {
   return {
     name: "ovr-finish",
     apply: "build",
-    writeBundle() {
+    writeBundle(_options, bundle) {
       const all = files(OUT).map((path) => relative(OUT, path)).sort();
       const kept = all.filter((name) => name !== "service-worker.js" && !/(^|\/)(map|leaflet)-/.test(name));
       const version = createHash("sha256");
@@ -47,7 +62,7 @@ function finish(): Plugin {
         writeFileSync(join(OUT, `${name}.gz`), gzip);
         writeFileSync(join(OUT, `${name}.br`), brotliCompressSync(body, { params: { [constants.BROTLI_PARAM_QUALITY]: 11 } }));
       }
-      writeFileSync(join(OUT, "build.json"), `${JSON.stringify({ sources: sourceHash(), files: sizes }, null, 2)}\n`);
+      writeFileSync(join(OUT, "build.json"), `${JSON.stringify({ sources: sourceHash(), first: firstLoad(bundle), files: sizes }, null, 2)}\n`);
     },
   };
 }

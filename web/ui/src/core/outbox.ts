@@ -86,7 +86,7 @@ export function answer(status: number, said: Json | null): Answer {
     const position = said?.position;
     return typeof position === "number" || typeof position === "string" ? { kind: "confirmed", position: Number(position), said: said ?? {} } : { kind: "accepted" };
   }
-  if (status === 401 || status === 403) return { kind: "key", problem };
+  if (status === 401) return { kind: "key", problem };
   if (status >= 400 && status < 500 && ![408, 425, 429].includes(status)) return { kind: "refused", problem };
   return { kind: "failed", problem, status };
 }

@@ -87,6 +87,8 @@ export interface Fact {
   position: number;
   source: string;
   client: string;
+  /** Who said it, where that was told. */
+  operator: string;
   data: Readonly<Record<string, unknown>>;
 }
 
@@ -162,6 +164,7 @@ export function fact(said: Json): Fact | null {
     position: Number(said.position) || 0,
     source: textOf(said.source),
     client: textOf(said.client),
+    operator: textOf(said.operator),
     data: isObject(said.data) ? said.data : {},
   };
 }

@@ -1,6 +1,168 @@
-/** event. */
-import { t } from "../texts";
+/** One event of the users: its systems now, what came together so far, its reports, what happened. */
+import { duration, figure, instant } from "../core/format";
+import { glance } from "../core/glance";
+import { href } from "../core/route";
+import { reports } from "../core/reports";
+import { isObject, list, numberOf, textOf, type EventState, type Json } from "../core/wire";
+import { Age } from "../parts/age";
+import { Icon } from "../parts/icons";
+import { Loaded } from "../parts/loaded";
+import { ReportList, attempt } from "../parts/report_list";
+import { Timeline } from "../parts/timeline";
+import { post } from "../shell/api";
+import { useQuery } from "../shell/query";
+import { route } from "../shell/router";
+import { manner } from "../shell/settings";
+import { events, labelOf, now, powerOf, systems } from "../shell/store";
+import { said, t } from "../texts";
 
-export default function Screen() {
-  return <h1>{t("nav.event" as "nav.now")}</h1>;
+type Totals = Readonly<Record<string, number | null>>;
+
+interface SoFar {
+  totals: Totals;
+  systems: ReadonlyMap<string, Totals>;
+}
+
+const NAMES = ["energy_wh", "peak_w", "coverage_pct"] as const;
+const totals = (one: Json): Totals => Object.fromEntries(NAMES.map((name) => [name, numberOf(one[name])]));
+const soFar = (all: Json): SoFar => ({
+  totals: totals(isObject(all.totals) ? all.totals : {}),
+  systems: new Map(list(all.systems).map((one) => [textOf(one.system_id), totals(one)])),
+});
+
+export default function Event() {
+  const { id } = route.value;
+  const event = events.value.get(id);
+  const asked = useQuery(`/api/events/${encodeURIComponent(id)}`, soFar, ["window.started", "window.ended", "window.corrected"]);
+  const listed = useQuery(`/api/reports?event_id=${encodeURIComponent(id)}`, reports, ["report.requested", "report.generated"]);
+  if (!event) return <p class="empty">{t("event.none", { id })}</p>;
+  const known = asked.query.value.value;
+  const running = event.windows.filter((window) => window.endedMs === null).map((window) => window.system);
+  const power = figure("x_w", powerOf(running), manner());
+  const make = (): void =>
+    void attempt(() => post("/api/reports/generate", { event_id: id }), t("reports.asked")).then(listed.again);
+  return (
+    <>
+      <div class="row between">
+        <h1>{id}</h1>
+        <a class="button primary" href={href("act", "", { event: id })}>
+          <Icon name="act" />
+          {t("nav.act")}
+        </a>
+      </div>
+      <p class="standing">
+        {event.endedMs === null
+          ? `${t("event.since", { time: instant(event.startedMs, now.value, manner()) })} · ${duration(now.value - event.startedMs)}`
+          : t("event.from_to", { from: instant(event.startedMs, now.value, manner()), to: instant(event.endedMs, now.value, manner()) })}
+      </p>
+      <section class="panel">
+        <h2>{t("event.totals")}</h2>
+        <dl class="facts">
+          {event.active && (
+            <div>
+              <dt>{t("event.power_now")}</dt>
+              <dd>
+                {power.text} <small>{power.unit}</small>
+              </dd>
+            </div>
+          )}
+          {NAMES.filter((name) => typeof known?.totals[name] === "number").map((name) => {
+            const { text, unit } = figure(name, known?.totals[name], manner());
+            return (
+              <div key={name}>
+                <dt>{said(`totals.${name}`, name)}</dt>
+                <dd>
+                  {text} <small>{unit}</small>
+                </dd>
+              </div>
+            );
+          })}
+        </dl>
+      </section>
+      <section class="panel">
+        <h2>
+          {t("event.systems")} <span class="count">{new Set(event.windows.map((window) => window.system)).size}</span>
+        </h2>
+        <Systems event={event} known={known?.systems ?? new Map()} />
+      </section>
+      <section>
+        <h2>{t("event.reports")}</h2>
+        <Loaded asked={listed}>
+          {(all) => {
+            const mine = all.filter((one) => one.event === id);
+            return mine.length > 0 ? (
+              <ReportList all={mine} events={false} onAsked={listed.again} />
+            ) : (
+              <div class="row">
+                <p class="muted">{t("reports.none")}</p>
+                <button type="button" class="button" onClick={make}>
+                  {t("reports.make")}
+                </button>
+              </div>
+            );
+          }}
+        </Loaded>
+      </section>
+      <section class="panel">
+        <h2>{t("event.timeline")}</h2>
+        <Timeline query={{ event_id: id }} mine={(one) => one.event === id} systems />
+      </section>
+    </>
+  );
+}
+
+function Systems({ event, known }: { event: EventState; known: ReadonlyMap<string, Totals> }) {
+  return (
+    <div class="scroll-x">
+      <table>
+        <thead>
+          <tr>
+            <th scope="col">{t("act.system")}</th>
+            <th scope="col">{t("act.location")}</th>
+            <th scope="col" class="number">
+              {t("event.power_now")}
+            </th>
+            <th scope="col" class="number">
+              {t("event.energy")}
+            </th>
+            <th scope="col" class="number">
+              {t("event.peak")}
+            </th>
+            <th scope="col">{t("event.when")}</th>
+          </tr>
+        </thead>
+        <tbody>
+          {event.windows.map((window) => {
+            const system = systems.value.get(window.system);
+            const main = system && window.endedMs === null ? glance(system.value).main : null;
+            const power = figure(main?.name ?? "x_w", main?.value, manner());
+            const energy = figure("x_wh", known.get(window.system)?.energy_wh, manner());
+            const peak = figure("x_w", known.get(window.system)?.peak_w, manner());
+            return (
+              <tr key={`${window.system} ${window.startedMs}`}>
+                <td>
+                  <a href={href("system", window.system)}>{labelOf(window.system)}</a>
+                </td>
+                <td>{window.location}</td>
+                <td class="number">
+                  {power.text} {power.unit}
+                  <div class="muted">{system && window.endedMs === null && <Age system={system} />}</div>
+                </td>
+                <td class="number">
+                  {energy.text} {energy.unit}
+                </td>
+                <td class="number">
+                  {peak.text} {peak.unit}
+                </td>
+                <td>
+                  {instant(window.startedMs, now.value, manner())}
+                  {window.endedMs !== null && ` – ${instant(window.endedMs, now.value, manner())}`}
+                </td>
+              </tr>
+            );
+          })}
+        </tbody>
+      </table>
+    </div>
+  );
 }

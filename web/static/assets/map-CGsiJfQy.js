@@ -1,1 +1,0 @@
-import{V as e,j as t}from"./index-BbtzJ3sK.js";function n(){return e(`h1`,{children:t(`nav.map`)})}export{n as default};
