@@ -26,8 +26,9 @@ from bus.health import Health
 from bus.intake import SAMPLE, Judge, claimed
 from bus.journal import DeadLetter, Duplicate, Entry
 from bus.journal_writer import SqliteJournal
+from bus.sealing import Keeping
 from bus.topics import Topics
-from schemas.errors import InputError, TransientError
+from schemas.errors import ConfigurationError, InputError, TransientError
 from schemas.registry import Registry
 
 log = logging.getLogger(__name__)
@@ -45,10 +46,12 @@ class Limits:
     Attributes:
         linger_s: how long a sample may wait for others; operator events never wait.
         batch: commit at the latest when so many are in hand.
+        tidy_every_s: how often to look for what can be sealed.
     """
 
     linger_s: float = 0.2
     batch: int = 512
+    tidy_every_s: float = 60.0
 
 
 @dataclass(slots=True)
@@ -74,12 +77,13 @@ class Recorder:
         node_id: str = "node",
         aliases: dict[str, str] | None = None,
         limits: Limits | None = None,
+        keeping: Keeping | None = None,
         clock: Callable[[], int] = instants.now_us,
     ) -> None:
         self._limits = limits or Limits()
         self._clock = clock
         self._topics = Topics(broker.prefix)
-        self.journal = SqliteJournal(data / "journal")
+        self.journal = SqliteJournal(data / "journal", keeping)
         self._anchor = anchor.directory(data / "recorder")
         self._judge = Judge(Registry.load(), node_id, dict(aliases or {}))
         self._epochs = Epochs()
@@ -87,7 +91,7 @@ class Recorder:
         self._batch: list[Taken] = []
         self._urgent = self._blocked = False
         self._oldest = 0.0
-        self._retry_at = 0.0
+        self._retry_at = self._tidy_at = 0.0
         self.connection = Connection(
             broker,
             _client_id(broker),
@@ -129,6 +133,7 @@ class Recorder:
                 self._blocked = True
                 self._health.update(status="blocked", problem=str(error))
                 self._retry_at = time.monotonic() + _RETRY_S
+        self._tidy()
         self._announcer.unknown_epochs(self.journal.head())
         if self._announcer.head(self.journal.head()):
             anchor.save(self._anchor, self.journal.head())
@@ -236,6 +241,21 @@ class Recorder:
         self._blocked = False
         self._health.update(status="online", problem=None, **self._announcer.figures(self.journal.head()))
 
+    def _tidy(self) -> None:
+        """Seal a slice of what is old while nothing is in hand, for a tenth of the time."""
+        began = time.monotonic()
+        if self._batch or began < self._tidy_at:
+            return
+        try:
+            more = self.journal.tidy(self._clock())
+            self._health.update(sealing=None)
+        except (TransientError, ConfigurationError) as error:
+            log.error("%s", error)  # noqa: TRY400 - it says all
+            self._health.update(sealing=str(error))
+            more = False
+        now = time.monotonic()
+        self._tidy_at = now + (9 * (now - began) if more else self._limits.tidy_every_s)
+
     def _settle(self, batch: list[Taken], answers: list[Recorded | Duplicate]) -> list[Recorded]:
         """Note what became of each message; return what is new."""
         new: list[Recorded] = []
@@ -260,9 +280,9 @@ class Recorder:
     def _is_reused(self, taken: Taken, known: Duplicate) -> bool:
         """Bury a message whose id is taken by another claim: it is not a duplicate, and must not vanish."""
         assert taken.entry is not None
-        (stored,) = self.journal.read(known.position - 1, limit=1)
-        if claimed(stored.body) == claimed(taken.entry.body):
-            return False
+        stored = next(self.journal.read(known.position - 1, upto=known.position), None)
+        if stored is None or claimed(stored.body) == claimed(taken.entry.body):
+            return False  # of an erased sample, the id is all that is known
         letter = DeadLetter(
             self._clock(),
             taken.client,

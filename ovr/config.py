@@ -74,6 +74,21 @@ class RecorderSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class JournalSettings:
+    """How long the journal keeps what; operator events and occurrences stay for ever.
+
+    Attributes:
+        seal_after_days: older events are compressed together, in files beside the tables.
+        samples_days: the readings of older samples are erased; None keeps them.
+        sealed_mb: and the oldest, when the sealed files are larger; None lets them grow.
+    """
+
+    seal_after_days: float = 7.0
+    samples_days: float | None = None
+    sealed_mb: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class VictoriaSettings:
     """VictoriaMetrics; with a `url`, one that somebody else runs."""
 
@@ -225,6 +240,7 @@ class Site:
     listen: Listen = Listen()
     broker: BrokerSettings = BrokerSettings()
     recorder: RecorderSettings = RecorderSettings()
+    journal: JournalSettings = JournalSettings()
     victoria: VictoriaSettings = VictoriaSettings()
     series: SeriesSettings = SeriesSettings()
     clock: ClockSettings = ClockSettings()
@@ -334,18 +350,30 @@ def _check(site: Site, where: str) -> None:
         raise ConfigurationError(f"{where}: listen.port_base must leave room for four ports below 65536")
     if (listen.cert_file is None) != (listen.key_file is None):
         raise ConfigurationError(f"{where}: listen.cert_file and listen.key_file go together")
-    for name, number in (
-        ("recorder.batch", site.recorder.batch),
-        ("victoria.memory_mb", site.victoria.memory_mb),
-    ):
-        if number < 1:
-            raise ConfigurationError(f"{where}: {name} must be at least 1")
+    _amounts(site, where)
     if site.alerts.every_s < 1:
         raise ConfigurationError(f"{where}: alerts.every_s must be at least 1")
     if site.recorder.linger_ms < 0:
         raise ConfigurationError(f"{where}: recorder.linger_ms must not be negative")
     if not re.fullmatch(r"[1-9][0-9]*[hdwy]", site.victoria.retention):
         raise ConfigurationError(f"{where}: victoria.retention is a number with h, d, w or y, such as 10y")
+
+
+def _amounts(site: Site, where: str) -> None:
+    for name, number in (
+        ("recorder.batch", site.recorder.batch),
+        ("victoria.memory_mb", site.victoria.memory_mb),
+        ("journal.sealed_mb", site.journal.sealed_mb),
+    ):
+        if number is not None and number < 1:
+            raise ConfigurationError(f"{where}: {name} must be at least 1")
+    said = site.journal
+    if said.seal_after_days < 0 or (
+        said.samples_days is not None and said.samples_days < said.seal_after_days
+    ):
+        raise ConfigurationError(
+            f"{where}: journal.samples_days must not be less than journal.seal_after_days, nor that negative"
+        )
 
 
 def _pace(said: ClockSettings, where: str) -> None:
@@ -367,6 +395,7 @@ __all__ = [
     "ClockSettings",
     "CountersSettings",
     "DetectionSettings",
+    "JournalSettings",
     "Listen",
     "MaintenanceSettings",
     "ProducerSettings",

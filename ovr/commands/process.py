@@ -24,17 +24,21 @@ def record(data: Data = None, config: Config = None) -> None:
     Example: `ovr record --data data`
     """
     from bus.recorder import Limits, Recorder
+    from bus.sealing import Keeping
     from projectors.live import stop_signals
 
     stopped = stop_signals()
     node = open_node(data, config)
-    said = node.site.recorder
+    said, kept = node.site.recorder, node.site.journal
     recorder = Recorder(
         made(node),
         node.broker("recorder"),
         node_id=node.site.node_id,
         aliases=node.aliases(),
         limits=Limits(linger_s=said.linger_ms / 1000, batch=said.batch),
+        keeping=Keeping(
+            kept.seal_after_days, kept.samples_days, kept.sealed_mb and kept.sealed_mb * 1_000_000
+        ),
     )
     recorder.run(stopped)
 

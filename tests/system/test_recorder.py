@@ -5,7 +5,7 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,8 @@ from bus import envelope, ids, instants
 from bus.connection import Broker, Connection, Message
 from bus.envelope import Envelope
 from bus.journal_sqlite import SqliteJournalReader
-from bus.recorder import Recorder
+from bus.recorder import Limits, Recorder
+from bus.sealing import Keeping
 from bus.topics import Topics
 from tests.services import Service, start_mosquitto
 from tests.waiting import until
@@ -401,3 +402,23 @@ def test_a_peer_that_talks_garbage_to_the_broker_disturbs_nobody(ear: Ear, broke
     ear.publish("ovr/in/alice/rig_01/note.added", b'{"text":"x"}')
 
     ear.until(lambda: ear.on("ovr/events/rig_01/note.added"), "the recorder goes on")
+
+
+def test_old_events_are_sealed_and_erased_beside_the_recording(tmp_path: Path, broker: Service) -> None:
+    keeping = Keeping(seal_after_days=0, samples_days=0, events=16, block=4)
+    with recording(tmp_path, broker, keeping=keeping, limits=Limits(tidy_every_s=0)):
+        ear = Ear(broker.port)
+        samples = [sample({"soc_pct": float(n)}) for n in range(40)]
+        for n, fact in enumerate(samples, 1):
+            ear.number("e1", n, fact)
+        ear.until(lambda: any(a.get("sequence") == 40 for a in ear.on("ovr/ack/alice")), "all are confirmed")
+        with closing(SqliteJournalReader(tmp_path / "journal")) as journal:
+            ear.until(lambda: journal.erased_upto() == 32, "the old ones are erased")
+            assert [e.position for e in journal.read()] == list(range(33, 41))
+            verdict = journal.verify()
+            assert (verdict.faults, verdict.erased) == ((), 32)
+
+            ear.number("e2", 1, samples[0])
+            ear.until(lambda: any(a.get("epoch") == "e2" for a in ear.on("ovr/ack/alice")), "it is known")
+            assert journal.head().position == 40
+        ear.connection.close()
