@@ -1,0 +1,94 @@
+"""Fuel and CO2 of a whole event: sums of its systems' own, and per person and day. Pure.
+
+Rules that must stay true here: only what its systems could say is added up, and how many of them could is
+told beside; nothing is per person where nobody said how many came.
+"""
+
+from collections.abc import Sequence
+from math import ceil
+from typing import Any, Final
+
+from reporter.event_members import Member, summed
+from reporter.facts import Document, EventFacts
+
+_SUMS: Final = (
+    "load_wh",
+    "grid_import_wh",
+    "baseline_l",
+    "actual_l",
+    "avoided_l",
+    "baseline_co2_kg",
+    "actual_co2_kg",
+    "avoided_co2_kg",
+    "avoided_wtt_kg",
+    "outside_scopes_kg",
+)
+_DAY_S: Final = 86_400
+_US: Final = 1e-6
+
+
+def sustainability(of: Sequence[Member], facts: EventFacts, energy: Document) -> Document | None:
+    """Add up the systems that count; None where none of them says anything of it."""
+    told = [member for member in of if member.counts and member.told("sustainability")]
+    if not told:
+        return None
+    made: Document = {name: summed(told, "sustainability", name) for name in _SUMS}
+    for name in ("baseline_l", "avoided_l", "avoided_co2_kg"):
+        made[name] |= _bounds(told, name)
+    stated = [member.system_id for member in told if _is_stated(member)]
+    factors = {one["id"]: one for member in told for one in member.newest("sustainability", "factors") or ()}
+    return made | {
+        "stated": stated,
+        "not_stated": [member.system_id for member in told if member.system_id not in stated],
+        "factors": [factors[name] for name in sorted(factors)],
+        "person_days": _person_days(facts),
+        "per_person_day": _per_person_day(facts, energy, made),
+        "notes": _notes(told),
+    }
+
+
+def _is_stated(member: Member) -> bool:
+    return any(one.get("stated") for one in member.told("sustainability", "counterfactual"))
+
+
+def _bounds(told: Sequence[Member], name: str) -> Document:
+    """Add the lower and the upper ends up; those of figures without any are the figures."""
+    figures = [one for member in told for one in member.told("sustainability", name)]
+    known = [one for one in figures if one["value"] is not None]
+    if not any("low" in one for one in known):
+        return {}
+    return {end: sum(one.get(end, one["value"]) for one in known) for end in ("low", "high")}
+
+
+def _person_days(facts: EventFacts) -> Document | None:
+    if not facts.attendance:
+        return None
+    days = max(1, ceil((facts.to_us - facts.from_us) * _US / _DAY_S))
+    return {"attendance": facts.attendance, "days": days, "person_days": facts.attendance * days}
+
+
+def _per_person_day(facts: EventFacts, energy: Document, sums: Document) -> Document | None:
+    counted = _person_days(facts)
+    if counted is None:
+        return None
+    many = counted["person_days"]
+    return {
+        "energy_kwh": _share(energy, 1000.0 * many),
+        "fuel_l": _share(sums["actual_l"], many),
+        "baseline_fuel_l": _share(sums["baseline_l"], many),
+        "co2_kg": _share(sums["actual_co2_kg"], many),
+    }
+
+
+def _share(figure: Document, of: float) -> Document:
+    value: Any = figure["value"]
+    kept = {name: part for name, part in figure.items() if name in ("coverage_pct", "grade", "why")}
+    return kept | {"value": None if value is None else value / of}
+
+
+def _notes(told: Sequence[Member]) -> list[str]:
+    found: dict[str, None] = {}
+    for member in told:
+        for notes in member.told("sustainability", "notes"):
+            found |= dict.fromkeys(notes)
+    return list(found)
