@@ -43,7 +43,7 @@ def stacked(of: Sequence[Member], from_us: int, to_us: int, zone: str) -> Docume
     return {
         **_head(cut),
         "total_w": [watts if here else None for watts, here in zip(total.tolist(), known, strict=True)],
-        "missing": [list(span) for span in spans(torn)],
+        "missing": _stretches(torn),
         "systems": [_row(member, one) for member, one in zip(of, laid, strict=True)],
     }
 
@@ -71,10 +71,15 @@ def _row(member: Member, laid: Stretches) -> Document:
     return {
         "system_id": member.system_id,
         "counted": member.counts,
-        "present": [list(span) for span in spans(laid.present_s > 0)],
+        "present": _stretches(laid.present_s > 0),
         "mean_w": [watts if here else None for watts, here in zip(laid.mean_w.tolist(), known, strict=True)],
     }
 
 
 def _measured(laid: Stretches) -> Flags:
     return np.asarray((laid.covered_s > 0) & (laid.covered_s >= _ENOUGH * laid.present_s), np.bool_)
+
+
+def _stretches(which: Flags) -> list[list[int]]:
+    begins, ends = spans(which)
+    return [[first, behind - 1] for first, behind in zip(begins.tolist(), ends.tolist(), strict=True)]

@@ -43,7 +43,7 @@ def event_report(parts: Sequence[SystemPart], facts: EventFacts, settings: Repor
         peaks(counted, facts.from_us, facts.to_us, minutes, settings.time_zone) for minutes in lengths
     ]
     by_blocks = next(one for one in told_peaks if one["seconds"] == 60 * settings.demand_minutes)
-    notes = _notes(of)
+    notes = _notes(of, settings)
     added = _totals(of, counted)
     made: Document = {
         "document": DOCUMENT,
@@ -114,14 +114,14 @@ def _totals(of: Sequence[Member], counted: Sequence[Member]) -> Document:
     }
 
 
-def _notes(of: Sequence[Member]) -> list[str]:
+def _notes(of: Sequence[Member], settings: ReportSettings) -> list[str]:
     """Give the words for what a reader of the totals should know."""
     kinds = {member.kind if member.kind in CONSUMING else "other" for member in of if member.counts}
     return [
         word
         for word, holds in (
             ("no_systems", not of),
-            ("may_count_twice", len(kinds) > 1),
+            ("may_count_twice", len(kinds) > 1 and not settings.behind),
             ("some_are_behind", any(member.why == "behind" for member in of)),
             ("some_produce", any(member.why == "produces" for member in of)),
             ("some_have_no_power", any(member.why == "no_power" for member in of)),
