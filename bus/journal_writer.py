@@ -75,6 +75,7 @@ class SqliteJournal(SqliteJournalReader):
             "synchronous = FULL",
             "busy_timeout = 5000",
             "temp_store = MEMORY",
+            "secure_delete = OFF",  # or pages that sealing frees are written once more, as zeros
         ):
             db.execute(f"PRAGMA {pragma}")
         db.execute("PRAGMA journal_size_limit = 67108864")
