@@ -13,12 +13,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from ovr import report_settings
 from ovr.config_reading import Reading, unknown_key
+from ovr.report_settings import ReportsSettings
 from producers.pace import pace
 from schemas.errors import ConfigurationError
 
 PREFIX = "OVR_"
 CONFIG_VARIABLE = "OVR_CONFIG"
+REPORT_BASE_URL = "REPORT_BASE_URL"
 _NODE_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -249,6 +252,7 @@ class Site:
     counters: CountersSettings = CountersSettings()
     maintenance: MaintenanceSettings = MaintenanceSettings()
     alerts: AlertSettings = AlertSettings()
+    reports: ReportsSettings = field(default_factory=ReportsSettings)
     aliases: Mapping[str, str] = field(default_factory=dict)
     producers: tuple[ProducerSettings, ...] = ()
 
@@ -274,11 +278,19 @@ def load(path: Path | None, environment: Mapping[str, str]) -> Site:
     detection = _detection(said.pop("detection", {}), reading)
     maintenance = _maintenance(said.pop("maintenance", {}), reading.where)
     alerts = _alerts(said.pop("alerts", {}), reading)
-    site = reading.table(Site, said, skip=("producers", "detection", "maintenance", "alerts"))
+    reports = report_settings.read(said.pop("reports", {}), reading)
+    site = reading.table(Site, said, skip=("producers", "detection", "maintenance", "alerts", "reports"))
     site = replace(site, producers=producers, detection=detection, maintenance=maintenance, alerts=alerts)
+    site = replace(site, reports=_addressed(reports, environment))
     site = reading.override(site, _variables(environment), PREFIX)
     _check(site, reading.where)
     return site
+
+
+def _addressed(reports: ReportsSettings, environment: Mapping[str, str]) -> ReportsSettings:
+    """Let the variable of earlier systems say where reports are reached."""
+    base_url = environment.get(REPORT_BASE_URL)
+    return replace(reports, base_url=base_url) if base_url else reports
 
 
 def _variables(environment: Mapping[str, str]) -> dict[str, str]:
