@@ -159,7 +159,9 @@ def _family(samples: Samples) -> str:
 
 
 def _has_power(place: str, names: frozenset[str]) -> bool:
-    return f"{place}_power_w" in names or any(f"{place}_{phase}_power_w" in names for phase in PHASES)
+    if f"{place}_power_w" in names or f"{place}_load_pct" in names:
+        return True
+    return any(f"{place}_{phase}_power_w" in names for phase in PHASES)
 
 
 def _phasing(samples: Samples, place: str, names: frozenset[str], registered: int | None) -> Phasing:

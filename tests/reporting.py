@@ -51,7 +51,7 @@ SETTINGS: Final = ReportSettings(
 
 
 def stream(
-    seconds: Floats,
+    seconds: Any,
     values: Mapping[str, Any],
     *,
     kind: str = "victron",

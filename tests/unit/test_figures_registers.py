@@ -1,0 +1,151 @@
+"""The meter's own counters: edges, resets, coarse ones, gaps that they bridge, and what billing stands on."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from reporter.facts import Document
+from reporter.registers import register
+from reporter.system_report import system_report
+from tests.reporting import SETTINGS, T0, S, facts, samples, stream
+
+SECONDS = np.arange(-30, 3631)
+EVERY_5 = np.arange(-30, 3631, 5)
+
+
+def counted(since_wh: Any, seconds: Any = EVERY_5, most_w: float = 1e6, hours: float = 1.0) -> Any:
+    of = samples(stream(seconds, {"ac_energy_import_wh": since_wh}, kind="acuvim", interval_ms=5000))
+    return register(of, "ac", "import", T0, T0 + round(hours * 3600) * S, most_w)
+
+
+def report(watts: Any, since_wh: Any, lost: Any = None, **settings: Any) -> Document:
+    kept = np.ones(len(SECONDS), np.bool_) if lost is None else ~lost
+    fast = stream(SECONDS[kept], {"ac_power_w": np.asarray(watts)[kept]}, kind="acuvim")
+    every = kept[::5]
+    slow = stream(
+        EVERY_5[every],
+        {"ac_energy_import_wh": np.asarray(since_wh)[every]},
+        kind="acuvim",
+        interval_ms=5000,
+    )
+    return system_report(samples(fast, slow), facts(1.0), replace(SETTINGS, **settings))
+
+
+def test_readings_at_the_edges_are_interpolated() -> None:
+    found = counted(1000.0 + (EVERY_5 + 2.5) * 0.5, seconds=EVERY_5 + 2.5)
+
+    assert found.counted_wh == pytest.approx(1800.0)
+    assert found.reaches
+    assert found.counters[0].first_wh == pytest.approx(1000.0)
+
+
+def test_a_counter_that_begins_late_tells_of_a_shorter_time_and_says_so() -> None:
+    late = EVERY_5[EVERY_5 >= 1200]
+
+    found = counted(late * 0.5, seconds=late)
+
+    assert found.counted_wh == pytest.approx(1200.0)
+    assert not found.reaches
+
+
+def test_a_reset_begins_a_new_segment_and_is_listed() -> None:
+    since = np.where(EVERY_5 < 1800, 5000.0 + EVERY_5 * 0.5, (EVERY_5 - 1800) * 0.5)
+
+    found = counted(since)
+
+    assert found.counted_wh == pytest.approx(1800.0, abs=2.6)
+    assert [(one.kind, one.after_wh) for one in found.counters[0].breaks] == [("reset", 0.0)]
+
+
+def test_a_meter_that_was_replaced_by_one_that_counted_more_adds_nothing() -> None:
+    since = EVERY_5 * 0.5 + np.where(EVERY_5 < 1800, 0.0, 9e6)
+
+    found = counted(since, most_w=2000.0)
+
+    assert found.counted_wh == pytest.approx(1800.0, abs=2.6)
+    assert [one.kind for one in found.counters[0].breaks] == ["jump"]
+
+
+def test_one_step_back_of_a_counter_is_no_reset() -> None:
+    since = 100.0 * np.floor(EVERY_5 / 50.0)
+    since[400] -= 100.0
+
+    found = counted(since)
+
+    assert found.counters[0].breaks == ()
+    assert found.counted_wh == pytest.approx(7200.0)
+
+
+def test_a_counter_with_one_reading_counts_nothing() -> None:
+    assert counted([5.0], seconds=[0.0]) is None
+
+
+def test_all_counters_of_an_inverters_output_are_counted_together() -> None:
+    of = samples(
+        stream(
+            EVERY_5,
+            {
+                "energy_inverter_to_out_wh": EVERY_5 * 0.5,
+                "energy_in1_to_out_wh": np.where(EVERY_5 < 1800, EVERY_5 * 0.25, 0.0),
+            },
+            interval_ms=5000,
+        )
+    )
+
+    found = register(of, "ac_out", "import", T0, T0 + 3600 * S, 1e6)
+
+    assert found is not None
+    assert [one.name for one in found.counters] == ["energy_in1_to_out_wh", "energy_inverter_to_out_wh"]
+    assert found.counted_wh == pytest.approx(1800 + 450, abs=1.5)
+
+
+def test_a_counter_that_agrees_is_what_is_billed() -> None:
+    document = report(np.full(len(SECONDS), 1800.0), 7000.0 + EVERY_5 * 0.5, price_per_kwh=0.5)
+
+    assert document["billing"] == document["billing"] | {
+        "energy_wh": 1800.0,
+        "source": "register",
+        "amount": 0.9,
+        "currency": "EUR",
+    }
+    assert document["quality"]["register_delta_pct"] == 0.0
+    assert document["summary"]["energy_wh"]["grade"] == "A"
+
+
+def test_a_counter_knows_the_energy_of_a_gap() -> None:
+    watts = np.where((SECONDS >= 1000) & (SECONDS < 1600), 3600.0, 1800.0)
+    lost = (SECONDS > 1000) & (SECONDS < 1600)
+    since = np.interp(EVERY_5, [-30, 1000, 1600, 3630], [485, 1000, 1600, 2615])
+
+    document = report(watts, since, lost)
+
+    gap = document["quality"]["gaps"][0]
+    assert (gap["duration_s"], gap["energy_wh"]) == (600.0, pytest.approx(600.0, abs=0.5))
+    assert document["energy"]["methods"][-1]["why"] == "register_bridges_gaps"
+    assert document["billing"]["energy_wh"] == pytest.approx(2100.0, abs=0.1)
+    assert {"gaps", "register_differs_much"} <= set(document["quality"]["notes"])
+    assert document["summary"]["energy_wh"]["grade"] == "D"
+
+
+def test_a_counter_of_the_wrong_scale_is_not_billed() -> None:
+    document = report(np.full(len(SECONDS), 1800.0), EVERY_5 * 5.0)
+
+    assert document["billing"]["source"] == "integration"
+    assert document["billing"]["why"] == "register_doubtful"
+    assert document["billing"]["energy_wh"] == 1800.0
+
+
+def test_a_coarse_counter_is_neither_billed_nor_held_against_the_integral() -> None:
+    document = report(np.full(len(SECONDS), 1800.0), 1000.0 * np.floor((EVERY_5 + 1000) / 2000))
+
+    assert document["billing"]["why"] == "register_coarse"
+    assert document["summary"]["energy_wh"]["grade"] == "A"
+    assert document["quality"]["register_delta_pct"] is None
+
+
+def test_without_a_price_there_is_no_amount() -> None:
+    billing = report(np.full(len(SECONDS), 1800.0), EVERY_5 * 0.5, price_per_kwh=None)["billing"]
+
+    assert (billing["amount"], billing["price_per_kwh"]) == (None, None)
