@@ -46,7 +46,7 @@ function finish(): Plugin {
     apply: "build",
     writeBundle(_options, bundle) {
       const all = files(OUT).map((path) => relative(OUT, path)).sort();
-      const kept = all.filter((name) => name !== "service-worker.js" && !/(^|\/)(map|leaflet)-/.test(name));
+      const kept = all.filter((name) => name !== "service-worker.js");
       const version = createHash("sha256");
       for (const name of kept) version.update(name).update(readFileSync(join(OUT, name)));
       const worker = join(OUT, "service-worker.js");

@@ -15,8 +15,10 @@ export interface Value {
 
 export interface Glance {
   main: Value | null;
-  /** L1, L2, L3 of the main figure's place, in W. */
+  /** L1, L2, L3 of the main figure's place: power, or current where the device tells no power of its phases. */
   phases: readonly (number | null)[] | null;
+  /** What they are in: a name with their unit. */
+  phasesIn: "x_w" | "x_a";
   soc: Value | null;
   fuel: Value | null;
   battery: Value | null;
@@ -42,11 +44,15 @@ export function find(system: SystemState, name: string): Value | null {
 export function glance(system: SystemState): Glance {
   const place = PLACES.find((one) => find(system, `${one}_power_w`));
   const main = place ? find(system, `${place}_power_w`) : find(system, "cpu_pct");
-  const phases = place ? ["l1", "l2", "l3"].map((phase) => find(system, `${place}_${phase}_power_w`)?.value ?? null) : null;
+  const each = (what: string) => ["l1", "l2", "l3"].map((phase) => (place ? (find(system, `${place}_${phase}_${what}`)?.value ?? null) : null));
+  const known = (phases: readonly (number | null)[]): boolean => phases.some((value) => value !== null);
+  const powers = each("power_w");
+  const currents = each("current_a");
   const fuel = FUEL.map((name) => find(system, name)).find((one) => one) ?? null;
   return {
     main,
-    phases: phases?.some((value) => value !== null) ? phases : null,
+    phases: known(powers) ? powers : known(currents) ? currents : null,
+    phasesIn: known(powers) ? "x_w" : "x_a",
     soc: find(system, "soc_pct"),
     fuel,
     battery: find(system, "battery_power_w"),

@@ -21,7 +21,7 @@ export function AlarmRow({ system, alarm, named, children }: Props) {
     <li class={`alarm ${alarm.severity}`}>
       <span class={`badge ${alarm.severity === "error" ? "critical" : alarm.severity}`}>
         <Icon name="alerts" />
-        {t(`severity.${alarm.severity}`)}
+        {alarm.family === "alarm" && alarm.severity === "critical" ? t("rank.critical") : t(`severity.${alarm.severity}`)}
       </span>
       <div class="grow">
         <b>{words(alarm.name)}</b> {[alarm.device, alarm.phase.toUpperCase()].filter(Boolean).join(" · ")}

@@ -1,7 +1,7 @@
 /** A chart of readings over time: uPlot, in the colours of the theme; lines are told apart by dashes too. */
 import { useEffect, useRef } from "preact/hooks";
 import type uPlot from "uplot";
-import { clock, figure } from "../core/format";
+import { clock, clockWithSeconds, figure } from "../core/format";
 import { manner, theme } from "../shell/settings";
 import { t } from "../texts";
 
@@ -77,7 +77,7 @@ export function Chart({ times, lines, label }: Props) {
 }
 
 function options(target: HTMLElement, lines: readonly Line[]): uPlot.Options {
-  const style = getComputedStyle(document.documentElement);
+  const style = getComputedStyle(target);
   const colour = (name: string): string => style.getPropertyValue(name).trim();
   const axis = { stroke: colour("--muted"), grid: { stroke: colour("--line"), width: 1 }, ticks: { stroke: colour("--line"), width: 1 }, font: "14px system-ui, sans-serif" };
   const series: uPlot.Series[] = [{}];
@@ -102,7 +102,7 @@ function options(target: HTMLElement, lines: readonly Line[]): uPlot.Options {
     legend: { show: false },
     cursor: { y: false, drag: { x: false, y: false } },
     axes: [
-      { ...axis, space: 70, values: (_plot, splits) => splits.map((split) => clock(split * 1000, manner())) },
+      { ...axis, space: 90, values: (_plot, splits, _axis, _space, increment) => splits.map((split) => (increment < 60 ? clockWithSeconds : clock)(split * 1000, manner())) },
       {
         ...axis,
         size: 74,

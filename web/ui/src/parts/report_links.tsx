@@ -16,7 +16,13 @@ export function ReportLinks({ event }: { event: string }) {
           <small>{event}</small>
         </a>
       ) : (
-        <p class="muted">{t("act.report_soon", { event })}</p>
+        <>
+          <p class="muted">{t("act.report_soon", { event })}</p>
+          <a class="button" href={`/api/reports/${encodeURIComponent(event)}/html`} target="_blank" rel="noopener">
+            <Icon name="reports" />
+            {t("reports.wait")}
+          </a>
+        </>
       )}
     </div>
   );

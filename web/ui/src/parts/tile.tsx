@@ -79,6 +79,7 @@ export function Big({ seen }: { seen: Glance }) {
   const { text, unit } = figure(main?.name ?? "ac_power_w", main?.value, manner());
   return (
     <span class="big">
+      {main?.name === "cpu_pct" && <small class="big-label">{t("tile.cpu")} </small>}
       {text}
       <small>{unit}</small>
     </span>
@@ -101,13 +102,13 @@ function Store({ seen }: { seen: Glance }) {
   return (
     <span class="stores">
       {seen.soc && <Level icon="battery" label={t("tile.soc")} name="soc_pct" value={seen.soc.value} />}
+      {seen.fuel && <Level icon="fuel" label={t("tile.fuel")} name="fuel_pct" value={seen.fuel.value} />}
       {seen.soc && Math.abs(battery) > 20 && (
         <span class="flow">
           {figure("battery_power_w", Math.abs(battery), manner()).text} {figure("battery_power_w", Math.abs(battery), manner()).unit}{" "}
           {t(battery > 0 ? "tile.charging" : "tile.discharging")}
         </span>
       )}
-      {seen.fuel && <Level icon="fuel" label={t("tile.fuel")} name="fuel_pct" value={seen.fuel.value} />}
     </span>
   );
 }
@@ -129,7 +130,7 @@ function Level({ icon, label, name, value }: { icon: "battery" | "fuel"; label: 
 
 export function Phases({ seen, rated }: { seen: Glance; rated: number | null }) {
   if (!seen.phases) return <span class="phases" />;
-  const most = Math.max(rated ?? 0, 100, ...seen.phases.map((value) => Math.abs(value ?? 0)));
+  const most = Math.max(rated ?? 0, seen.phasesIn === "x_w" ? 100 : 1, ...seen.phases.map((value) => Math.abs(value ?? 0)));
   return (
     <span class="phases">
       {seen.phases.map((value, index) =>
@@ -140,8 +141,8 @@ export function Phases({ seen, rated }: { seen: Glance; rated: number | null }) 
               <span style={{ width: `${(Math.abs(value) / most) * 100}%` }} />
             </span>
             <span class="phase-value">
-              {figure("x_w", value, manner()).text}
-              <span class="phase-unit"> {figure("x_w", value, manner()).unit}</span>
+              {figure(seen.phasesIn, value, manner()).text}
+              <span class="phase-unit"> {figure(seen.phasesIn, value, manner()).unit}</span>
             </span>
           </span>
         ),

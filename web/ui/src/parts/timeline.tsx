@@ -94,7 +94,7 @@ function Fragment({ one, systems, newDay: dayText }: { one: Item; systems: boole
   return (
     <>
       {dayText && <li class="timeline-day">{dayText}</li>}
-      <li class={`timeline-one ${one.type.split(".")[0]} ${gone ? "gone" : ""}`}>
+      <li class={`timeline-one ${gone ? "gone" : ""}`}>
         <span class="timeline-mark">
           <Icon name={ICONS[one.type] ?? "health"} />
         </span>

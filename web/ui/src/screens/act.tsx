@@ -174,7 +174,7 @@ export default function Act() {
         )}
         <PhotoField pictures={pictures.value} onChange={(all) => (pictures.value = all)} />
       </div>
-      <div class="acts">
+      <div class="acts acts-main">
         <button type="button" class="button act-start" onClick={() => void act("start")}>
           <Icon name="play" />
           {t("act.start")}
@@ -183,6 +183,8 @@ export default function Act() {
           <Icon name="stop" />
           {t("act.end")}
         </button>
+      </div>
+      <div class="acts">
         <button type="button" class="button act-other" onClick={() => void act("location")}>
           <Icon name="pin" />
           {t("act.set_location")}

@@ -1,6 +1,221 @@
-/** counters. */
-import { t } from "../texts";
+/** How often what happened, and how healthy each system is by it. */
+import { useSignal } from "@preact/signals";
+import { instant, number, words } from "../core/format";
+import { href } from "../core/route";
+import { list, numberOf, textOf, timeOf, type Json } from "../core/wire";
+import { Sure } from "../parts/dialog";
+import { Icon } from "../parts/icons";
+import { Loaded } from "../parts/loaded";
+import { put } from "../shell/outbox";
+import { useQuery } from "../shell/query";
+import { route } from "../shell/router";
+import { manner } from "../shell/settings";
+import { labelOf, now } from "../shell/store";
+import { offer } from "../shell/undo";
+import { said, t } from "../texts";
 
-export default function Screen() {
-  return <h1>{t("nav.counters" as "nav.now")}</h1>;
+interface Counted {
+  type: string;
+  label: string;
+  severity: string;
+  total: number;
+  sinceReset: number;
+  lastHour: number;
+  lastDay: number;
+  lastMs: number | null;
+  lasting: boolean;
+}
+
+interface Counters {
+  system: string;
+  score: number;
+  grade: string;
+  total: number;
+  lastDay: number;
+  why: string;
+  types: Counted[];
+}
+
+interface Happened {
+  type: string;
+  timeMs: number;
+  seconds: number | null;
+  cause: string;
+}
+
+function counters(one: Json): Counters {
+  return {
+    system: textOf(one.system_id),
+    score: numberOf(one.score) ?? 0,
+    grade: textOf(one.grade),
+    total: numberOf(one.total) ?? 0,
+    lastDay: numberOf(one.last_day) ?? 0,
+    why: list(one.factors)
+      .map((factor) => `${textOf(factor.label)} (${numberOf(factor.recent) ?? 0})`)
+      .join(", "),
+    types: list(one.types).map((each) => ({
+      type: textOf(each.type),
+      label: textOf(each.label),
+      severity: textOf(each.severity),
+      total: numberOf(each.total) ?? 0,
+      sinceReset: numberOf(each.since_reset) ?? 0,
+      lastHour: numberOf(each.last_hour) ?? 0,
+      lastDay: numberOf(each.last_day) ?? 0,
+      lastMs: timeOf(each.last_at),
+      lasting: timeOf(each.lasts_since) !== null,
+    })),
+  };
+}
+
+const happened = (all: Json): Happened[] =>
+  list(all.history).flatMap((one) => {
+    const timeMs = timeOf(one.time) ?? timeOf(one.at);
+    return timeMs === null ? [] : [{ type: textOf(one.type), timeMs, seconds: numberOf(one.duration_s) ?? numberOf(one.seconds), cause: textOf(one.cause) }];
+  });
+
+export default function CountersScreen() {
+  return route.value.id ? <One id={route.value.id} /> : <All />;
+}
+
+function All() {
+  const asked = useQuery("/api/counters", (all) => list(all.systems).map(counters), ["counters.reset"]);
+  return (
+    <>
+      <h1>{t("counters.title")}</h1>
+      <Loaded asked={asked}>
+        {(all) =>
+          all.length === 0 ? (
+            <p class="empty">{t("counters.none")}</p>
+          ) : (
+            <ul class="cards">
+              {all.map((one) => (
+                <li key={one.system} class="panel card">
+                  <a href={href("counters", one.system)}>
+                    <span class="row between">
+                      <b>{labelOf(one.system)}</b>
+                      <Score one={one} />
+                    </span>
+                    <span class="muted">
+                      {t("counters.day")}: {one.lastDay} · {t("counters.total")}: {number(one.total, 0, manner())}
+                    </span>
+                    {one.why && <span>{one.why}</span>}
+                  </a>
+                </li>
+              ))}
+            </ul>
+          )
+        }
+      </Loaded>
+    </>
+  );
+}
+
+const GOOD = ["excellent", "good"];
+
+function Score({ one }: { one: Counters }) {
+  const grade = GOOD.includes(one.grade) ? "well" : one.grade === "fair" ? "warning" : "critical";
+  return (
+    <span class={`badge ${grade}`}>
+      <Icon name={grade === "well" ? "check" : "alerts"} />
+      {number(one.score, 0, manner())} · {said(`grade.${one.grade}`, words(one.grade))}
+    </span>
+  );
+}
+
+function One({ id }: { id: string }) {
+  const asking = useSignal(false);
+  const asked = useQuery(`/api/counters/${encodeURIComponent(id)}`, (all) => ({ ...counters(all), history: happened(all) }), ["counters.reset"]);
+  const reset = async (): Promise<void> => {
+    const kept = await put({ path: "/api/counters/reset", what: "reset", system: id, about: "", body: { system_id: id } });
+    offer([kept], `${t("did.reset")}: ${id}`);
+  };
+  return (
+    <>
+      <div class="row between">
+        <h1>{labelOf(id)}</h1>
+        <span class="row">
+          <a class="button" href={href("counters")}>
+            {t("counters.all")}
+          </a>
+          <a class="button" href={href("system", id)}>
+            {t("act.system")}
+          </a>
+        </span>
+      </div>
+      <Loaded asked={asked}>
+        {(one) => (
+          <>
+            <section class="panel">
+              <div class="row between">
+                <h2>{t("counters.health")}</h2>
+                <Score one={one} />
+              </div>
+              <p class="muted">{one.why || t("counters.nothing_wrong")}</p>
+            </section>
+            <section class="panel">
+              <div class="scroll-x" tabIndex={0} role="region" aria-label={t("counters.title")}>
+                <table>
+                  <thead>
+                    <tr>
+                      <th scope="col">{t("counters.type")}</th>
+                      <th scope="col" class="number">
+                        {t("counters.hour")}
+                      </th>
+                      <th scope="col" class="number">
+                        {t("counters.day")}
+                      </th>
+                      <th scope="col" class="number">
+                        {t("counters.total")}
+                      </th>
+                      <th scope="col">{t("counters.last")}</th>
+                    </tr>
+                  </thead>
+                  <tbody>
+                    {one.types.map((each) => (
+                      <tr key={each.type}>
+                        <th scope="row" class="row-head">
+                          {words(each.label)}
+                          {each.lasting && <span class="badge warning">{t("counters.lasting")}</span>}
+                        </th>
+                        <td class="number">{each.lastHour}</td>
+                        <td class="number">{each.lastDay}</td>
+                        <td class="number">
+                          {number(each.total, 0, manner())}
+                          {each.sinceReset !== each.total && <small class="muted"> ({t("counters.since_reset", { n: each.sinceReset })})</small>}
+                        </td>
+                        <td>{each.lastMs === null ? "–" : instant(each.lastMs, now.value, manner())}</td>
+                      </tr>
+                    ))}
+                  </tbody>
+                </table>
+              </div>
+              <div class="row end">
+                <button type="button" class="button danger" onClick={() => (asking.value = true)}>
+                  {t("counters.reset")}
+                </button>
+              </div>
+            </section>
+            {one.history.length > 0 && (
+              <section class="panel">
+                <h2>{t("counters.lately")}</h2>
+                <ul class="list">
+                  {one.history.slice(0, 50).map((each) => (
+                    <li key={`${each.type} ${each.timeMs}`} class="device">
+                      <b>{words(each.type.replace(/^ups\./, ""))}</b>{" "}
+                      <span class="muted">
+                        {instant(each.timeMs, now.value, manner())}
+                        {each.seconds !== null && ` · ${number(each.seconds, 0, manner())} s`}
+                        {each.cause && ` · ${words(each.cause)}`}
+                      </span>
+                    </li>
+                  ))}
+                </ul>
+              </section>
+            )}
+          </>
+        )}
+      </Loaded>
+      {asking.value && <Sure question={t("counters.reset_sure", { system: id })} yes={t("counters.reset")} onYes={() => void reset()} onClose={() => (asking.value = false)} />}
+    </>
+  );
 }

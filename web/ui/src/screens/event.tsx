@@ -113,56 +113,42 @@ export default function Event() {
 
 function Systems({ event, known }: { event: EventState; known: ReadonlyMap<string, Totals> }) {
   return (
-    <div class="scroll-x">
-      <table>
-        <thead>
-          <tr>
-            <th scope="col">{t("act.system")}</th>
-            <th scope="col">{t("act.location")}</th>
-            <th scope="col" class="number">
-              {t("event.power_now")}
-            </th>
-            <th scope="col" class="number">
-              {t("event.energy")}
-            </th>
-            <th scope="col" class="number">
-              {t("event.peak")}
-            </th>
-            <th scope="col">{t("event.when")}</th>
-          </tr>
-        </thead>
-        <tbody>
-          {event.windows.map((window) => {
-            const system = systems.value.get(window.system);
-            const main = system && window.endedMs === null ? glance(system.value).main : null;
-            const power = figure(main?.name ?? "x_w", main?.value, manner());
-            const energy = figure("x_wh", known.get(window.system)?.energy_wh, manner());
-            const peak = figure("x_w", known.get(window.system)?.peak_w, manner());
-            return (
-              <tr key={`${window.system} ${window.startedMs}`}>
-                <td>
-                  <a href={href("system", window.system)}>{labelOf(window.system)}</a>
-                </td>
-                <td>{window.location}</td>
-                <td class="number">
-                  {power.text} {power.unit}
-                  <div class="muted">{system && window.endedMs === null && <Age system={system} />}</div>
-                </td>
-                <td class="number">
-                  {energy.text} {energy.unit}
-                </td>
-                <td class="number">
-                  {peak.text} {peak.unit}
-                </td>
-                <td>
-                  {instant(window.startedMs, now.value, manner())}
-                  {window.endedMs !== null && ` – ${instant(window.endedMs, now.value, manner())}`}
-                </td>
-              </tr>
-            );
-          })}
-        </tbody>
-      </table>
-    </div>
+    <ul class="list">
+      {event.windows.map((window) => {
+        const system = systems.value.get(window.system);
+        const main = system && window.endedMs === null ? glance(system.value).main : null;
+        const power = figure(main?.name ?? "x_w", main?.value, manner());
+        const so = known.get(window.system);
+        const energy = figure("x_wh", so?.energy_wh, manner());
+        const peak = figure("x_w", so?.peak_w, manner());
+        return (
+          <li key={`${window.system} ${window.startedMs}`} class="part">
+            <div>
+              <a href={href("system", window.system)}>{labelOf(window.system)}</a>
+              <div class="muted">
+                {[window.location, instant(window.startedMs, now.value, manner()) + (window.endedMs === null ? "" : ` – ${instant(window.endedMs, now.value, manner())}`)]
+                  .filter(Boolean)
+                  .join(" · ")}
+              </div>
+              {typeof so?.energy_wh === "number" && (
+                <div>
+                  {t("event.energy")} <b>{`${energy.text} ${energy.unit}`}</b> · {t("event.peak")} <b>{`${peak.text} ${peak.unit}`}</b>
+                </div>
+              )}
+            </div>
+            <div class="right">
+              {window.endedMs === null ? (
+                <>
+                  <b class="part-power">{`${power.text} ${power.unit}`}</b>
+                  <div class="muted">{system && <Age system={system} />}</div>
+                </>
+              ) : (
+                <span class="muted">{t("event.ended")}</span>
+              )}
+            </div>
+          </li>
+        );
+      })}
+    </ul>
   );
 }

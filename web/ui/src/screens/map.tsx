@@ -1,6 +1,180 @@
-/** map. */
+/** Where everything stands: on a map, or on a picture of the site when there is no internet. */
+import { useSignal } from "@preact/signals";
+import { lazyMap } from "../parts/lazy_map";
+import { figure } from "../core/format";
+import { glance, naturally, rank } from "../core/glance";
+import { href } from "../core/route";
+import { current, plan as readPlan, spots, tilesStatus, type Plan } from "../core/tiles";
+import type { Pin } from "../parts/leaflet_map";
+import type { SystemState } from "../core/wire";
+import { attempt } from "../parts/report_list";
+import { Icon } from "../parts/icons";
+import { post, upload } from "../shell/api";
+import { useQuery } from "../shell/query";
+import { manner } from "../shell/settings";
+import { listed, now, systems } from "../shell/store";
+import { count } from "../shell/tiles";
 import { t } from "../texts";
 
-export default function Screen() {
-  return <h1>{t("nav.map" as "nav.now")}</h1>;
+export default function MapScreen() {
+  const asked = useQuery("/api/map-tiles/status", tilesStatus, ["map_provider.preferred"]);
+  const planAsked = useQuery<Plan | null>("/api/site-plan", readPlan);
+  const view = useSignal<"map" | "plan">("map");
+  const failed = useSignal(0);
+  const placing = useSignal<string | null>(null);
+  const status = asked.query.value.value;
+  const provider = status && current(status);
+  const plan = planAsked.query.value.value;
+  const onPlan = view.value === "plan";
+  const all = listed.value.flatMap((one) => {
+    const system = systems.value.get(one.id)?.value;
+    return system ? [system] : [];
+  });
+  const pins = onPlan && plan ? planPins(all, plan) : worldPins(all);
+  const shown = new Set(pins.map((pin) => pin.key));
+  const names = [...new Set(all.flatMap((system) => (system.place?.name ? [system.place.name] : [])))].sort(naturally);
+  const Shown = lazyMap.value;
+  const place = async (lat: number, lon: number): Promise<void> => {
+    const name = placing.value;
+    if (!name || !plan) return;
+    placing.value = null;
+    await attempt(() => post("/api/site-plan/places", { ...plan.places, [name]: { x: Math.round(lon), y: Math.round(lat) } }, "PUT"), t("settings.saved"));
+    planAsked.again();
+  };
+  return (
+    <>
+      <div class="row between">
+        <h1>{t("map.title")}</h1>
+        <div class="segments" role="group" aria-label={t("map.title")}>
+          {(["map", "plan"] as const).map((one) => (
+            <button type="button" key={one} aria-pressed={view.value === one} onClick={() => (view.value = one)}>
+              {t(`map.${one}`)}
+            </button>
+          ))}
+        </div>
+      </div>
+      {!onPlan && status?.bothOver && (
+        <p class="notice warn" role="status">
+          {status.banner ?? t("map.both_over")}
+        </p>
+      )}
+      {!onPlan && status && !provider && <p class="notice">{t("map.no_provider")}</p>}
+      {!onPlan && failed.value > 3 && <p class="notice warn">{t("map.no_tiles")}</p>}
+      {onPlan && !plan && <p class="notice">{t("map.no_plan")}</p>}
+      {placing.value !== null && (
+        <p class="notice" role="status">
+          {t("map.place_hint", { name: placing.value })}
+        </p>
+      )}
+      {Shown && (!onPlan || plan) ? (
+        <Shown
+          key={onPlan ? "plan" : "map"}
+          pins={pins}
+          provider={provider}
+          plan={onPlan ? plan : null}
+          label={t(onPlan ? "map.plan" : "map.map")}
+          onTile={(name) =>
+            count(name, (said) => {
+              asked.query.value = { state: "there", value: tilesStatus(said) };
+            })
+          }
+          onTileError={() => (failed.value += 1)}
+          onTap={onPlan && placing.value ? (lat, lon) => void place(lat, lon) : null}
+        />
+      ) : (
+        !onPlan && <p class="muted">{t("loading")}</p>
+      )}
+      {onPlan && (
+        <div class="row">
+          <UploadPlan onDone={planAsked.again} />
+          {plan &&
+            names.map((name) => (
+              <button type="button" class="chip" key={name} aria-pressed={placing.value === name} onClick={() => (placing.value = name)}>
+                <Icon name="pin" /> {name}
+              </button>
+            ))}
+        </div>
+      )}
+      {!onPlan && status && status.providers.length > 0 && <Providers status={status} onChosen={asked.again} />}
+      <section class="panel">
+        <h2>{t("map.no_position")}</h2>
+        <ul class="chips plain-list">
+          {all
+            .filter((system) => !shown.has(system.id))
+            .map((system) => (
+              <li key={system.id}>
+                <a class="chip" href={href("system", system.id)}>
+                  {system.name ?? system.id} {system.place?.name && <small class="muted">{system.place.name}</small>}
+                </a>
+              </li>
+            ))}
+        </ul>
+      </section>
+    </>
+  );
+}
+
+function pinOf(system: SystemState, lat: number, lon: number): Pin {
+  const main = glance(system).main;
+  const { text, unit } = figure(main?.name ?? "x_w", main?.value, manner());
+  return { key: system.id, lat, lon, label: system.name ?? system.id, text: `${text} ${unit}`, rank: rank(system, now.value), href: href("system", system.id) };
+}
+
+const worldPins = (all: readonly SystemState[]): Pin[] => spots(all).map(({ system, lat, lon }) => pinOf(system, lat, lon));
+
+/** Systems of one place stand below each other. */
+function planPins(all: readonly SystemState[], plan: Plan): Pin[] {
+  const taken = new Map<string, number>();
+  return all.flatMap((system) => {
+    const name = system.place?.name ?? "";
+    const at = plan.places[name];
+    if (!at) return [];
+    const index = taken.get(name) ?? 0;
+    taken.set(name, index + 1);
+    return [pinOf(system, at.y + index * plan.height * 0.05, at.x)];
+  });
+}
+
+function UploadPlan({ onDone }: { onDone: () => void }) {
+  const send = async (file: File | undefined): Promise<void> => {
+    if (!file) return;
+    const form = new FormData();
+    form.append("file", file);
+    await attempt(() => upload("/api/site-plan", form, "PUT"), t("settings.saved"));
+    onDone();
+  };
+  return (
+    <span class="photos">
+      <input id="plan-file" class="visually-hidden" type="file" accept="image/*" onChange={(event) => void send(event.currentTarget.files?.[0])} />
+      <label class="button" for="plan-file">
+        <Icon name="up" />
+        {t("map.upload")}
+      </label>
+    </span>
+  );
+}
+
+function Providers({ status, onChosen }: { status: ReturnType<typeof tilesStatus>; onChosen: () => void }) {
+  const choose = (provider: string): void => void attempt(() => post("/api/fleet/map-provider/preferred", { provider }), t("settings.saved")).then(onChosen);
+  return (
+    <section class="panel">
+      <h2>{t("map.provider")}</h2>
+      <ul class="list">
+        {status.providers.map((one) => (
+          <li key={one.name} class="row between">
+            <span>
+              <b>{one.name}</b>{" "}
+              <span class="muted">
+                {t("map.used", { tiles: one.tiles, free: one.free, pct: Math.round(one.part * 100) })}
+                {one.blocked && ` · ${t("map.blocked")}`}
+              </span>
+            </span>
+            <button type="button" class="button" aria-pressed={status.provider === one.name} onClick={() => choose(one.name)}>
+              {t("map.choose")}
+            </button>
+          </li>
+        ))}
+      </ul>
+    </section>
+  );
 }

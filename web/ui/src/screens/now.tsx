@@ -33,18 +33,15 @@ export default function Now() {
           <span class="visually-hidden">{t("now.search")}</span>
           <input type="search" placeholder={t("now.search")} value={search} onInput={(event) => (search.value = event.currentTarget.value)} />
         </label>
-        <div class="segments" role="group" aria-label={t("now.filter")}>
+        <button type="button" class="button view" aria-pressed={nowView.value === "list"} onClick={() => (nowView.value = nowView.value === "list" ? "tiles" : "list")}>
+          <Icon name="more" />
+          {t("now.view_list")}
+        </button>
+        <div class="segments filter" role="group" aria-label={t("now.filter")}>
           <Choice value="all" label={t("now.all")} count={counts.value.all} />
           <Choice value="attention" label={t("now.attention")} count={counts.value.attention} />
           <Choice value="stale" label={t("now.stale")} count={counts.value.stale} />
           <Choice value="active" label={t("now.active")} count={counts.value.active} />
-        </div>
-        <div class="segments view" role="group" aria-label={t("now.view")}>
-          {(["tiles", "list"] as const).map((view) => (
-            <button type="button" key={view} aria-pressed={nowView.value === view} onClick={() => (nowView.value = view)}>
-              {t(`now.view_${view}`)}
-            </button>
-          ))}
         </div>
       </div>
       {listed.value.length === 0 && <p class="empty">{t("now.none")}</p>}

@@ -33,7 +33,7 @@ function Known({ system }: { system: Signal<SystemState> }) {
   const shown = useSignal<string | null>(null);
   return (
     <div class="system">
-      <div class="row between">
+      <div class="row between wide">
         <h1>
           {state.name ?? state.id} {state.name && <small class="muted">{state.id}</small>}
         </h1>
@@ -42,6 +42,7 @@ function Known({ system }: { system: Signal<SystemState> }) {
           {t("system.act")}
         </a>
       </div>
+      <div>
       <section class="panel glance">
         <div class="row between">
           <Big seen={seen} />
@@ -65,8 +66,10 @@ function Known({ system }: { system: Signal<SystemState> }) {
           ))}
         </ul>
       </section>
-      <Charts system={system} shown={shown} />
-      <Readings state={state} shown={shown} />
+        <Charts system={system} shown={shown} />
+        <Readings state={state} shown={shown} />
+      </div>
+      <div>
       <section class="panel">
         <h2>{t("system.history")}</h2>
         <Timeline query={{ system_id: state.id }} mine={(one) => one.system === state.id || one.system === "all"} systems={false} />
@@ -84,6 +87,7 @@ function Known({ system }: { system: Signal<SystemState> }) {
           </a>
         </div>
       </section>
+      </div>
     </div>
   );
 }

@@ -1,1 +1,0 @@
-import{a as e,i as t}from"./texts-IyLk3u9t.js";function n(){return e(`h1`,{children:t(`nav.counters`)})}export{n as default};
