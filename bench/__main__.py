@@ -14,13 +14,14 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
-from bench import counters, node, producers, projectors, recorder
+from bench import counters, node, producers, projectors, recorder, sealing
 from bench.figures import Figure
 
 BENCHMARKS: dict[str, Callable[[Path], Iterator[Figure]]] = {
     "recorder": recorder.throughput,
     "sender": recorder.one_sender,
     "operator": recorder.operator_latency,
+    "sealing": sealing.sealing,
     "state": projectors.state,
     "series": projectors.series,
     "node": node.under_load,
