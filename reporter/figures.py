@@ -34,6 +34,7 @@ DIGITS: Final[Mapping[str, int]] = {
     "price": 6,
     "kwh": 4,
     "kw": 4,
+    "factor": 6,
 }
 """Digits behind the point, by the last word of a key; a key without a unit takes its parent's."""
 

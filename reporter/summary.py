@@ -4,8 +4,8 @@ Rules that must stay true here: energies are those of the whole window, means an
 counted part; what was registered stands before what devices say of themselves.
 """
 
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, fields
 from typing import Any
 
 from reporter.basis import Basis, guard
@@ -39,7 +39,9 @@ _REGISTERED = (
 
 def settings(basis: Basis) -> Document:
     """Tell the settings as they were given."""
-    return asdict(basis.settings)
+    told = {field.name: getattr(basis.settings, field.name) for field in fields(basis.settings)}
+    told = {name: dict(value) if isinstance(value, Mapping) else value for name, value in told.items()}
+    return told | {"branding": asdict(basis.settings.branding)}
 
 
 def window(basis: Basis, trimmed: Trimmed) -> Document:

@@ -6,7 +6,7 @@ words.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 import orjson
@@ -29,6 +29,7 @@ from reporter.methods import Method, choose, methods, over
 from reporter.phases import phases
 from reporter.power_factor import apparent_method
 from reporter.quality import quality
+from reporter.track import Track
 from reporter.trimming import Trimmed, trim
 
 DOCUMENT: Final = "ovr:report:1"
@@ -37,8 +38,24 @@ SECTIONS: tuple[tuple[str, Section], ...] = ()
 """Sections of the battery and its sources: key in the document, and what makes it."""
 
 
-def system_report(samples: Samples, facts: SystemFacts, settings: ReportSettings) -> Document:
-    """Make the document of one system in one window, rounded."""
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Hold what a document stands on: the basis of all sections, every method and the chosen one."""
+
+    basis: Basis
+    found: tuple[Method, ...]
+    chosen: Method | None
+    trimmed: Trimmed
+    guard_us: int
+
+    @property
+    def power(self) -> Track:
+        """Give the power that the report is about, over the whole window."""
+        return self.basis.power
+
+
+def stand(samples: Samples, facts: SystemFacts, settings: ReportSettings) -> Standing:
+    """Find out what a system is, which power its report is about, and which part of the window counts."""
     device = detect(samples, facts, settings)
     found = methods(samples, device)
     chosen = choose(found, facts.from_us, facts.to_us, settings)
@@ -55,8 +72,18 @@ def system_report(samples: Samples, facts: SystemFacts, settings: ReportSettings
         counted_from_us=trimmed.from_us,
         counted_to_us=trimmed.to_us,
     )
-    made: Document = rounded(_document(basis, found, chosen, trimmed, guard_us))
-    return made | {"changed": changes(facts.previous, totals(made))}
+    return Standing(basis, found, chosen, trimmed, guard_us)
+
+
+def document(standing: Standing) -> Document:
+    """Make the document of one system in one window, rounded."""
+    made: Document = rounded(_sections(standing))
+    return made | {"changed": changes(standing.basis.facts.previous, totals(made))}
+
+
+def system_report(samples: Samples, facts: SystemFacts, settings: ReportSettings) -> Document:
+    """Make the document of one system in one window, rounded, of its samples."""
+    return document(stand(samples, facts, settings))
 
 
 def encode(document: Mapping[str, Any]) -> bytes:
@@ -73,24 +100,23 @@ def totals(document: Mapping[str, Any]) -> dict[str, float | None]:
 
 
 def changes(before: Mapping[str, Any] | None, after: Mapping[str, float | None]) -> list[dict[str, Any]]:
-    """Say which main figures are not what they were in the revision before."""
+    """Say which main figures are not what they were in the revision before, of those that it had."""
     if before is None:
         return []
     return [
-        {"figure": name, "before": before.get(name), "after": after.get(name)}
-        for name in sorted(before.keys() | after.keys())
-        if before.get(name) != after.get(name)
+        {"figure": name, "before": before[name], "after": after.get(name)}
+        for name in sorted(before)
+        if before[name] != after.get(name)
     ]
 
 
-def _document(
-    basis: Basis, found: tuple[Method, ...], chosen: Method | None, trimmed: Trimmed, guard_us: int
-) -> Document:
+def _sections(standing: Standing) -> Document:
+    basis, found, chosen, trimmed = standing.basis, standing.found, standing.chosen, standing.trimmed
     facts = basis.facts
     stands = energies(basis, chosen)
     apparent = apparent_method(found)
     demanded = demand(basis, over(apparent, basis.from_us, basis.to_us, basis.settings))
-    holes = bridged(gaps(basis.power, guard_us), basis.power, stands.counted)
+    holes = bridged(gaps(basis.power, standing.guard_us), basis.power, stands.counted)
     made: Document = {
         "document": DOCUMENT,
         "scope": "system",
