@@ -18,6 +18,7 @@ from ovr.config_reading import Reading, unknown_key
 from ovr.report_settings import ReportsSettings
 from producers.pace import pace
 from schemas.errors import ConfigurationError
+from web.settings import MapSettings, WebSettings
 
 PREFIX = "OVR_"
 CONFIG_VARIABLE = "OVR_CONFIG"
@@ -228,6 +229,7 @@ class Site:
 
     Attributes:
         node_id: names the place; part of every event's source, so set it once.
+        deployment_id: names the job or the customer that the node works for; told with metrics and health.
         data: the data directory.
         mount: refuse to start unless something is mounted here.
         prefix: of all topics.
@@ -236,6 +238,7 @@ class Site:
     """
 
     node_id: str = "node"
+    deployment_id: str = ""
     data: Path | None = None
     mount: Path | None = None
     prefix: str = "ovr"
@@ -253,6 +256,8 @@ class Site:
     maintenance: MaintenanceSettings = MaintenanceSettings()
     alerts: AlertSettings = AlertSettings()
     reports: ReportsSettings = field(default_factory=ReportsSettings)
+    web: WebSettings = field(default_factory=WebSettings)
+    map: MapSettings = field(default_factory=MapSettings)
     aliases: Mapping[str, str] = field(default_factory=dict)
     producers: tuple[ProducerSettings, ...] = ()
 
@@ -363,6 +368,7 @@ def _check(site: Site, where: str) -> None:
     if (listen.cert_file is None) != (listen.key_file is None):
         raise ConfigurationError(f"{where}: listen.cert_file and listen.key_file go together")
     _amounts(site, where)
+    _check_web(site, where)
     if site.alerts.every_s < 1:
         raise ConfigurationError(f"{where}: alerts.every_s must be at least 1")
     if site.recorder.linger_ms < 0:
@@ -386,6 +392,24 @@ def _amounts(site: Site, where: str) -> None:
         raise ConfigurationError(
             f"{where}: journal.samples_days must not be less than journal.seal_after_days, nor that negative"
         )
+
+
+def _check_web(site: Site, where: str) -> None:
+    web, tiles = site.web, site.map
+    if web.reads not in {"public", "key"}:
+        raise ConfigurationError(f"{where}: web.reads is public or key, not {web.reads!r}")
+    if web.port is not None and not 1 <= web.port <= _LAST_PORT:
+        raise ConfigurationError(f"{where}: web.port must be 1 to {_LAST_PORT}")
+    for name, number in (
+        ("web.photo_mb", web.photo_mb),
+        ("web.requests_per_s", web.requests_per_s),
+        ("map.mapbox_free", tiles.mapbox_free),
+        ("map.esri_free", tiles.esri_free),
+    ):
+        if number < 1:
+            raise ConfigurationError(f"{where}: {name} must be at least 1")
+    if not 0 < tiles.limit_pct <= 1:
+        raise ConfigurationError(f"{where}: map.limit_pct is a part, such as 0.95 for 95 %")
 
 
 def _pace(said: ClockSettings, where: str) -> None:

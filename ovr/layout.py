@@ -8,8 +8,8 @@ from pathlib import Path
 class Layout:
     """The files below one data directory.
 
-    `journal/` is the truth; `outbox/`, `producers/`, `photos/` and `users.json` belong to it in a backup; the
-    read models can be rebuilt; `run/` is made anew at every start.
+    `journal/` is the truth; `outbox/`, `producers/`, `photos/`, `site-plan/`, `users.json` and `keys.json`
+    belong to it in a backup; the read models can be rebuilt; `run/` is made anew at every start.
     """
 
     data: Path
@@ -23,6 +23,11 @@ class Layout:
     def users(self) -> Path:
         """Who may use the broker: names, roles and hashed passwords."""
         return self.data / "users.json"
+
+    @property
+    def keys(self) -> Path:
+        """Who may use the HTTP API: names, roles and hashed keys."""
+        return self.data / "keys.json"
 
     @property
     def journal(self) -> Path:

@@ -37,6 +37,7 @@ COMMANDS: Mapping[str, str] = {
     "devices": "ovr.commands.devices:app",
     "journal": "ovr.commands.journal:app",
     "user": "ovr.commands.user:app",
+    "key": "ovr.commands.key:app",
     "config": "ovr.commands.config:app",
     "record": "ovr.commands.process:record",
     "project": "ovr.commands.process:project",
@@ -44,9 +45,12 @@ COMMANDS: Mapping[str, str] = {
     "simulate": "ovr.commands.simulate:simulate",
     "detect": "ovr.commands.process:detect",
     "alert": "ovr.commands.process:alert",
+    "web": "ovr.commands.web:web",
     "replay-service": "ovr.commands.process:replay_service",
 }
-_RUN_BY_UP = frozenset({"simulate", "record", "project", "produce", "detect", "alert", "replay-service"})
+_RUN_BY_UP = frozenset(
+    {"simulate", "record", "project", "produce", "detect", "alert", "web", "replay-service"}
+)
 
 
 class _Ovr(TyperGroup):

@@ -24,6 +24,7 @@ RECORDER = "recorder"
 REPLAY = "replay"
 DETECTOR = "detector"
 ALERTS = "alerts"
+WEB = "web"
 SIMULATOR = "simulator"
 PROJECTORS = ("state", "counters", "series")
 SERIES = "projector-series"
@@ -101,6 +102,7 @@ def plan(site: Site, layout: Layout, ports: Ports, options: Sequence[str] = ()) 
     specs += [ours(f"projector-{name}", FOLLOW, "project", name) for name in PROJECTORS]
     specs.append(ours(DETECTOR, FOLLOW, "detect"))
     specs.append(ours(ALERTS, FOLLOW, "alert"))
+    specs.append(ours(WEB, FOLLOW, "web"))
     if site.simulator.scenario is not None:
         specs.append(ours(SIMULATOR, FOLLOW, "simulate", site.simulator.scenario))
     for one in site.producers:

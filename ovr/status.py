@@ -11,7 +11,7 @@ from typing import Any
 from bus.ids import token
 from ovr.node import Node
 from ovr.process_identity import is_same
-from ovr.processes import ALERTS, DETECTOR, PROJECTORS, RECORDER, REPLAY
+from ovr.processes import ALERTS, DETECTOR, PROJECTORS, RECORDER, REPLAY, WEB
 from ovr.supervisor import ONLINE
 from ovr.users import CONSOLE
 from ovr.watch import Watch
@@ -83,7 +83,7 @@ def _heard(node: Node) -> dict[str, Any]:
         watch.connection.step(_TURN_S)
     refusal = None if watch.connection.connected else watch.connection.refusal
     watch.connection.close()
-    expected = [RECORDER, REPLAY, *(f"projector-{name}" for name in PROJECTORS), DETECTOR, ALERTS]
+    expected = [RECORDER, REPLAY, *(f"projector-{name}" for name in PROJECTORS), DETECTOR, ALERTS, WEB]
     expected += [one.name for one in node.site.producers]
     names = [*expected, *sorted(watch.health.keys() - set(expected))]
     processes = []

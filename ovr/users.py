@@ -36,6 +36,7 @@ PROCESS_ROLES: Mapping[str, str] = {
     "detector": "device",
     "alerts": "device",
     "simulator": "device",
+    "web": "device",
     "supervisor": "browser",
     "browser": "browser",
     CONSOLE: "operator",

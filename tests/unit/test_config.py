@@ -36,7 +36,18 @@ def test_without_a_file_everything_has_a_default() -> None:
 def test_the_example_says_the_defaults() -> None:
     site = config.load(EXAMPLE, {})
     assert [(one.name, one.kind) for one in site.producers] == [("host", "host")]
-    for name in ("node_id", "prefix", "listen", "broker", "recorder", "victoria", "series", "clock"):
+    for name in (
+        "node_id",
+        "prefix",
+        "listen",
+        "broker",
+        "recorder",
+        "victoria",
+        "series",
+        "clock",
+        "web",
+        "map",
+    ):
         assert getattr(site, name) == getattr(Site(), name), name
 
 

@@ -1,0 +1,127 @@
+"""Who may call what: dependencies of routes that find the caller by the key and refuse what it may not do."""
+
+import math
+import time
+from typing import Annotated, Final
+
+from fastapi import Depends, Request, Security
+from fastapi.security import APIKeyHeader
+
+from web.api.keys import ANYONE, NOBODY, Caller, Role
+from web.api.problems import Problem
+from web.api.service import Service, service
+
+HEADER: Final = "X-API-Key"
+_header = APIKeyHeader(
+    name=HEADER,
+    auto_error=False,
+    scheme_name="ApiKey",
+    description="Needed for writing, and for reports as JSON, once there are keys: `ovr key add NAME`.",
+)
+
+Served = Annotated[Service, Depends(service)]
+
+
+def caller(request: Request, served: Served, key: Annotated[str | None, Security(_header)]) -> Caller:
+    """Find who asks.
+
+    Raises:
+        Problem: the key is wrong, or too many wrong ones came from there.
+    """
+    if not served.keys.needed:
+        return ANYONE
+    if not key:
+        return NOBODY
+    address = request.client.host if request.client else ""
+    wait_s = served.limits.wrong_keys.empty(address, time.monotonic())
+    if wait_s:
+        raise Problem(
+            "too-many",
+            "Too many wrong API keys came from your address: wait, and check the key.",
+            headers={"Retry-After": str(math.ceil(wait_s))},
+        )
+    found = served.keys.caller(key)
+    if found is None:
+        served.limits.wrong_keys.take(address, time.monotonic())
+        raise Problem(
+            "key-wrong",
+            f"Check the key in {HEADER}; `ovr key list` names those there are.",
+            headers=_CHALLENGE,
+        )
+    return found
+
+
+Asking = Annotated[Caller, Depends(caller)]
+
+
+def reader(who: Asking, served: Served) -> Caller:
+    """Let through who may read.
+
+    Raises:
+        Problem: reading needs a key here, and none came.
+    """
+    if served.settings.web.reads == "key" and who is NOBODY:
+        raise _key_needed()
+    return who
+
+
+def holder(who: Asking) -> Caller:
+    """Let through who has any key, or everyone while there are none.
+
+    Raises:
+        Problem: a key is needed.
+    """
+    if who is NOBODY:
+        raise _key_needed()
+    return who
+
+
+def operator(who: Annotated[Caller, Depends(holder)]) -> Caller:
+    """Let through who may write.
+
+    Raises:
+        Problem: a key is needed, or may only read.
+    """
+    return _at_least(who, Role.OPERATOR)
+
+
+def admin(who: Annotated[Caller, Depends(holder)]) -> Caller:
+    """Let through who may change what concerns the whole node.
+
+    Raises:
+        Problem: a key is needed, or is no administrator's.
+    """
+    return _at_least(who, Role.ADMIN)
+
+
+Reader = Annotated[Caller, Depends(reader)]
+Holder = Annotated[Caller, Depends(holder)]
+Operator = Annotated[Caller, Depends(operator)]
+Admin = Annotated[Caller, Depends(admin)]
+_CHALLENGE: Final = {"WWW-Authenticate": "ApiKey"}
+
+
+def touching(who: Caller, system_id: str | None) -> None:
+    """Make sure that a caller may touch a system; None: all of them.
+
+    Raises:
+        Problem: it may not.
+    """
+    if not who.may_touch(system_id):
+        bound = ", ".join(sorted(who.systems or ()))
+        what = "all systems at once" if system_id is None else system_id
+        raise Problem("not-allowed", f"Key {who.name} may touch {bound} only, not {what}.")
+
+
+def _at_least(who: Caller, role: Role) -> Caller:
+    if who.role < role:
+        raise Problem(
+            "not-allowed",
+            f"Key {who.name} is a {who.role.name.lower()}'s; this needs one of role {role.name.lower()}: "
+            "`ovr key add NAME --role …`.",
+        )
+    return who
+
+
+def _key_needed() -> Problem:
+    return Problem("key-needed", f"Send your API key in the header {HEADER}.", headers=_CHALLENGE)

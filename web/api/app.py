@@ -1,0 +1,169 @@
+"""The application: routes, errors, description, pages; what the process serves."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.openapi.utils import get_openapi
+from fastapi.responses import HTMLResponse, Response
+from starlette.exceptions import HTTPException as AnyHTTPException
+
+from schemas.errors import ConfigurationError, InputError, OvrError
+from web.api import (
+    actions,
+    answers,
+    counters,
+    docs_page,
+    imports,
+    node,
+    photos,
+    problems,
+    ranges,
+    reports,
+    systems,
+    tiles,
+    ui,
+)
+from web.api.gate import Gate
+from web.api.limits import Limits
+from web.api.measures import Measures
+from web.api.problems import Problem, request_field, sentence
+from web.api.service import version
+from web.api.static import Static
+from web.settings import Gateway
+
+log = logging.getLogger(__name__)
+
+PAGES: Final = Path(__file__).parents[1] / "static"
+_ROUTERS: Final = (actions, photos, systems, reports, counters, ranges, imports, tiles, ui, node)
+_TAGS: Final[Sequence[dict[str, str]]] = (
+    {"name": "actions", "description": "What operators do: windows, locations, notes, corrections."},
+    {"name": "photos", "description": "Photos of systems and events."},
+    {"name": "systems", "description": "What is, and what happened."},
+    {"name": "reports", "description": "Reports of events and of systems in them."},
+    {"name": "counters", "description": "UPS-style event counters."},
+    {"name": "charts", "description": "Measurements over time."},
+    {"name": "import", "description": "What was written down elsewhere."},
+    {"name": "map", "description": "Map tiles, and guardrails before they cost money."},
+    {"name": "pages", "description": "What the web pages need besides."},
+    {"name": "node", "description": "The process itself."},
+)
+_PROBLEMS: Final = (400, 401, 403, 404, 405, 408, 413, 415, 422, 429, 500, 503)
+_DOCS_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'"
+
+
+def make_app(settings: Gateway, measures: Measures, limits: Limits) -> FastAPI:
+    """Make the application; `app.state.service` must be set before it serves."""
+    described: dict[int | str, dict[str, Any]] = {
+        status: {"model": answers.ProblemDetails, "description": _title(status)} for status in _PROBLEMS
+    }
+    app = FastAPI(
+        title=f"ovr: HTTP API of {settings.node_id}",
+        version=version(),
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        responses=described,
+    )
+    for module in _ROUTERS:
+        app.include_router(module.router)
+    document = describe(app)
+
+    @app.get("/api/openapi.json", include_in_schema=False)
+    async def openapi() -> dict[str, Any]:
+        return document
+
+    @app.get(problems.DOCS, include_in_schema=False)
+    async def docs() -> HTMLResponse:
+        return HTMLResponse(docs_page.page(document), headers={"Content-Security-Policy": _DOCS_POLICY})
+
+    app.router.default = Static(settings.static or PAGES)
+    app.router.redirect_slashes = False
+    app.add_middleware(Gate, settings=settings, measures=measures, limits=limits)
+    app.add_exception_handler(AnyHTTPException, _on_http)
+    app.add_exception_handler(RequestValidationError, _on_invalid)
+    app.add_exception_handler(OvrError, _on_ours)
+    app.add_exception_handler(Exception, _on_fault)
+    return app
+
+
+def describe(app: FastAPI) -> dict[str, Any]:
+    """Make the OpenAPI document: as FastAPI writes it, with problems as what they are."""
+    document = get_openapi(
+        title=app.title,
+        version=app.version,
+        description="Every write is an event of the journal; see `/api/docs`.",
+        routes=app.routes,
+        tags=list(_TAGS),
+    )
+    for item in document["paths"].values():
+        for operation in item.values():
+            for status, answer in operation["responses"].items():
+                content = answer.get("content", {})
+                if int(status) in _PROBLEMS and "application/json" in content:
+                    answer["content"] = {problems.MEDIA_TYPE: content["application/json"]}
+                    if int(status) in {429, 503}:
+                        answer["headers"] = {
+                            "Retry-After": {"schema": {"type": "integer"}, "description": "Seconds to wait."}
+                        }
+    for unused in ("HTTPValidationError", "ValidationError"):
+        document["components"]["schemas"].pop(unused, None)
+    return document
+
+
+async def _on_http(request: Request, error: Exception) -> Response:
+    del request
+    if isinstance(error, Problem):
+        return problems.answer(error)
+    assert isinstance(error, AnyHTTPException)
+    return problems.answer(problems.of_status(error.status_code, str(error.detail), error.headers))
+
+
+async def _on_invalid(request: Request, error: Exception) -> Response:
+    del request
+    assert isinstance(error, RequestValidationError)
+    found = [
+        {"field": _field(one["loc"]), "reason": one["type"], "detail": sentence(_words(one["msg"]))}
+        for one in error.errors()
+    ]
+    first = found[0]
+    if first["reason"] == "json_invalid":
+        return problems.answer(Problem("malformed", "Send JSON: the body is none.", reason="not_json"))
+    detail = f"{first['field']}: {first['detail']}" if first["field"] else first["detail"]
+    return problems.answer(
+        Problem("invalid", detail, field=first["field"] or None, reason=first["reason"], errors=found)
+    )
+
+
+async def _on_ours(request: Request, error: Exception) -> Response:
+    if isinstance(error, InputError):
+        return problems.answer(problems.refused(error))
+    if isinstance(error, ConfigurationError):
+        log.error("%s: %s", request.url.path, error)
+        return problems.answer(
+            problems.later("The node is not set up for this: its log says what to change.", 60)
+        )
+    return problems.answer(problems.later(sentence(str(error))))
+
+
+async def _on_fault(request: Request, error: Exception) -> Response:
+    log.error("%s %s: %s", request.method, request.url.path, type(error).__name__, exc_info=error)
+    return problems.answer(Problem("fault", "Tell us what you did: the node's log has the rest."))
+
+
+def _field(place: Sequence[Any]) -> str:
+    parts = [str(part) for part in place]
+    if parts and parts[0] in {"body", "query", "path", "header", "cookie"}:
+        parts = parts[1:]
+    return request_field(".".join(part for part in parts if not part.startswith("function-")))
+
+
+def _words(message: str) -> str:
+    return message.removeprefix("Value error, ")
+
+
+def _title(status: int) -> str:
+    return next(kind.title for kind in problems.KINDS.values() if kind.status == status)
