@@ -17,7 +17,9 @@ from reporter.moments import Clock
 from reporter.quantities import Scale, scale
 from reporter.svg import Point, element, number, path
 
-FONT = "Inter, 'Liberation Sans', 'DejaVu Sans', sans-serif"
+FONT = (
+    "Inter,Liberation Sans,DejaVu Sans,sans-serif"  # no blanks: a PDF's drawer takes them as part of a name
+)
 SIZE = 11.0
 _NICE = (1.0, 2.0, 2.5, 5.0, 10.0)
 
@@ -111,8 +113,9 @@ class Frame:
         return self.left + (self.right - self.left) * at / self.extent
 
     def y(self, value: float) -> float:
-        """Place up."""
-        share = (value - self.axis.low) / (self.axis.high - self.axis.low)
+        """Place up; what the axis does not hold lies on its edge."""
+        held = min(max(value, self.axis.low), self.axis.high)
+        share = (held - self.axis.low) / (self.axis.high - self.axis.low)
         return self.bottom - (self.bottom - self.top) * share
 
 

@@ -21,6 +21,7 @@ WIDE: Final = 760
 NARROW: Final = 350
 _LANE: Final = 8
 _BADGE: Final = 16.0
+_SLIGHT: Final = 0.02  # of the greatest: what goes below zero by less gets no room of its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,15 +125,23 @@ def _runs(points: Iterable[Sample | None]) -> Iterator[list[Sample]]:
 
 
 def _frame(chart: TimeChart, lines: Sequence[Line], width: float, height: float) -> Frame:
-    values = [value for line in lines for point in line.points if point for value in (point[1], point[3])]
+    values = [
+        value
+        for line in lines
+        for point in line.points
+        if point
+        for value in ((point[1], point[3]) if line.band else (point[2],))
+    ]
     largest = max(values, default=0.0)
+    values = [value for value in values if value >= 0 or -value > _SLIGHT * largest]
     if chart.level is not None and chart.level <= 1.7 * largest:
         values.append(chart.level)
     scale = axis(chart.unit, values, low=chart.floor, high=chart.ceiling)
     labels = max(len(scale.said.number(tick)) for tick in (scale.low, scale.high, scale.low + scale.step))
     top = 20 + (_BADGE if chart.notes else 0) + (16 if any(line.label for line in lines) else 0)
     bottom = height - 24 - (_LANE + 10 if chart.alarms else 0)
-    return Frame(width, height, 14 + 6.6 * labels, top, width - 8, bottom, chart.seconds, scale)
+    left = max(14 + 6.6 * labels, 9 + 5.2 * len(chart.words.alarms) if chart.alarms else 0)
+    return Frame(width, height, left, top, width - 8, bottom, chart.seconds, scale)
 
 
 def _ground(style: Style, frame: Frame, chart: TimeChart) -> Iterator[Markup]:
@@ -144,11 +153,20 @@ def _ground(style: Style, frame: Frame, chart: TimeChart) -> Iterator[Markup]:
             if hatched:
                 lines = hatch(left, frame.top, wide, frame.bottom - frame.top)
                 yield element("path", d=lines, **style.paint(None, "faint", 0.7))
-            if wide > 6.0 * len(words) + 8:
-                centre = (left + right) / 2
-                half = 3.0 * len(words) + 6
-                yield style.box(centre - half, frame.top + 5, 2 * half, 16, "paper", round_=3)
-                yield style.text(centre, frame.top + 17, words, anchor="middle")
+            if words and wide > _BADGE:
+                yield from _caption(style, frame, (left + right) / 2, wide, words)
+
+
+def _caption(style: Style, frame: Frame, x: float, wide: float, words: str) -> Iterator[Markup]:
+    y = (frame.top + frame.bottom) / 2
+    half = 3.0 * len(words) + 6
+    turned = f"rotate(-90 {x:.1f} {y:.1f})" if wide < 2 * half + 4 else None
+    yield element(
+        "g",
+        style.box(x - half, y - 8, 2 * half, 16, "paper", round_=3),
+        style.text(x, y + 4, words, anchor="middle"),
+        transform=turned,
+    )
 
 
 def _curve(style: Style, frame: Frame, line: Line) -> Iterator[Markup]:
@@ -178,7 +196,7 @@ def _level(style: Style, frame: Frame, chart: TimeChart) -> Iterator[Markup]:
         return
     y = frame.y(chart.level)
     yield style.line([(frame.left, y), (frame.right, y)], "soft", 1.2, dash="6 4")
-    yield style.text(frame.right - 2, y - 5, chart.words.level, anchor="end")
+    yield style.text(frame.left + 5, y - 5, chart.words.level)
 
 
 def _block(style: Style, frame: Frame, chart: TimeChart) -> Iterator[Markup]:
@@ -240,7 +258,7 @@ def _alarms(style: Style, frame: Frame, chart: TimeChart) -> Iterator[Markup]:
         yield element(
             "path", d=f"M{left:.1f} {frame.bottom - 1:.1f}l-4 -7h8z", **style.paint(role, "paper", 1)
         )  # fmt: skip
-    yield style.text(frame.left, top + _LANE + 11, chart.words.alarms, size=10)
+    yield style.text(frame.left - 6, top + _LANE - 0.5, chart.words.alarms, anchor="end", size=9.5)
 
 
 def _legend(style: Style, frame: Frame, lines: Sequence[Line]) -> Iterator[Markup]:

@@ -1,0 +1,44 @@
+"""A document as PDF: A4 pages with numbers, tagged for readers of screens, its data attached (PDF/A-3).
+
+Rules that must stay true here: nothing is loaded from anywhere; the same document and photos give the same
+bytes with the same fonts; the attached data are the bytes of data.json.
+"""
+
+import hashlib
+import io
+import logging
+from collections.abc import Mapping
+from typing import Final
+
+from weasyprint import HTML, Attachment  # type: ignore[import-untyped]
+from weasyprint.urls import URLFetcher  # type: ignore[import-untyped]
+
+from reporter.html import html
+from reporter.moments import instant
+from reporter.system_report import encode
+from reporter.voice import Document
+
+VARIANT: Final = "pdf/a-3a"
+
+
+def pdf(document: Document, photos: Mapping[str, str] | None = None) -> bytes:
+    """Write a document as PDF; photos as `html` takes them, files beside the page are named only."""
+    logging.getLogger("weasyprint").setLevel(logging.ERROR)
+    made = instant(document["window"]["to"])
+    data = encode(document)
+    attached = Attachment(
+        file_obj=io.BytesIO(data),
+        name="data.json",
+        description="data.json",
+        created=made,
+        modified=made,
+        relationship="Source",
+    )
+    page = html(document, photos, paper=True)
+    out: bytes = HTML(string=page, url_fetcher=URLFetcher(allowed_protocols=("data",))).write_pdf(
+        pdf_variant=VARIANT,
+        pdf_identifier=hashlib.sha256(data).hexdigest()[:32].encode(),
+        attachments=[attached],
+        jpeg_quality=80,
+    )
+    return out
