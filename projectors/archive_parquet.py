@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from projectors.arrow_numpy import from_numpy, to_numpy
 from projectors.sample_blocks import Block
 from reporter.columns import FLAGS
 from schemas.errors import ConfigurationError, TransientError
@@ -49,38 +50,38 @@ def table_of(block: Block, schema: pa.Schema | None = None) -> pa.Table:
     schema = schema_of(block.values) if schema is None else schema
     rows = len(block)
     columns = {
-        "time": pa.array(block.time_us, TIME),
-        "position": pa.array(block.position),
-        "recorded_at": pa.array(block.recorded_us, TIME),
-        "interval_ms": pa.array(block.interval_ms),
+        "time": from_numpy(block.time_us, TIME),
+        "position": from_numpy(block.position),
+        "recorded_at": from_numpy(block.recorded_us, TIME),
+        "interval_ms": from_numpy(block.interval_ms),
     }
     for name in schema.names:
         if name in columns:
             continue
         if name in FLAGS:
             flag = block.flags.get(name)
-            columns[name] = pa.array(np.zeros(rows, np.bool_) if flag is None else flag)
+            columns[name] = from_numpy(np.zeros(rows, np.bool_) if flag is None else flag)
         elif name in block.values:
-            columns[name] = pa.array(block.values[name], from_pandas=True)
+            columns[name] = from_numpy(block.values[name])
         else:
             columns[name] = pa.nulls(rows, pa.float64())
-    return pa.table(columns, schema=schema)
+    return pa.table([columns[name] for name in schema.names], schema=schema)
 
 
 def block_of(table: pa.Table | pa.RecordBatch) -> Block:
     """Undo `table_of`."""
-    numbers = {name: table.column(name).to_numpy(zero_copy_only=False) for name in FIXED.names}
+    numbers = {
+        name: to_numpy(table.column(name))
+        for name in table.schema.names
+        if name in FIXED.names or table.column(name).null_count < table.num_rows
+    }
     return Block(
-        numbers["time"].view(np.int64),
-        numbers["position"],
-        numbers["recorded_at"].view(np.int64),
-        numbers["interval_ms"],
-        {name: numbers[name] for name in FLAGS if numbers[name].any()},
-        {
-            name: table.column(name).to_numpy(zero_copy_only=False)
-            for name in measurements(table.schema)
-            if table.column(name).null_count < table.num_rows
-        },
+        numbers.pop("time"),
+        numbers.pop("position"),
+        numbers.pop("recorded_at"),
+        numbers.pop("interval_ms"),
+        {name: flag for name in FLAGS if (flag := numbers.pop(name)).any()},
+        numbers,
     )
 
 
@@ -182,14 +183,14 @@ def opened(path: Path) -> Iterator[pq.ParquetFile]:
 
 
 def sync(directories: Collection[Path]) -> None:
-    """Bring the names in directories to disk.
+    """Bring the names in directories to disk, or the content of files.
 
     Raises:
         TransientError: the disk is in the way.
     """
     for directory in sorted(directories):
         with disk(directory):
-            descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+            descriptor = os.open(directory, os.O_RDONLY)
             try:
                 os.fsync(descriptor)
             finally:

@@ -16,11 +16,11 @@ from pathlib import Path
 from bus.journal import Head
 from projectors import archive_parquet, archive_tree
 from projectors.archive_tree import CHECKPOINT, EVER_US, ChangedError
+from projectors.generations import serving
 from projectors.sample_blocks import Block, only, streams, within
 from reporter.columns import Samples
 from schemas.errors import TransientError
 
-_LINK = "current"
 _ATTEMPTS = 20
 
 
@@ -50,11 +50,7 @@ class ArchiveReader:
 
     def root(self) -> Path | None:
         """Return the directory of the archive that serves, without links; None before the first."""
-        try:
-            name = (self.directory / _LINK).readlink()
-        except FileNotFoundError:
-            return None
-        return self.directory.resolve() / name
+        return serving(self.directory)
 
     def systems(self) -> list[str]:
         """List the ids under which samples were recorded."""

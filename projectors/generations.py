@@ -1,4 +1,4 @@
-"""The files of a read model: one SQLite file a generation, and `current`, a link to the one that serves.
+"""The generations of a read model, files or directories, and `current`, a link to the one that serves.
 
 Rules that must stay true here:
 - a file gets its name once and is never renamed: SQLite keeps a -wal beside it under that name;
@@ -9,6 +9,7 @@ Rules that must stay true here:
 import contextlib
 import fcntl
 import os
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,26 +21,24 @@ _SUFFIX = ".sqlite"
 
 
 class Generations:
-    """The generations of one read model in a directory."""
+    """The generations of one read model in a directory: files, or directories as `trees`."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, trees: bool = False) -> None:
         self.directory = directory
+        self._trees = trees
         directory.mkdir(parents=True, exist_ok=True)
 
     def current(self) -> Path | None:
-        """Return the file that serves, without links in its path; None before the first."""
-        try:
-            name = (self.directory / _LINK).readlink()
-        except FileNotFoundError:
-            return None
-        return self.directory.resolve() / name
+        """Return the generation that serves, without links in its path; None before the first."""
+        return serving(self.directory)
 
     def create(self) -> Path:
-        """Make an empty file for a new generation."""
+        """Make an empty file, or directory, for a new generation."""
         while True:
-            numbers = [int(path.stem) for path in self._files() if path.stem.isdecimal()]
-            path = self.directory.resolve() / f"{max(numbers, default=0) + 1:06d}{_SUFFIX}"
-            with contextlib.suppress(FileExistsError), path.open("x"):
+            numbers = [int(path.stem) for path in self._all() if path.stem.isdecimal()]
+            path = self.directory.resolve() / f"{max(numbers, default=0) + 1:06d}{self._suffix}"
+            with contextlib.suppress(FileExistsError):
+                path.mkdir() if self._trees else path.touch(exist_ok=False)
                 return path
 
     def serve(self, path: Path) -> None:
@@ -53,14 +52,19 @@ class Generations:
 
     def discard(self) -> None:
         """Remove every generation that does not serve; readers that have one open keep what they have."""
-        serving = self.current()
-        for path in self._files():
-            if serving is not None and path.name != serving.name:
+        current = self.current()
+        for path in self._all():
+            if current is not None and path.name != current.name:
                 remove(path)
 
-    def _files(self) -> list[Path]:
-        serving = self.current()
-        return [*self.directory.glob(f"*{_SUFFIX}"), *([serving] if serving else [])]
+    @property
+    def _suffix(self) -> str:
+        return "" if self._trees else _SUFFIX
+
+    def _all(self) -> list[Path]:
+        current = self.current()
+        found = self.directory.glob("[0-9]*") if self._trees else self.directory.glob(f"*{_SUFFIX}")
+        return [*found, *([current] if current else [])]
 
     @contextlib.contextmanager
     def only(self, what: str) -> Iterator[None]:
@@ -79,8 +83,20 @@ class Generations:
             yield
 
 
+def serving(directory: Path) -> Path | None:
+    """Return the generation that serves in a directory, without links in its path; None before the first."""
+    try:
+        name = (directory / _LINK).readlink()
+    except FileNotFoundError:
+        return None
+    return directory.resolve() / name
+
+
 def remove(path: Path) -> None:
-    """Remove a SQLite file with what SQLite keeps beside it."""
+    """Remove a directory, or a SQLite file with what SQLite keeps beside it."""
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+        return
     for suffix in ("", "-wal", "-shm"):
         path.with_name(path.name + suffix).unlink(missing_ok=True)
 

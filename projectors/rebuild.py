@@ -21,14 +21,19 @@ BATCH = 10_000
 def must_rebuild(kind: Kind, generations: Generations) -> bool:
     """Whether the read model that serves was made by an older version of the projector."""
     path = generations.current()
-    if path is None or not path.exists():
+    return path is not None and made_by_older(path, kind.name, kind.version)
+
+
+def made_by_older(path: Path, name: str, version: int) -> bool:
+    """Whether a file's checkpoint was written by an older version of a projector."""
+    if not path.exists():
         return False
     with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as db:
         try:
-            row = db.execute("SELECT version FROM checkpoint WHERE projector = ?", (kind.name,)).fetchone()
+            row = db.execute("SELECT version FROM checkpoint WHERE projector = ?", (name,)).fetchone()
         except sqlite3.DatabaseError:
             return False
-    return row is not None and row[0] < kind.version
+    return row is not None and row[0] < version
 
 
 def rebuild(kind: Kind, data: Path, progress: Progress | None = None) -> Head:

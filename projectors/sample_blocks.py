@@ -37,8 +37,8 @@ class Block:
     def __len__(self) -> int:
         return len(self.time_us)
 
-    def rows(self, chosen: NDArray[np.bool_] | NDArray[np.intp]) -> "Block":
-        """Choose rows, by a mask or in an order."""
+    def rows(self, chosen: NDArray[np.bool_] | NDArray[np.intp] | slice) -> "Block":
+        """Choose rows, by a mask, in an order, or as a stretch that shares memory."""
         return Block(
             self.time_us[chosen],
             self.position[chosen],
@@ -87,7 +87,7 @@ def streams(kind: str, blocks: Sequence[Block]) -> Iterator[Columns]:
     if not filled:
         return
     block = joined(filled)
-    for interval_ms in np.unique(block.interval_ms):
+    for interval_ms in np.unique(block.interval_ms[np.append(True, np.diff(block.interval_ms) != 0)]):
         mine = block.interval_ms == interval_ms
         part = block if mine.all() else block.rows(mine)
         columns = Columns.ordered(

@@ -22,6 +22,7 @@ from schemas.errors import InputError
 from schemas.registry import Registry
 
 _FIXED = 5
+_MOST_NAMES = 1024
 _NOTHING = float("nan")
 
 
@@ -74,9 +75,21 @@ class SampleRows:
         self.rows += 1
         self.cells += len(names) + _FIXED
 
-    def block(self) -> Block:
-        """Return the rows as columns, sorted by (time, position); there is at least one row."""
-        return joined([shape.block() for shape in self._shapes.values() if shape.time_us]).ordered()
+    def blocks(self) -> Iterator[Block]:
+        """Yield the rows as columns, sorted by (time, position).
+
+        It is one block, unless there are so many measurements that most of it would be empty.
+        """
+        together: list[_Shape] = []
+        names: set[str] = set()
+        for shape in self._shapes.values():
+            if together and len(names.union(shape.names)) > _MOST_NAMES:
+                yield joined([one.block() for one in together]).ordered()
+                together, names = [], set()
+            together.append(shape)
+            names.update(shape.names)
+        if together:
+            yield joined([one.block() for one in together]).ordered()
 
 
 class GatheredSamples:
@@ -112,8 +125,8 @@ class GatheredSamples:
         """Yield system, kind and rows, and let go of them one after the other."""
         for system_id, kind in sorted(self._of):
             rows = self._of.pop((system_id, kind))
-            if rows.rows:
-                yield system_id, kind, rows.block()
+            for block in rows.blocks():
+                yield system_id, kind, block
         self.rows = self.cells = 0
 
     def clear(self) -> None:
