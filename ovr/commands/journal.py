@@ -69,11 +69,14 @@ def verify(
                 has = "is not there" if found is None else f"has the hash {found.hex()}"
                 faults.append({"position": position, "problem": f"it {has}, the anchor says {expected}"})
     if json:
-        _say({"ok": not faults, "events": verdict.events, **_place(verdict.head), "faults": faults})
+        told = {"events": verdict.events, "erased": verdict.erased, **_place(verdict.head)}
+        _say({"ok": not faults, **told, "faults": faults})
     else:
         for one in faults:
             typer.echo(f"position {one['position']}: {one['problem']}", err=True)
         outcome = f"faults: {len(faults)}" if faults else "every event is as it was recorded"
+        if verdict.erased:
+            outcome += f", {verdict.erased:,} samples of it erased but for their hashes"
         typer.echo(
             f"{verdict.events:,} events: {outcome}; head {verdict.head.position}:{verdict.head.hash.hex()}"
         )
@@ -111,12 +114,15 @@ def export(
             since_us=since_us,
             until_us=until_us,
         )
+        erased_upto = reader.erased_upto()
         with counting("exporting", last) as progress:
             count = write(_watched(events, progress), newest, file)
     if json:
         _say({"file": str(file), "events": count, "bytes": file.stat().st_size, **_place(newest)})
     else:
         typer.echo(f"wrote {count:,} events to {file} ({file.stat().st_size / 1e6:.1f} MB)")
+        if erased_upto >= (first or 1):
+            typer.echo(f"samples up to position {erased_upto:,} were erased and are not among them", err=True)
 
 
 @app.command("import")
@@ -130,8 +136,8 @@ def import_(
 ) -> None:
     """Append the events of an export, but for those that the journal has already.
 
-    Stop the node first. A whole export, read into an empty journal, gives the same positions, times and
-    hashes.
+    Stop the node first. A whole export of a journal of which nothing was erased, read into an empty one,
+    gives the same positions, times and hashes.
 
     Example: `ovr journal import site.jsonl.zst --data copy`
     """
