@@ -19,7 +19,7 @@ from projectors.report_index import NAME
 from projectors.report_names import directory, folder
 from projectors.report_requests import Asked
 
-MAKE, PDF = "make", "pdf"
+MAKE, PDF, SEND = "make", "pdf", "send"
 MOST_ATTEMPTS: Final = 3
 
 
@@ -42,12 +42,26 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Parcel:
-    """A report that is to be sent to somebody."""
+    """A report that is to be sent to somebody.
+
+    Attributes:
+        position: of the report's request.
+        channel: mail or webhook.
+        said: what the worker needs to know.
+        attempt: 1 for the first.
+    """
 
     position: int
     channel: str
     recipient: str
+    said: Mapping[str, Any]
     attempt: int
+    kind: str = SEND
+
+    @property
+    def key(self) -> tuple[int, str, str]:
+        """What tells it from others, whatever the attempt."""
+        return self.position, self.channel, self.recipient
 
 
 def add(db: sqlite3.Connection, event: Event, asked: Asked) -> None:
@@ -125,18 +139,23 @@ def next_pdf(db: sqlite3.Connection, resting: Collection[int]) -> Job | None:
     return None
 
 
-def next_parcel(db: sqlite3.Connection, resting: Collection[Parcel]) -> Parcel | None:
+def next_parcel(db: sqlite3.Connection, resting: Collection[tuple[int, str, str]]) -> Parcel | None:
     """Choose a report to send: mail goes when there is a PDF, or will never be one."""
     rows = db.execute(
-        "SELECT d.position, d.channel, d.recipient, d.attempts FROM delivery d JOIN report r USING (position)"
+        "SELECT d.position, d.channel, d.recipient, d.attempts, r.id, r.scope, r.event_id, r.system_id,"
+        " r.revision, r.directory, r.sha256, r.reason"
+        " FROM delivery d JOIN report r USING (position)"
         " LEFT JOIN pdf p ON p.position = d.position AND p.folder = ''"
         " WHERE d.state = 'waiting' AND r.state = 'ready' AND (d.channel <> 'mail' OR p.state <> 'waiting')"
-        " ORDER BY d.position"
+        " ORDER BY d.position, d.channel DESC, d.recipient"
     )
-    at_rest = {(one.position, one.channel, one.recipient) for one in resting}
-    found = (row for row in rows if row[:3] not in at_rest)
-    row = next(found, None)
-    return None if row is None else Parcel(*row[:3], row[3] + 1)
+    for position, channel, recipient, attempts, *values in rows:
+        if (position, channel, recipient) in resting:
+            continue
+        names = ("id", "scope", "event_id", "system_id", "revision", "directory", "sha256", "reason")
+        said = dict(zip(names, values, strict=True)) | {"channel": channel, "recipient": recipient}
+        return Parcel(position, channel, recipient, said, attempts + 1)
+    return None
 
 
 def begun(db: sqlite3.Connection, job: Job) -> None:

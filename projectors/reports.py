@@ -25,7 +25,7 @@ from projectors.report_fold import DROPPED, ReportFold
 from projectors.report_index import NAME, TABLES
 from projectors.report_lines import OPERATOR, Request
 from projectors.report_requests import GENERATED, REQUESTED, Asked, envelope_of, generated, requested
-from projectors.report_rows import MAKE, MOST_ATTEMPTS, PDF, Job, Parcel
+from projectors.report_rows import MAKE, MOST_ATTEMPTS, PDF, SEND, Job, Parcel
 from projectors.sqlite_model import DeadLetter
 from schemas.occurrences import TABLE
 from schemas.registry import Registry
@@ -139,7 +139,7 @@ class Reports:
         self._asked: list[tuple[Event, Asked]] = []
         self._told: list[Event] = []
         self._resting: dict[tuple[str, int], float] = {}
-        self._held: dict[Parcel, float] = {}
+        self._held: dict[tuple[int, str, str], float] = {}
         self._look_s = 0.0
         self._figures: dict[str, Any] = {}
 
@@ -265,7 +265,7 @@ class Reports:
                     if kind == MAKE:
                         report_rows.begun(memory.db, job)
                     workshop.start(job)
-        if workshop.free("send"):
+        if workshop.free(SEND):
             parcel = report_rows.next_parcel(memory.db, [one for one, s in self._held.items() if s > now_s])
             if parcel is not None:
                 workshop.start(parcel)
@@ -304,7 +304,7 @@ class Reports:
     def _sent(self, memory: Memory, outcome: Outcome, parcel: Parcel, now_s: float) -> None:
         for_good = outcome.for_good or parcel.attempt >= self._wishes.sends
         if outcome.error is not None:
-            self._held[parcel] = now_s + _rest_s(parcel.attempt)
+            self._held[parcel.key] = now_s + _rest_s(parcel.attempt)
         memory.send((), lambda db: report_rows.delivered(db, parcel, outcome.error, for_good=for_good))
 
     def _look(self, now_s: float) -> None:

@@ -1,0 +1,249 @@
+"""Making a report: reads what it is about, lets the reporter make documents, and lays the files down.
+
+Rules that must stay true here:
+- the same journal, cut, request, settings and software give the same bytes of data.json;
+- of an event one system's samples and document are in hand at a time, whatever the number of systems;
+- a directory appears whole or not at all, and takes the place of the one that a making before left.
+"""
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import orjson
+
+from bus.envelope import Event
+from bus.journal import JournalReader
+from projectors.archive_reader import ArchiveReader
+from projectors.report_facts import Part, Wanted, event_facts, first_cut, parts, system_facts
+from projectors.report_files import laid_down
+from projectors.report_names import folder
+from projectors.report_past import Past
+from projectors.samples import read_samples
+from reporter import event_report as whole
+from reporter import system_report as single
+from reporter.columns import Samples
+from reporter.device import detect
+from reporter.event_members import SystemPart
+from reporter.facts import Document, MadeFrom, ReportSettings, SystemFacts
+from reporter.methods import choose, methods, over
+from reporter.profile import profile
+from reporter.render import DATA, files
+from reporter.track import Track
+from schemas.errors import InputError
+from schemas.registry import Registry
+
+Progress = Callable[[int, int], None]
+_BULKY: Final = ("curve", "phase_curves", "soc_curve")
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What reports are made from.
+
+    Attributes:
+        settings: by event_id, what the site wants.
+        attendance: by event_id, how many people came.
+    """
+
+    reader: JournalReader
+    archive: ArchiveReader | None
+    photos: Path
+    settings: Callable[[str], ReportSettings]
+    attendance: Callable[[str], int | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A report that was made.
+
+    Attributes:
+        folders: those that hold a document, below the report's directory; the report itself is ``.
+    """
+
+    document: Document
+    sha256: str
+    from_us: int
+    to_us: int
+    folders: tuple[str, ...]
+    systems: tuple[tuple[str, str], ...]
+
+    def told(self) -> dict[str, Any]:
+        """Tell of it what the index and the stream want to know, as JSON."""
+        made_from = self.document["made_from"]
+        quality = self.document["quality"]
+        return {
+            "sha256": self.sha256,
+            "totals": _totals(self.document),
+            "changed": self.document["changed"],
+            "made": {
+                "provisional": self.document["provisional"],
+                "coverage_pct": quality.get("coverage_pct"),
+                "grade": quality.get("grade"),
+                "systems": [{"system_id": one, "folder": where} for one, where in self.systems],
+            },
+            "from_us": self.from_us,
+            "to_us": self.to_us,
+            "folders": list(self.folders),
+            "journal_hash": made_from["journal_hash"],
+            "incarnation": made_from["incarnation"],
+        }
+
+
+def make(sources: Sources, wanted: Wanted, cut: int, target: Path, root: Path, progress: Progress) -> Made:
+    """Make a report of one system or of a whole event.
+
+    Args:
+        sources: what it is made from.
+        wanted: what is asked for.
+        cut: the position up to which it counts.
+        target: its directory; what is there is replaced.
+        root: the directory of all reports.
+        progress: told how many systems are done, and of how many.
+
+    Raises:
+        InputError: there is nothing that it could be about.
+        TransientError: the journal or the disk is in the way.
+    """
+    past = Past(sources.reader, Registry.load(), cut, wanted.position)
+    about = parts(past, wanted)
+    if not about:
+        raise InputError(
+            "nothing_to_report",
+            "event_id",
+            f"no window of {wanted.event_id!r} has any length up to position {cut}",
+        )
+    settings = sources.settings(wanted.event_id)
+    maker = _Maker(sources, past, wanted, settings, _made_from(past, sources.reader, settings))
+    with laid_down(root, target) as directory:
+        if wanted.system_id is not None:
+            made = maker.system(about[0], directory)
+            progress(1, 1)
+        else:
+            made = maker.event(about, directory, progress)
+    return made
+
+
+class _Maker:
+    """Makes the documents of one request."""
+
+    def __init__(
+        self, sources: Sources, past: Past, wanted: Wanted, settings: ReportSettings, made_from: MadeFrom
+    ) -> None:
+        self._sources = sources
+        self._past = past
+        self._wanted = wanted
+        self._settings = settings
+        self._made_from = made_from
+
+    def system(self, part: Part, directory: Path) -> Made:
+        happened = self._happened([part])
+        _, document, _ = self._part(part, happened)
+        return Made(
+            document,
+            self._write(document, directory),
+            part.from_us,
+            part.to_us,
+            ("",),
+            ((part.system_id, ""),),
+        )
+
+    def event(self, about: Sequence[Part], directory: Path, progress: Progress) -> Made:
+        happened = self._happened(about)
+        found: list[SystemPart] = []
+        facts: list[SystemFacts] = []
+        systems: list[tuple[str, str]] = []
+        for number, part in enumerate(about, 1):
+            one, document, power = self._part(part, happened)
+            where = folder(part.system_id, part.number)
+            self._write(document, directory / where)
+            minutes = profile(part.system_id, power)
+            kept = {name: value for name, value in document.items() if name not in _BULKY}
+            found.append(SystemPart(kept, minutes, f"{where}/report.html"))
+            facts.append(one)
+            systems.append((part.system_id, where))
+            progress(number, len(about))
+        told = event_facts(
+            self._past,
+            self._wanted,
+            facts,
+            happened,
+            self._made_from,
+            self._sources.attendance(self._wanted.event_id),
+        )
+        document = whole.event_report(found, told, self._settings)
+        sha256 = self._write(document, directory)
+        folders = ("", *(where for _, where in systems))
+        return Made(document, sha256, told.from_us, told.to_us, folders, tuple(systems))
+
+    def _happened(self, about: Sequence[Part]) -> Mapping[str, Sequence[Event]]:
+        first = min(about, key=lambda part: part.from_us)
+        exact = first.window is not None and first.window.started_us == first.from_us
+        started_by = first.window.started_by if exact and first.window is not None else None
+        return self._past.happened(first.from_us, max(part.to_us for part in about), started_by)
+
+    def _part(
+        self, part: Part, happened: Mapping[str, Sequence[Event]]
+    ) -> tuple[SystemFacts, Document, Track]:
+        samples = read_samples(
+            self._sources.reader,
+            self._sources.archive,
+            part.system_id,
+            part.from_us,
+            part.to_us,
+            upto=self._past.cut,
+        )
+        facts = replace(
+            system_facts(self._past, self._wanted, part, happened, self._made_from),
+            late_samples=_late(samples, part, first_cut(self._past, self._wanted, part)),
+        )
+        document = single.system_report(samples, facts, self._settings)
+        found = methods(samples, detect(samples, facts, self._settings))
+        power = over(
+            choose(found, part.from_us, part.to_us, self._settings), part.from_us, part.to_us, self._settings
+        )
+        return facts, document, power
+
+    def _write(self, document: Document, directory: Path) -> str:
+        """Write all files of a document but the PDF; return the hash of its JSON."""
+        shown = {one["sha256"]: self._sources.photos / one["sha256"] for one in document["photos"]}
+        made = files(document, {sha256: path for sha256, path in shown.items() if path.is_file()})
+        for name, body in made.items():
+            path = directory / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(body)
+        return hashlib.sha256(made[DATA]).hexdigest()
+
+
+def _late(samples: Samples, part: Part, first: int | None) -> int:
+    """Count the samples of a window that came after the first report on it."""
+    if first is None:
+        return 0
+    return sum(
+        int(
+            np.count_nonzero(
+                (stream.position > first) & (stream.time_us >= part.from_us) & (stream.time_us < part.to_us)
+            )
+        )
+        for stream in samples.streams
+    )
+
+
+def _made_from(past: Past, reader: JournalReader, settings: ReportSettings) -> MadeFrom:
+    said = orjson.dumps(asdict(settings), option=orjson.OPT_SORT_KEYS)
+    return MadeFrom(
+        journal=reader.head().journal,
+        incarnation=past.incarnation(),
+        cut_position=past.cut,
+        journal_hash=(reader.hash_at(past.cut) or bytes(32)).hex(),
+        software=metadata.version("ovr"),
+        configuration_sha256=hashlib.sha256(said).hexdigest(),
+    )
+
+
+def _totals(document: Document) -> dict[str, float | None]:
+    return single.totals(document) if document["scope"] == "system" else whole.totals(document)
