@@ -44,7 +44,7 @@ def record(data: Data = None, config: Config = None) -> None:
 
 
 def project(
-    projector: Annotated[str, typer.Argument(help="`state`, `counters` or `series`.")],
+    projector: Annotated[str, typer.Argument(help="`state`, `counters`, `series` or `reports`.")],
     data: Data = None,
     config: Config = None,
 ) -> None:
@@ -63,8 +63,14 @@ def project(
         from projectors.run_series import run_series
 
         run_series(made(node), broker, node.victoria_url(), settings=settings(node.site))
+    elif projector == "reports":
+        from ovr.reports import run
+
+        run(node, made(node), broker)
     else:
-        raise ConfigurationError(f"there is no projector {projector}: choose {', '.join(KINDS)} or series")
+        raise ConfigurationError(
+            f"there is no projector {projector}: choose {', '.join(KINDS)}, series or reports"
+        )
 
 
 def produce(
