@@ -118,6 +118,13 @@ class SeriesSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class ArchiveSettings:
+    """How often the archive is written: seldom is easier on flash; reports never wait for it."""
+
+    every_s: float = 300.0
+
+
+@dataclass(frozen=True, slots=True)
 class ClockSettings:
     """How time runs for the producers, in simulations only.
 
@@ -249,6 +256,7 @@ class Site:
     journal: JournalSettings = JournalSettings()
     victoria: VictoriaSettings = VictoriaSettings()
     series: SeriesSettings = SeriesSettings()
+    archive: ArchiveSettings = ArchiveSettings()
     clock: ClockSettings = ClockSettings()
     simulator: SimulatorSettings = SimulatorSettings()
     detection: DetectionSettings = DetectionSettings()
@@ -369,6 +377,8 @@ def _check(site: Site, where: str) -> None:
         raise ConfigurationError(f"{where}: listen.cert_file and listen.key_file go together")
     _amounts(site, where)
     _check_web(site, where)
+    if site.archive.every_s < 1:
+        raise ConfigurationError(f"{where}: archive.every_s must be at least 1")
     if site.alerts.every_s < 1:
         raise ConfigurationError(f"{where}: alerts.every_s must be at least 1")
     if site.recorder.linger_ms < 0:

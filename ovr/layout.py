@@ -50,6 +50,11 @@ class Layout:
         return self.data / "series"
 
     @property
+    def archive(self) -> Path:
+        """The archive read model: Parquet files."""
+        return self.data / "archive"
+
+    @property
     def victoria(self) -> Path:
         """The files of VictoriaMetrics."""
         return self.data / "victoria-metrics"

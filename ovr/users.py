@@ -33,7 +33,7 @@ PROCESS_ROLES: Mapping[str, str] = {
     "projector-state": "state_projector",
     "projector-counters": "projector",
     "projector-series": "projector",
-    "projector-reports": "device",
+    "projector-archive": "projector",
     "detector": "device",
     "alerts": "device",
     "simulator": "device",

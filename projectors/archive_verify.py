@@ -10,7 +10,7 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -80,12 +80,12 @@ def verify_archive(data: Path, progress: Progress | None = None) -> ArchiveCompa
     """
     archive = ArchiveReader(data / "archive")
     root = archive.root()
-    place = None if root is None else place_of(root)
-    if root is None or place is None:
+    if root is None:
         raise ConfigurationError(
-            f"there is no archive in {data} yet: it begins half a minute after `ovr project archive` does"
+            f"there is no archive in {data}: run `ovr project archive` or `ovr rebuild archive`"
         )
     with closing(SqliteJournalReader(data / "journal")) as reader:
+        place = place_of(root) or replace(reader.head(), position=0)
         check_place(reader, place, "the archive", "run `ovr rebuild archive`")
         erased = reader.erased_upto()
         recorded, unreadable = _recorded(reader, erased, place.position, progress)

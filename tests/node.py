@@ -23,7 +23,7 @@ from tests.waiting import until
 
 ROOT = Path(__file__).parents[1]
 SMALL_SITE = ROOT / "tests" / "samples" / "small_site.toml"
-HOST_ONLY = "[producers.host]\ninterval_ms = 500\n"
+HOST_ONLY = "[archive]\nevery_s = 2\n[producers.host]\ninterval_ms = 500\n"
 PORTS = 4
 
 
@@ -237,6 +237,6 @@ def check_read_models(node: Node) -> None:
     """
     loaded = node.head()
     until(lambda: series_checkpoint(node) >= loaded, "the series' checkpoint passes the load", within_s=90)
-    for projector in ("state", "counters", "series"):
+    for projector in ("state", "counters", "series", "archive"):
         done = node.ovr("verify", projector, "--json")
         assert done.returncode == 0, f"{projector}: {done.stdout.decode()}{done.stderr.decode()}"

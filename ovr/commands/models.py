@@ -21,6 +21,7 @@ class Model(StrEnum):
     STATE = "state"
     COUNTERS = "counters"
     SERIES = "series"
+    ARCHIVE = "archive"
 
 
 def rebuild(
@@ -37,9 +38,7 @@ def rebuild(
     _must_exist(node)
     with progressing(f"rebuilding {model}") as progress:
         if model is not Model.SERIES:
-            from projectors.rebuild import rebuild as build_anew
-
-            place = build_anew(kind_of(model, node), node.layout.data, progress)
+            place = _rebuild_files(model, node, progress)
             if node.layout.run.is_dir():
                 node.layout.retry_request.touch()
         else:
@@ -73,6 +72,8 @@ def verify(
     with progressing(f"verifying {model}") as progress:
         if model is Model.SERIES:
             found = _verify_series(node, progress)
+        elif model is Model.ARCHIVE:
+            found = _verify_archive(node, progress)
         else:
             found = _verify_model(model, node, progress)
     if json:
@@ -139,6 +140,16 @@ def _only(found: dict[str, Any], name: str) -> dict[str, Any]:
     return kept
 
 
+def _rebuild_files(model: Model, node: Node, progress: Any) -> Head:
+    if model is Model.ARCHIVE:
+        from projectors.archive_rebuild import rebuild_archive
+
+        return rebuild_archive(node.layout.data, progress)
+    from projectors.rebuild import rebuild as build_anew
+
+    return build_anew(kind_of(model, node), node.layout.data, progress)
+
+
 def _verify_model(model: Model, node: Node, progress: Any) -> dict[str, Any]:
     from projectors.verify import verify as compare
 
@@ -175,13 +186,34 @@ def _verify_series(node: Node, progress: Any) -> dict[str, Any]:
     }
 
 
+def _verify_archive(node: Node, progress: Any) -> dict[str, Any]:
+    from projectors.archive_verify import verify_archive
+
+    found = verify_archive(node.layout.data, progress)
+    return {
+        "model": Model.ARCHIVE.value,
+        "equal": not found.faults,
+        **_place(found.place),
+        "compared": found.tally.rows - found.kept,
+        "different": len(found.faults),
+        "content": f"{found.tally.hash:016x}",
+        "kept": found.kept,
+        "dead_letters": found.unreadable,
+        "differences": list(found.faults),
+    }
+
+
 def _sum_up(model: Model, found: dict[str, Any]) -> None:
     what = "samples" if model is Model.SERIES else "rows"
     where = f"{model} at position {found.get('position', 0):,}: {found['compared']:,} {what} compared"
+    if "content" in found:
+        kept = f"; {found['kept']:,} older ones are erased from the journal" if found["kept"] else ""
+        where += f", content {found['content']}{kept}"
     if found["equal"]:
         typer.echo(f"{where}, all equal to a rebuild")
     else:
-        typer.echo(f"{where}, {found['different']:,} differ: `ovr rebuild {model}` mends that")
+        different = f"{found['different']:,} {'days' if model is Model.ARCHIVE else what}"
+        typer.echo(f"{where}, {different} differ: `ovr rebuild {model}` mends that")
     if found.get("dead_letters"):
         typer.echo(
             f"{found['dead_letters']:,} events could not be applied: see table dead_letters of the {model}"

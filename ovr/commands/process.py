@@ -44,7 +44,7 @@ def record(data: Data = None, config: Config = None) -> None:
 
 
 def project(
-    projector: Annotated[str, typer.Argument(help="`state`, `counters`, `series` or `reports`.")],
+    projector: Annotated[str, typer.Argument(help="`state`, `counters`, `series` or `archive`.")],
     data: Data = None,
     config: Config = None,
 ) -> None:
@@ -63,13 +63,13 @@ def project(
         from projectors.run_series import run_series
 
         run_series(made(node), broker, node.victoria_url(), settings=settings(node.site))
-    elif projector == "reports":
-        from ovr.reports import run
+    elif projector == "archive":
+        from projectors.run_archive import run_archive
 
-        run(node, made(node), broker)
+        run_archive(made(node), broker, every_s=node.site.archive.every_s)
     else:
         raise ConfigurationError(
-            f"there is no projector {projector}: choose {', '.join(KINDS)}, series or reports"
+            f"there is no projector {projector}: choose {', '.join(KINDS)}, series or archive"
         )
 
 

@@ -134,6 +134,7 @@ def test_status_tells_programs_that_all_is_ready(node: Node) -> None:
             "detector",
             "alerts",
             "projector-series",
+            "projector-archive",
             "host",
         ),
         "ready",

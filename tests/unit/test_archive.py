@@ -1,5 +1,6 @@
 """The archive: what lies where, when it is written, and what a kill leaves."""
 
+import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
@@ -11,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from bus.envelope import Recorded
-from projectors import archive_store, archive_tree
+from projectors import archive_tree
 from projectors.archive import ArchiveProjector
 from projectors.archive_reader import ArchiveReader, place_of
 from projectors.generations import Generations
@@ -261,7 +262,7 @@ def test_a_full_disk_is_waited_for_and_nothing_is_lost_or_double(
     projector = ArchiveProjector(root, every_s=0.0)
     clock = Clock()
     runner = Runner(journal, projector, clock=clock)
-    real = archive_store.archive_parquet.os.fsync
+    real = os.fsync
     failures = [OSError(28, "No space left on device")]
 
     def full(descriptor: int) -> None:
@@ -269,7 +270,7 @@ def test_a_full_disk_is_waited_for_and_nothing_is_lost_or_double(
             raise failures.pop()
         real(descriptor)
 
-    monkeypatch.setattr(archive_store.archive_parquet.os, "fsync", full)
+    monkeypatch.setattr("os.fsync", full)
     runner.turn()
     assert runner.problem is not None
     assert place_of(root) is None
@@ -289,7 +290,7 @@ def test_a_disk_that_is_full_between_turns_ends_nothing(
     runner.turn()
     clock.now = 301.0
     with monkeypatch.context() as patch:
-        patch.setattr(archive_store.archive_parquet.os, "fsync", _fails)
+        patch.setattr("os.fsync", _fails)
         list(projector.messages(clock.now))
         assert "cannot be written now" in projector.status()["waiting_for"]
 
