@@ -34,6 +34,7 @@ PROCESS_ROLES: Mapping[str, str] = {
     "projector-counters": "projector",
     "projector-series": "projector",
     "projector-archive": "projector",
+    "projector-reports": "device",
     "detector": "device",
     "alerts": "device",
     "simulator": "device",

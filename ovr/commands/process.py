@@ -44,7 +44,7 @@ def record(data: Data = None, config: Config = None) -> None:
 
 
 def project(
-    projector: Annotated[str, typer.Argument(help="`state`, `counters`, `series` or `archive`.")],
+    projector: Annotated[str, typer.Argument(help="`state`, `counters`, `series`, `archive` or `reports`.")],
     data: Data = None,
     config: Config = None,
 ) -> None:
@@ -67,9 +67,13 @@ def project(
         from projectors.run_archive import run_archive
 
         run_archive(made(node), broker, every_s=node.site.archive.every_s)
+    elif projector == "reports":
+        from ovr.reports import run
+
+        run(node, made(node), broker)
     else:
         raise ConfigurationError(
-            f"there is no projector {projector}: choose {', '.join(KINDS)}, series or archive"
+            f"there is no projector {projector}: choose {', '.join(KINDS)}, series, archive or reports"
         )
 
 

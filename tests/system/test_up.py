@@ -135,6 +135,7 @@ def test_status_tells_programs_that_all_is_ready(node: Node) -> None:
             "alerts",
             "projector-series",
             "projector-archive",
+            "projector-reports",
             "host",
         ),
         "ready",
