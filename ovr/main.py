@@ -32,6 +32,7 @@ COMMANDS: Mapping[str, str] = {
     "play": "ovr.commands.play:play",
     "state": "ovr.commands.models:state",
     "counters": "ovr.commands.counters:app",
+    "report": "ovr.commands.report:app",
     "rebuild": "ovr.commands.models:rebuild",
     "verify": "ovr.commands.models:verify",
     "devices": "ovr.commands.devices:app",

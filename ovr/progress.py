@@ -38,3 +38,12 @@ def progressing(what: str, total: int | None = None) -> Iterator[Callable[[int, 
     with Progress(*columns, console=_ERR, transient=True, disable=not _ERR.is_terminal) as bar:
         task = bar.add_task(what, total=total)
         yield lambda done, end: bar.update(task, completed=done, total=end or None)
+
+
+@contextmanager
+def telling(what: str) -> Iterator[Callable[[str], None]]:
+    """Show how something stands that others do; call what this yields with a word."""
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=_ERR, transient=True, disable=not _ERR.is_terminal) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda word: bar.update(task, description=f"{what}: {word}")
