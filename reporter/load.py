@@ -71,8 +71,8 @@ def below(power: Track, level: float, *, inclusive: bool = True) -> tuple[float,
     low, high = np.minimum(before, after), np.maximum(before, after)
     rise = high - low
     flat = low <= level if inclusive else low < level
-    share = np.divide(level - low, rise, out=flat.astype(np.float64), where=rise > 0)
-    share = np.clip(share, 0.0, 1.0)
+    part = np.clip(level - low, 0.0, rise)
+    share = np.divide(part, rise, out=flat.astype(np.float64), where=rise > 0)
     seconds = power.step_s * share
     return float(seconds.sum()), float((seconds * (low + rise * share / 2)).sum() / 3600.0)
 

@@ -87,8 +87,8 @@ class Register:
 
     @property
     def counted_wh(self) -> float:
-        """Give what they counted together."""
-        return sum(counter.counted_wh for counter in self.counters)
+        """Give what they counted together; one that stepped back a little counted nothing."""
+        return sum(max(0.0, counter.counted_wh) for counter in self.counters)
 
     @property
     def from_us(self) -> int:

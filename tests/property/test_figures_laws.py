@@ -15,6 +15,7 @@ from reporter.load import below
 from reporter.system_report import encode, system_report
 from reporter.track import track
 from reporter.trimming import trim
+from tests.report_schema import faults
 from tests.reporting import SETTINGS, T0, S, facts
 
 GUARD = 10 * S
@@ -159,6 +160,7 @@ def test_any_samples_give_a_document_without_nan_and_always_the_same_one(
     again = encode(system_report(samples, facts(hours), SETTINGS))
     assert encode(document) == again
     assert _finite(orjson.loads(again))
+    assert faults(document) == []
 
 
 def _finite(value: Any) -> bool:

@@ -12,6 +12,7 @@ from reporter.columns import Samples
 from reporter.facts import Document
 from reporter.figures import digits_of, figure, grade, instant, rounded
 from reporter.system_report import changes, encode, system_report, totals
+from tests.report_schema import faults
 from tests.reporting import SAMPLE, SETTINGS, T0, S, facts, festival_facts, festival_samples, samples, stream
 
 SECONDS = np.arange(0, 3601)
@@ -41,6 +42,15 @@ def words(document: Document) -> dict[str, Any]:
 
 def test_the_sample_document_is_what_the_day_gives() -> None:
     assert SAMPLE.read_bytes() == encode(festival()), "write it anew: python -m tests.reporting"
+
+
+@pytest.mark.parametrize("name", ["report_system.json", "report_event.json"])
+def test_the_samples_are_as_the_schema_says(name: str) -> None:
+    assert faults(orjson.loads((SAMPLE.parent / name).read_bytes())) == []
+
+
+def test_a_key_that_the_schema_does_not_know_is_noticed() -> None:
+    assert faults(festival() | {"more": 1}) != []
 
 
 def test_a_victron_system_has_its_four_methods_side_by_side() -> None:
@@ -119,7 +129,7 @@ def test_what_is_not_known_is_null_and_says_why(of: Samples, why: str, note: str
     assert note in document["quality"]["notes"]
     assert document["billing"] is None
     assert document["load"] is None
-    assert encode(document)
+    assert faults(document) == []
 
 
 def test_the_window_before_the_samples_is_a_gap() -> None:
