@@ -1,7 +1,8 @@
 """Fuel and CO2 of a whole event: sums of its systems' own, and per person and day. Pure.
 
 Rules that must stay true here: only what its systems could say is added up, and how many of them could is
-told beside; nothing is per person where nobody said how many came.
+told beside; what is compared (baseline, avoided, and `compared_…`) is of the systems for which a generator
+was stated, and these alone; nothing is per person where nobody said how many came.
 """
 
 from collections.abc import Sequence
@@ -11,18 +12,15 @@ from typing import Any, Final
 from reporter.event_members import Member, summed
 from reporter.facts import Document, EventFacts
 
-_SUMS: Final = (
-    "load_wh",
-    "grid_import_wh",
+_SUMS: Final = ("load_wh", "grid_import_wh", "actual_l", "actual_co2_kg", "outside_scopes_kg")
+_COMPARED: Final = (
     "baseline_l",
-    "actual_l",
     "avoided_l",
     "baseline_co2_kg",
-    "actual_co2_kg",
     "avoided_co2_kg",
     "avoided_wtt_kg",
-    "outside_scopes_kg",
 )
+_WITH: Final = {"compared_actual_l": "actual_l", "compared_actual_co2_kg": "actual_co2_kg"}
 _DAY_S: Final = 86_400
 _US: Final = 1e-6
 
@@ -32,14 +30,16 @@ def sustainability(of: Sequence[Member], facts: EventFacts, energy: Document) ->
     told = [member for member in of if member.counts and member.told("sustainability")]
     if not told:
         return None
+    stated = [member for member in told if _is_stated(member)]
     made: Document = {name: summed(told, "sustainability", name) for name in _SUMS}
-    for name in ("baseline_l", "avoided_l", "avoided_co2_kg"):
-        made[name] |= _bounds(told, name)
-    stated = [member.system_id for member in told if _is_stated(member)]
+    made |= {name: summed(stated, "sustainability", name) for name in _COMPARED}
+    made |= {name: summed(stated, "sustainability", of) for name, of in _WITH.items()}
+    for name in ("baseline_l", "avoided_l", "baseline_co2_kg", "avoided_co2_kg"):
+        made[name] |= _bounds(stated, name)
     factors = {one["id"]: one for member in told for one in member.newest("sustainability", "factors") or ()}
     return made | {
-        "stated": stated,
-        "not_stated": [member.system_id for member in told if member.system_id not in stated],
+        "stated": [member.system_id for member in stated],
+        "not_stated": [member.system_id for member in told if member not in stated],
         "factors": [factors[name] for name in sorted(factors)],
         "person_days": _person_days(facts),
         "per_person_day": _per_person_day(facts, energy, made),

@@ -81,7 +81,8 @@ def total(basis: Basis, names: Sequence[str], method: str, side: str = "ac") -> 
 
 def _grids(basis: Basis, source: Series) -> Iterator[Flow | None]:
     yield _metered(basis, "grid")
-    yield _through_input(basis, source, GRID_CODES)
+    if np.isin(source.value, GRID_CODES).any():
+        yield _through_input(basis, source, GRID_CODES)
     if not (source.value > 0).any() and not basis.has("genset_power_w"):
         yield total(basis, ["ac_in_power_w"], "input") or total(basis, _phases("ac_in"), "input")
 

@@ -60,7 +60,7 @@ def section(basis: Basis, flow: Flow | None) -> Document | None:
         "energy_wh": figure(given.plus_wh, coverage_pct),
         "peak_w": figure(peak[0], coverage_pct, peak[1]) if peak else figure(None, coverage_pct),
         "run_s": figure(turning.run_s, turning.coverage_pct),
-        "starts_count": figure(float(turning.starts), turning.coverage_pct),
+        "starts_count": figure(turning.starts, turning.coverage_pct),
         "running_by": turning.told_by,
         "mean_w": figure(turning.power.mean(), coverage_pct, why="did_not_run"),
         "rated_w": rated_w,

@@ -30,7 +30,9 @@ def grid_section(flow: Flow | None) -> Document | None:
         "import_wh": figure(used.plus_wh, coverage_pct),
         "export_wh": figure(used.minus_wh, coverage_pct),
         "peak_w": figure(peak[0], coverage_pct, peak[1]) if peak else figure(None, coverage_pct),
-        "peak_export_w": figure(max(0.0, -low[0]), coverage_pct, low[1]) if low else None,
+        "peak_export_w": figure(-low[0], coverage_pct, low[1])
+        if low and low[0] < 0
+        else figure(0.0, coverage_pct),
         "method": flow.method,
         "names": list(flow.names),
     }

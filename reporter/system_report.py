@@ -5,7 +5,7 @@ nothing to say is null; nothing in the document needs another source to be under
 words.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
@@ -29,13 +29,11 @@ from reporter.methods import Method, choose, methods, over
 from reporter.phases import phases
 from reporter.power_factor import apparent_method
 from reporter.quality import quality
+from reporter.supply import supply
 from reporter.track import Track
 from reporter.trimming import Trimmed, trim
 
 DOCUMENT: Final = "ovr:report:1"
-Section = Callable[[Basis], Mapping[str, Any] | None]
-SECTIONS: tuple[tuple[str, Section], ...] = ()
-"""Sections of the battery and its sources: key in the document, and what makes it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,5 +144,6 @@ def _sections(standing: Standing) -> Document:
         "occurrences": occurrences(facts.occurrences),
         "billing": billing(basis, stands),
     }
-    made |= {key: tell(basis) for key, tell in SECTIONS}
-    return made | {"methods_used": summary.methods_used(made, [key for key, _ in SECTIONS])}
+    sections = supply(basis)
+    made |= sections
+    return made | {"methods_used": summary.methods_used(made, list(sections))}
