@@ -5,12 +5,12 @@ idle ends.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from reporter.columns import Samples, Series, gap_guard_us
+from reporter.columns import Instants, Samples, Series, gap_guard_us
 from reporter.device import Device
 from reporter.facts import ReportSettings, SystemFacts
-from reporter.track import Track, track
+from reporter.track import Track, alike, track
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +21,7 @@ class Basis:
         power: the power that the report is about, over the whole window; empty where nothing tells one.
         power_method: the method that gives it.
         counted_from_us, counted_to_us: the window without its idle ends.
+        times: one track of each series of times, so that others at the same times need not be cut anew.
     """
 
     samples: Samples
@@ -31,6 +32,7 @@ class Basis:
     power_method: str | None
     counted_from_us: int
     counted_to_us: int
+    times: dict[tuple[int, bool], tuple[Instants, Track]] = field(default_factory=dict, repr=False)
 
     @property
     def from_us(self) -> int:
@@ -66,17 +68,23 @@ class Basis:
 
     def over(self, series: Series, *, counted: bool = False) -> Track:
         """Cut a series to the window or its counted part."""
-        guard_us = guard(series, self.settings)
+        known = self.times.get((id(series.time_us), counted))
+        if known is not None and known[0] is series.time_us:
+            return alike(known[1], series.time_us, series.value)
+        begin_us, end_us = self.from_us, self.to_us
         if counted:
-            return track(series, self.counted_from_us, self.counted_to_us, guard_us)
-        return track(series, self.from_us, self.to_us, guard_us)
+            begin_us, end_us = self.counted_from_us, self.counted_to_us
+        made = track(series, begin_us, end_us, guard(series, self.settings))
+        if len(made):
+            self.times[id(series.time_us), counted] = (series.time_us, made)
+        return made
 
 
 def guard(series: Series, settings: ReportSettings) -> int:
-    """Say how far two samples of a series may lie apart, in microseconds."""
-    if settings.max_gap_s is not None:
-        return int(settings.max_gap_s * 1e6)
-    return gap_guard_us(series.interval_ms, series.time_us)
+    """Say how far two samples of a series may lie apart, in microseconds; two intervals always may."""
+    if settings.max_gap_s is None:
+        return gap_guard_us(series.interval_ms, series.time_us)
+    return max(int(settings.max_gap_s * 1e6), 2 * 1000 * series.interval_ms)
 
 
 def cut(of: Track, from_us: int, to_us: int) -> Track:

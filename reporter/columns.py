@@ -151,15 +151,16 @@ class Samples:
                 yield series
 
 
-def gap_guard_us(interval_ms: int, time_us: Instants, longest_s: float = 60.0) -> int:
+def gap_guard_us(interval_ms: int, time_us: Instants) -> int:
     """Say how far two samples may lie apart to be joined: 3 intervals, at least 10 s, at most 60 s.
 
-    Where the interval is not known, the median distance of the samples stands for it.
+    A device that is asked less than every 40 s may be half an interval late. Where the interval is not
+    known, the median distance of the samples stands for it.
     """
     interval_us = interval_ms * 1000
     if interval_us <= 0 and len(time_us) > 1:
         interval_us = int(np.median(np.diff(time_us)))
-    return int(min(max(3 * interval_us, 10_000_000), longest_s * 1e6))
+    return min(max(3 * interval_us, 10_000_000), max(60_000_000, interval_us + interval_us // 2))
 
 
 def _one_row_a_time(time_us: Instants) -> bool:

@@ -25,6 +25,9 @@ _HALF_US: Final = 500_000
 _S: Final = 1_000_000
 
 
+Sums = tuple[Instants, Floats, Floats]
+
+
 @dataclass(frozen=True, slots=True)
 class Blocks:
     """Hold fixed blocks of a span: edges (one more than blocks), area in unit times s, covered seconds."""
@@ -52,8 +55,9 @@ def demand(basis: Basis, apparent: Track) -> Document:
     power, zone = basis.power, basis.settings.time_zone
     contract_s = 60 * basis.settings.demand_minutes
     lengths = [MINUTE_S, BLOCK_S, *([contract_s] if contract_s not in (MINUTE_S, BLOCK_S) else [])]
-    made = [one_second(power)]
-    made += [peak for seconds in lengths for peak in (fixed(power, seconds, zone), sliding(power, seconds))]
+    made, known = [one_second(power)], dict[int, Sums]()
+    for seconds in lengths:
+        made += [fixed(power, seconds, zone), sliding(power, seconds, known)]
     return {"peaks": made, "blocks": _told(basis, apparent)}
 
 
@@ -83,16 +87,19 @@ def fixed(power: Track, seconds: int, zone: str) -> Document:
     return _peak(power, seconds, "fixed", mean, cut.edge_us[:-1])
 
 
-def sliding(power: Track, seconds: int) -> Document:
+def sliding(power: Track, seconds: int, known: dict[int, Sums] | None = None) -> Document:
     """Give the highest mean of any stretch of that length; stretches begin at every second of the window.
 
-    Windows of many days are looked at in steps of 5 s and more.
+    Windows of many days are looked at in steps of 5 s and more. `known` keeps sums for other lengths.
     """
     grid_s = next(
         (step for step in _GRIDS_S if seconds % step == 0 and power.span_s / step < _MOST_POINTS), seconds
     )
-    at_us = np.arange(power.from_us, power.to_us + 1, grid_s * _S)
-    area, covered_s = power.running.at(at_us)
+    known = {} if known is None else known
+    if grid_s not in known:
+        at_us = np.arange(power.from_us, power.to_us + 1, grid_s * _S)
+        known[grid_s] = (at_us, *power.running.at(at_us))
+    at_us, area, covered_s = known[grid_s]
     apart = seconds // grid_s
     if len(at_us) <= apart:
         return _peak(power, seconds, "sliding", np.empty(0), at_us[:0])

@@ -19,6 +19,7 @@ from reporter.columns import NOTHING, Flags, Floats, Instants, Series
 
 US = 1e-6
 _TENTH, _NEARLY_ALL = 0.1, 0.99
+_OF_TIMES = ("step_s", "passed_s", "covered_s", "weight_s")
 Moment = tuple[float, int]
 """A value, and when it was."""
 
@@ -44,6 +45,11 @@ class Track:
     def step_s(self) -> Floats:
         """Give the seconds between two neighbours; 0 where the line between them does not count."""
         return np.where(self.joined, np.diff(self.time_us) * US, 0.0)
+
+    @cached_property
+    def passed_s(self) -> Floats:
+        """Give the covered seconds up to each sample."""
+        return np.concatenate(([0.0], np.cumsum(self.step_s)))[: max(1, len(self.time_us))]
 
     @cached_property
     def running(self) -> "Running":
@@ -95,8 +101,10 @@ class Track:
         return quantiles(self.value, self.weight_s, shares)
 
     def with_value(self, value: Floats) -> "Track":
-        """Give another measurement at the same times."""
-        return Track(self.from_us, self.to_us, self.time_us, value, self.joined)
+        """Give another measurement at the same times; what follows from the times is shared."""
+        other = Track(self.from_us, self.to_us, self.time_us, value, self.joined)
+        vars(other).update({name: getattr(self, name) for name in _OF_TIMES})
+        return other
 
     def _moment(self, index: int) -> Moment:
         return float(self.value[index]), int(self.time_us[index])
@@ -109,18 +117,27 @@ def track(series: Series, from_us: int, to_us: int, guard_us: int) -> Track:
         time_us, value = NOTHING.time_us, NOTHING.value
     first = int(np.searchsorted(time_us, from_us, "left"))
     last = int(np.searchsorted(time_us, to_us, "right"))
-    times, values = [time_us[first:last]], [value[first:last]]
-    if _crosses(time_us, first, from_us, guard_us):
-        times.insert(0, np.array([from_us]))
-        values.insert(0, np.array([_between(time_us, value, first, from_us)]))
-    if _crosses(time_us, last, to_us, guard_us):
-        times.append(np.array([to_us]))
-        values.append(np.array([_between(time_us, value, last, to_us)]))
-    if len(times) > 1:
-        time_us, value = np.concatenate(times), np.concatenate(values)
-    else:
-        time_us, value = times[0], values[0]
-    return Track(from_us, to_us, time_us, value, np.diff(time_us) <= guard_us)
+    begin = [from_us] if _crosses(time_us, first, from_us, guard_us) else []
+    end = [to_us] if _crosses(time_us, last, to_us, guard_us) else []
+    times, values = time_us[first:last], value[first:last]
+    if begin or end:
+        times = np.concatenate((np.array(begin, np.int64), times, np.array(end, np.int64)))
+        before = [_between(time_us, value, first, at) for at in begin]
+        behind = [_between(time_us, value, last, at) for at in end]
+        values = np.concatenate((before, values, behind))
+    return Track(from_us, to_us, times, values, np.diff(times) <= guard_us)
+
+
+def alike(cut: Track, uncut: Instants, value: Floats) -> Track:
+    """Cut another measurement at the times `uncut` exactly as `cut` was, which is quicker than anew."""
+    first = int(np.searchsorted(uncut, cut.from_us, "left"))
+    last = int(np.searchsorted(uncut, cut.to_us, "right"))
+    values = value[first:last]
+    if len(cut) > len(values):
+        begin = [_between(uncut, value, first, cut.from_us)] if cut.time_us[0] != uncut[first] else []
+        end = [_between(uncut, value, last, cut.to_us)] if cut.time_us[-1] != uncut[last - 1] else []
+        values = np.concatenate((begin, values, end))
+    return cut.with_value(values)
 
 
 def quantiles(value: Floats, weight: Floats, shares: Sequence[float]) -> list[float | None]:
@@ -156,7 +173,7 @@ class Running:
         self._track = of
         parts = of.step_s * (of.value[:-1] + of.value[1:]) / 2
         self._integral = np.concatenate(([0.0], np.cumsum(parts)))
-        self._covered = np.concatenate(([0.0], np.cumsum(of.step_s)))
+        self._covered = of.passed_s
 
     def at(self, time_us: Instants) -> tuple[Floats, Floats]:
         """Give both at these instants, in the unit times seconds and in seconds."""
