@@ -27,10 +27,8 @@ from projectors.samples import read_samples
 from reporter import event_report as whole
 from reporter import system_report as single
 from reporter.columns import Samples
-from reporter.device import detect
 from reporter.event_members import SystemPart
 from reporter.facts import Document, MadeFrom, ReportSettings, SystemFacts
-from reporter.methods import choose, methods, over
 from reporter.profile import profile
 from reporter.render import DATA, files
 from reporter.track import Track
@@ -201,12 +199,8 @@ class _Maker:
             system_facts(self._past, self._wanted, part, happened, self._made_from),
             late_samples=_late(samples, part, first_cut(self._past, self._wanted, part)),
         )
-        document = single.system_report(samples, facts, self._settings)
-        found = methods(samples, detect(samples, facts, self._settings))
-        power = over(
-            choose(found, part.from_us, part.to_us, self._settings), part.from_us, part.to_us, self._settings
-        )
-        return facts, document, power
+        standing = single.stand(samples, facts, self._settings)
+        return facts, single.document(standing), standing.power
 
     def _write(self, document: Document, directory: Path) -> str:
         """Write all files of a document but the PDF; return the hash of its JSON."""
