@@ -75,7 +75,6 @@ def _per_person_day(facts: EventFacts, energy: Document, sums: Document) -> Docu
     return {
         "energy_kwh": _share(energy, 1000.0 * many),
         "fuel_l": _share(sums["actual_l"], many),
-        "baseline_fuel_l": _share(sums["baseline_l"], many),
         "co2_kg": _share(sums["actual_co2_kg"], many),
     }
 

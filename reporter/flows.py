@@ -188,14 +188,16 @@ def _islanded(basis: Basis, source: Series) -> Track | None:
 
 def values_at(of: Track, time_us: Instants) -> Floats:
     """Give what a track has at these instants, on its lines; NaN where nothing covers them."""
-    made = np.full(len(time_us), np.nan)
-    if len(of) < 2:  # noqa: PLR2004 - a line has two ends
-        return made
-    line = np.clip(np.searchsorted(of.time_us, time_us, "right") - 1, 0, len(of) - 2)
-    inside = of.joined[line] & (time_us >= of.time_us[line]) & (time_us <= of.time_us[line + 1])
-    into = (time_us - of.time_us[line]) / (of.time_us[line + 1] - of.time_us[line])
-    value = of.value[line] + into * (of.value[line + 1] - of.value[line])
-    return np.where(inside, value, made)
+    if not len(of):
+        return np.full(len(time_us), np.nan)
+    before = np.maximum(np.searchsorted(of.time_us, time_us, "right") - 1, 0)
+    after = np.minimum(before + 1, len(of) - 1)
+    length = of.time_us[after] - of.time_us[before]
+    into = np.clip((time_us - of.time_us[before]) / np.maximum(length, 1), 0.0, 1.0)
+    on_line = (of.step_s[np.minimum(before, len(of.step_s) - 1)] > 0) & (length > 0) if len(of) > 1 else False
+    inside = (time_us >= of.time_us[before]) & (time_us <= of.time_us[after]) & on_line
+    value = of.value[before] + into * (of.value[after] - of.value[before])
+    return np.where(inside | (time_us == of.time_us[before]), value, np.nan)
 
 
 def held_at(of: Series, time_us: Instants) -> Floats:
