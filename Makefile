@@ -6,6 +6,8 @@ BIN := .venv/bin
 # tests, come before the many short ones. `make test PYTEST="-x tests/unit"` chooses.
 PYTEST ?= -n 3 --dist loadfile --no-loadscope-reorder
 ARGS ?=
+# Tests start hundreds of processes: none should compile again what another has compiled.
+export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .PHONY: help setup tools demo test check bench soak clean
