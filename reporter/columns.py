@@ -80,19 +80,18 @@ class Columns:
 
 @dataclass(frozen=True, slots=True)
 class Samples:
-    """Hold all streams of one system in a span, with what lies up to 60 s around it."""
+    """Hold all streams of one system in a span, with what lies up to 60 s around it.
+
+    `known` keeps the series that were asked for: they are asked for often.
+    """
 
     system_id: str
     streams: tuple[Columns, ...] = ()
+    known: dict[str, Series] = field(default_factory=dict, repr=False, compare=False)
 
     def names(self) -> frozenset[str]:
         """Give the measurements that have at least one value."""
-        return frozenset(
-            name
-            for stream in self.streams
-            for name, column in stream.values.items()
-            if np.isfinite(column).any()
-        )
+        return frozenset(name for stream in self.streams for name in stream.values if len(self.series(name)))
 
     def series(self, name: str) -> Series:
         """Give one measurement from the stream that has most values of it.
@@ -100,13 +99,13 @@ class Samples:
         Other streams speak only where that one is silent for longer than its gap guard: an interval that
         was changed in the middle of a window loses nothing, and two streams side by side never alternate.
         """
-        told = sorted(self._told(name), key=lambda series: (-len(series), series.interval_ms))
-        if not told:
-            return NOTHING
-        main = told[0]
-        for other in told[1:]:
-            main = _filled(main, other)
-        return main
+        if name not in self.known:
+            told = sorted(self._told(name), key=lambda series: (-len(series), series.interval_ms))
+            main = told[0] if told else NOTHING
+            for other in told[1:]:
+                main = _filled(main, other)
+            self.known[name] = main
+        return self.known[name]
 
     def together(self, names: Sequence[str]) -> tuple[Series, ...]:
         """Give several measurements at the times at which all of them were told."""

@@ -114,12 +114,28 @@ def one_second(power: Track) -> Document:
     steps = power.step_s[power.joined]
     if not len(steps) or float(np.median(steps)) >= 1.0:
         return _peak(power, 1, "reading", power.value, power.time_us)
-    area, covered_s = power.running.at(power.time_us + _HALF_US)
-    earlier_area, earlier_s = power.running.at(power.time_us - _HALF_US)
-    mean = np.full(len(power), -np.inf)
+    highest = _around(power, power.time_us[[int(np.argmax(power.value))]])[0]
+    at_us = power.time_us[_near(power, power.value >= highest)] if highest > -np.inf else power.time_us
+    return _peak(power, 1, "sliding", _around(power, at_us), at_us)
+
+
+def _around(power: Track, at_us: Instants) -> Floats:
+    """Give the mean of the second around instants; -inf where too little of it is covered."""
+    area, covered_s = power.running.at(at_us + _HALF_US)
+    earlier_area, earlier_s = power.running.at(at_us - _HALF_US)
+    mean = np.full(len(at_us), -np.inf)
     length_s = covered_s - earlier_s
     np.divide(area - earlier_area, length_s, out=mean, where=length_s >= VALID)
-    return _peak(power, 1, "sliding", mean, power.time_us)
+    return mean
+
+
+def _near(power: Track, high: Flags) -> Flags:
+    """Tell which samples have a line to a high sample within half a second: no other can be higher."""
+    which, last = np.flatnonzero(high), len(power) - 1
+    begins = np.searchsorted(power.time_us, power.time_us[np.maximum(which - 1, 0)] - _HALF_US)
+    ends = np.searchsorted(power.time_us, power.time_us[np.minimum(which + 1, last)] + _HALF_US, "right")
+    edges = np.bincount(begins, minlength=last + 2) - np.bincount(ends, minlength=last + 2)
+    return np.asarray(np.cumsum(edges)[:-1] > 0, np.bool_)
 
 
 def _peak(power: Track, seconds: int, kind: str, mean: Floats, at_us: Instants) -> Document:

@@ -81,7 +81,7 @@ class Track:
 
     def integral(self) -> float:
         """Give the area below the lines, in the unit times seconds."""
-        return float((self.step_s * (self.value[:-1] + self.value[1:])).sum() / 2)
+        return float((self.weight_s * self.value).sum())
 
     def mean(self) -> float | None:
         """Give the mean over the covered time."""

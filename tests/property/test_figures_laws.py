@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reporter.columns import Columns, Samples, Series
-from reporter.demand import blocks
+from reporter.demand import blocks, one_second
 from reporter.energy import energy
 from reporter.load import below
 from reporter.system_report import encode, system_report
@@ -89,6 +89,22 @@ def test_blocks_together_are_the_window(drawn: tuple[Series, int, int], seconds:
     assert float(cut.covered_s.sum()) == pytest.approx(of.covered_s, abs=1e-6)
     scale = float((np.abs(of.value[1:]) * of.step_s).sum() + 1)
     assert float(cut.area.sum()) == pytest.approx(of.integral(), rel=1e-9, abs=1e-9 * scale)
+
+
+@given(st.lists(st.integers(1, S), min_size=2, max_size=40), st.data())
+def test_the_peak_of_a_second_is_the_highest_mean_around_any_sample(
+    apart: list[int], data: st.DataObject
+) -> None:
+    times = T0 + np.cumsum(np.array([0, *apart], np.int64))
+    value = np.array(data.draw(st.lists(watts, min_size=len(times), max_size=len(times))))
+    of = track(Series(times, value), int(times[0]), int(times[-1]), GUARD)
+
+    found = one_second(of)["power_w"]["value"]
+
+    begins, ends = (of.running.at(of.time_us + half) for half in (-S // 2, S // 2))
+    length_s = ends[1] - begins[1]
+    every = ((ends[0] - begins[0]) / np.maximum(length_s, 1e-9))[length_s >= 0.9]
+    assert found == (pytest.approx(every.max(), rel=1e-6, abs=1e-3) if len(every) else None)
 
 
 @given(tracks())
