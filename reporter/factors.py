@@ -49,8 +49,11 @@ class Table:
     regions: dict[str, str]
 
     def find(self, region: str, fuel: str, scope: str, at_us: int) -> Factor | None:
-        """Give the row that counts at an instant; None where there is none for the fuel and scope."""
-        of = self.regions.get(region, region)
+        """Give the row that counts at an instant; None where there is none for the fuel and scope.
+
+        Fuels are much the same everywhere; electricity is that of the region itself or of none.
+        """
+        of = region if scope == GRID else self.regions.get(region, region)
         found = [row for row in self.rows if (row.region, row.fuel, row.scope) == (of, fuel, scope)]
         if not found:
             return None
