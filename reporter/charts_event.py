@@ -6,7 +6,7 @@ called so; a cell without measurement is hatched, never pale.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 from markupsafe import Markup
@@ -30,7 +30,11 @@ class Layer:
 
 @dataclass(frozen=True, slots=True)
 class StackChart:
-    """Say what is stacked, from the ground up; `missing` are spans without a complete total."""
+    """Say what is stacked, from the ground up.
+
+    `missing` are spans without a complete total; at the steps in `broken` so little was measured that the
+    stack itself is broken.
+    """
 
     name: str
     title: str
@@ -39,8 +43,10 @@ class StackChart:
     step_s: float
     layers: Sequence[Layer]
     missing: Sequence[tuple[float, float]] = ()
+    broken: frozenset[int] = frozenset()
     peak: tuple[float, float] | None = None
     peak_words: str = ""
+    gap_words: str = ""
 
 
 def stack_chart(style: Style, chart: StackChart, *, width: float = 760, height: float = 320) -> Markup:
@@ -71,16 +77,38 @@ def _missing(style: Style, frame: Frame, spans: Sequence[tuple[float, float]]) -
 
 def _layers(style: Style, frame: Frame, chart: StackChart, steps: int) -> Iterator[Markup]:
     ground = [0.0] * steps
+    runs = list(_told(chart, steps))
     for layer in chart.layers:
         raised = [low + max(value or 0.0, 0.0) for low, value in zip(ground, layer.watts, strict=True)]
-        upper, lower = _stairs(frame, chart.step_s, raised), _stairs(frame, chart.step_s, ground)
+        shapes = "".join(
+            area(_line(frame, chart.step_s, raised, run), _line(frame, chart.step_s, ground, run))
+            for run in runs
+        )
         paint = style.paint(layer.role, "paper", 0.4)
-        yield element("path", element("title", layer.label), d=area(upper, lower), **paint)
+        yield element("path", element("title", layer.label), d=shapes, **paint)
         ground = raised
 
 
-def _stairs(frame: Frame, step_s: float, values: Sequence[float]) -> list[Point]:
-    return [(frame.x((n + 0.5) * step_s), frame.y(value)) for n, value in enumerate(values)]
+def _told(chart: StackChart, steps: int) -> Iterator[range]:
+    """Give the stretches of steps in which the systems told enough."""
+    first = None
+    for n in range(steps + 1):
+        told = (
+            n < steps and n not in chart.broken and any(layer.watts[n] is not None for layer in chart.layers)
+        )
+        if told and first is None:
+            first = n
+        elif not told and first is not None:
+            yield range(first, n)
+            first = None
+
+
+def _line(frame: Frame, step_s: float, values: Sequence[float], run: range) -> list[Point]:
+    """Lead a line through the middles of steps, and level to both ends of the stretch."""
+    middles = [(frame.x((n + 0.5) * step_s), frame.y(values[n])) for n in run]
+    begin = (frame.x(run.start * step_s), middles[0][1])
+    end = (frame.x(run.stop * step_s), middles[-1][1])
+    return [begin, *middles, end]
 
 
 def _peak(style: Style, frame: Frame, chart: StackChart) -> Iterator[Markup]:
@@ -90,19 +118,28 @@ def _peak(style: Style, frame: Frame, chart: StackChart) -> Iterator[Markup]:
     half = 3.1 * len(chart.peak_words)
     centre = min(max(x, frame.left + half), frame.right - half)
     yield element("circle", cx=x, cy=y, r=3.5, **style.paint("ink", "paper", 1.5))
-    yield style.text(centre, max(y - 9, 12), chart.peak_words, anchor="middle", role="ink", weight="600")
+    above = max(y - 9, 12.0)
+    yield element(
+        "text", chart.peak_words, x=centre, y=above, text_anchor="middle", font_weight="600",
+        stroke_linejoin="round", **style.paint("ink", "paper", 4),
+    )  # fmt: skip
+    yield style.text(centre, above, chart.peak_words, anchor="middle", role="ink", weight="600")
 
 
 @dataclass(frozen=True, slots=True)
 class HeatChart:
-    """Say which cells are drawn: a row a system, a column a step, share 0..1 of the scale or None."""
+    """Say which cells are drawn: a row a system, with its shares (0..1 of the scale, a column a step).
+
+    A row has the stretches (first and last step) in which its system took part: None there is not measured,
+    elsewhere it is nothing to draw.
+    """
 
     name: str
     title: str
     description: str
     begin: datetime
     step_s: float
-    rows: Sequence[tuple[str, Sequence[float | None]]]
+    rows: Sequence[tuple[str, Sequence[float | None], Sequence[tuple[int, int]]]]
     values: Sequence[Sequence[str]]
     low: str = ""
     high: str = ""
@@ -111,7 +148,7 @@ class HeatChart:
 
 def heat_chart(style: Style, chart: HeatChart, *, width: float = 760) -> Markup:
     """Draw a heat map with its scale below."""
-    steps = max((len(row) for _, row in chart.rows), default=1)
+    steps = max((len(shares) for _, shares, _ in chart.rows), default=1)
     bottom = 6 + _ROW * len(chart.rows)
     scale = axis("w", [1.0])
     frame = Frame(width, bottom + 54, _LABELS, 6, width - 8, bottom, max(1.0, steps * chart.step_s), scale)
@@ -125,7 +162,8 @@ def heat_chart(style: Style, chart: HeatChart, *, width: float = 760) -> Markup:
 
 
 def _row(style: Style, chart: HeatChart, n: int, frame: Frame, cell: float) -> Iterator[Markup]:
-    label, shares = chart.rows[n]
+    label, shares, present = chart.rows[n]
+    here = {step for first, last in present for step in range(first, last + 1)}
     y = frame.top + n * _ROW
     yield style.text(
         _LABELS - 8, y + _ROW / 2 + 3.5, isolated(shortened(label, 19)), anchor="end", role="ink"
@@ -134,7 +172,8 @@ def _row(style: Style, chart: HeatChart, n: int, frame: Frame, cell: float) -> I
     for column, share in enumerate(shares):
         x = frame.left + column * cell
         if share is None:
-            gaps.append(hatch(x, y + 0.5, cell - 0.7, _ROW - 1.2, step=4))
+            if column in here:
+                gaps.append(hatch(x, y + 0.5, cell - 0.7, _ROW - 1.2, step=4))
             continue
         yield element(
             "rect", element("title", chart.values[n][column]), x=x, y=y + 0.5, width=max(cell - 0.7, 0.6),
@@ -168,11 +207,6 @@ def _scale(style: Style, chart: HeatChart, frame: Frame) -> Iterator[Markup]:
         **style.paint(None, "faint", 0.6),
     )
     yield style.text(x + 32, y + 10, chart.missing)
-
-
-def hours(begin: datetime, steps: int, step_s: float) -> list[datetime]:
-    """Give the begin of each column."""
-    return [begin + timedelta(seconds=n * step_s) for n in range(steps)]
 
 
 def shortened(text: str, most: int) -> str:

@@ -6,7 +6,7 @@ chart; every picture is described in words with its main figures.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from markupsafe import Markup
 
@@ -17,6 +17,7 @@ from reporter.colours import DASHES
 from reporter.moments import instant
 from reporter.voice import Document, Voice, value_of
 
+_SOURCES: Final = {"grid": "s0", "genset": "s1", "pv": "s6", "battery": "store"}
 Drawn = Markup | dict[str, Markup | None]
 
 
@@ -30,11 +31,15 @@ def charts(document: Document, voice: Voice, style: Style, *, paper: bool) -> di
         made[name] = {"wide": wide, "narrow": narrow}
     load = document.get("load")
     if load and load["histogram"]:
-        made["histogram"] = _histogram(load, voice, style)
+        made["histogram"] = _bands(load["histogram"], voice, style, "histogram")
     if load and load["duration"]:
         made["duration"] = _duration(load, voice, style)
     if len(document.get("phases") or {}) > 1:
         made["phases"] = _phases(document["phases"], voice, style)
+    if (document.get("sources") or {}).get("shares"):
+        made["sources"] = _sources(document["sources"], voice, style)
+    if (document.get("genset") or {}).get("bands"):
+        made["genset"] = _bands(document["genset"]["bands"], voice, style, "genset")
     return made
 
 
@@ -165,8 +170,34 @@ def _phase_curves(document: Document, voice: Voice, power: TimeChart) -> TimeCha
     )
 
 
-def _histogram(load: Mapping[str, Any], voice: Voice, style: Style) -> Markup:
-    rows = load["histogram"]
+def _sources(sources: Mapping[str, Any], voice: Voice, style: Style) -> Markup:
+    known = [(one, value_of(one["energy_wh"])) for one in sources["shares"]]
+    largest = max((energy for _, energy in known if energy), default=1.0)
+    bars = [
+        Bar(
+            voice.t.word("source_names", one["source"]),
+            (None if energy is None else max(energy, 0.0) / largest,),
+            (_of_all(voice, energy, one["share_pct"]),),
+            _SOURCES.get(one["source"]),
+        )
+        for one, energy in known
+    ]
+    chart = BarChart(
+        name="sources-bars",
+        title=voice.t("chart.sources"),
+        description=", ".join(f"{bar.label}: {bar.numbers[0]}" for bar in bars),
+        bars=bars,
+        number_width=118,
+    )
+    return bar_chart(style, chart)
+
+
+def _of_all(voice: Voice, energy: float | None, percent: float | None) -> str:
+    said = voice.say(energy, "wh")
+    return said if percent is None else f"{said}, {voice.share(percent)}"
+
+
+def _bands(rows: Sequence[Mapping[str, Any]], voice: Voice, style: Style, name: str) -> Markup:
     seconds = sum(row["duration_s"] for row in rows) or 1.0
     energy = sum(max(row["energy_wh"], 0.0) for row in rows) or 1.0
     kilo = voice.scale("wh", [row["energy_wh"] for row in rows])
@@ -183,8 +214,8 @@ def _histogram(load: Mapping[str, Any], voice: Voice, style: Style) -> Markup:
     ]
     longest = max(rows, key=lambda row: row["duration_s"])
     chart = BarChart(
-        name="histogram",
-        title=voice.t("chart.histogram"),
+        name=f"{name}-bars",
+        title=voice.t(f"chart.{name}"),
         description=voice.t(
             "chart.histogram_about",
             band=label(longest["from_pct"], longest["to_pct"]),

@@ -117,27 +117,27 @@ def key_figures(document: Document, voice: Voice) -> list[dict[str, Any]]:
     overall = document["quality"]["coverage_pct"]
     tiles = [
         _energy(document, voice),
-        _tile(voice, summary, "peak_15min_w", overall),
-        _tile(voice, summary, "peak_w", overall, label=_second(document)),
-        _tile(voice, summary, "mean_w", overall),
-        _tile(voice, summary, "load_factor_ratio", overall),
-        _tile(voice, summary, "power_factor_ratio", overall),
+        tile(voice, summary, "peak_15min_w", overall),
+        tile(voice, summary, "peak_w", overall, label=_second(document)),
+        tile(voice, summary, "mean_w", overall),
+        tile(voice, summary, "load_factor_ratio", overall),
+        tile(voice, summary, "power_factor_ratio", overall),
         {
             "label": voice.t("key.time"),
             "value": voice.duration(window["counted"]["duration_s"]),
             "about": voice.t("key.time_about", window=voice.duration(window["duration_s"])),
         },
     ]
-    tiles += [tile for tile in _further(document, voice) if tile]
+    tiles += [one for one in _further(document, voice) if one]
     return tiles[:_TILES]
 
 
 def _energy(document: Document, voice: Voice) -> dict[str, Any]:
-    tile = _tile(voice, document["summary"], "energy_wh", document["quality"]["coverage_pct"])
+    made = tile(voice, document["summary"], "energy_wh", document["quality"]["coverage_pct"])
     billing = document.get("billing") or {}
     if billing.get("source") == "register":
-        tile["about"] = voice.t("key.register_about", energy=voice.say(billing["energy_wh"], "wh"))
-    return tile
+        made["about"] = voice.t("key.register_about", energy=voice.say(billing["energy_wh"], "wh"))
+    return made
 
 
 def _second(document: Document) -> str:
@@ -145,9 +145,10 @@ def _second(document: Document) -> str:
     return "peak_reading_w" if first.get("kind") == "reading" else "peak_w"
 
 
-def _tile(
+def tile(
     voice: Voice, found: Told, key: str, overall_pct: float = 100.0, *, label: str | None = None
 ) -> dict[str, Any]:
+    """Make a key figure: label, value, and what is to be said of it."""
     return {
         "label": voice.t(f"key.{label or key}"),
         "value": voice.figure(found, key),
@@ -160,7 +161,7 @@ def _further(document: Document, voice: Voice) -> Iterator[dict[str, Any] | None
     summary = document["summary"]
     used, back = voice.value(summary, "energy_wh") or 0.0, voice.value(summary, "energy_export_wh") or 0.0
     if back > _EXPORTS * used:
-        yield _tile(voice, summary, "energy_export_wh")
+        yield tile(voice, summary, "energy_export_wh")
     battery = document.get("battery")
     if battery and battery.get("soc_pct"):
         yield _soc(voice, battery["soc_pct"])
@@ -171,7 +172,7 @@ def _further(document: Document, voice: Voice) -> Iterator[dict[str, Any] | None
             "value": voice.money(billing["amount"]),
             "about": voice.t("key.amount_about"),
         }
-    yield _tile(voice, summary, "apparent_energy_vah")
+    yield tile(voice, summary, "apparent_energy_vah")
 
 
 def _soc(voice: Voice, soc: Told) -> dict[str, Any] | None:

@@ -12,15 +12,17 @@ from typing import Any, Final
 from jinja2 import ChainableUndefined, Environment, PackageLoader
 from markupsafe import Markup
 
-from reporter import charts_of_system, highlights
+from reporter import charts_of_event, charts_of_system, highlights, highlights_event
 from reporter.charts import Style
 from reporter.charts_event import heat
 from reporter.colours import Palette, palettes
+from reporter.findings_said import said
 from reporter.voice import Document, Voice, cleaned, cut, voice
 
 MOST_BLOCKS: Final = 960  # ten days of quarter hours; the CSV has all
 MOST_ON_PAPER: Final = 192
 MOST_REMARKS: Final = 200
+MOST_ALARMS: Final = 40
 GLOSSARY: Final = {
     "system": (
         "kwh",
@@ -83,6 +85,20 @@ SYSTEM: Final[Mapping[str, Has]] = {
     "glossary": _always,
     "blocks": lambda doc: bool(doc["demand"]["blocks"]),
 }
+EVENT: Final[Mapping[str, Has]] = {
+    "profile": lambda doc: bool(doc["profile"]["systems"]),
+    "systems": lambda doc: bool(doc["systems"]),
+    "peaks": lambda doc: bool(doc["peaks"]),
+    "heat": lambda doc: bool(doc["heat"]["systems"]),
+    "next_time": lambda doc: bool(doc.get("findings")),
+    "event_sustainability": lambda doc: bool(doc.get("sustainability")),
+    "alarms": _always,
+    "timeline": lambda doc: bool(doc.get("remarks")),
+    "event_billing": lambda doc: bool(doc.get("billing")),
+    "event_quality": _always,
+    "method": _always,
+    "glossary": _always,
+}
 """Sections in their order, and when a document has them."""
 
 
@@ -109,6 +125,7 @@ def html(document: Document, photos: Mapping[str, str] | None = None, *, paper: 
             voice=says,
             paper=paper,
             event=event,
+            most_alarms=MOST_ALARMS,
             light=light,
             dark=dark,
             variables=_variables,
@@ -129,6 +146,7 @@ def _system(doc: Document, says: Voice, style: Style, *, paper: bool) -> dict[st
     return {
         "title": says.t("title.system", event=cut(doc["event_id"], 80), system=cut(str(name), 80)),
         "heading": says.name(name),
+        "kicker": says.name(doc["event_id"]),
         "running_foot": says.t(
             "foot.running", revision=doc["revision"], position=doc["made_from"]["cut_position"]
         ),
@@ -150,7 +168,26 @@ def _system(doc: Document, says: Voice, style: Style, *, paper: bool) -> dict[st
 
 
 def _event(doc: Document, says: Voice, style: Style, *, paper: bool) -> dict[str, Any]:
-    raise NotImplementedError
+    names = {one["system_id"]: str(one["name"]) for one in doc["systems"]}
+    return {
+        "title": says.t("title.event", event=cut(doc["event_id"], 80)),
+        "heading": says.name(doc["event_id"]),
+        "kicker": "",
+        "running_foot": says.t(
+            "foot.running", revision=doc["revision"], position=doc["made_from"]["cut_position"]
+        ),
+        "facts": highlights_event.facts(doc, says),
+        "marks": highlights.marks(doc, says),
+        "verdict": highlights_event.verdict(doc, says),
+        "points": highlights_event.points(doc, says),
+        "badge": highlights.badge(doc["quality"], says),
+        "key": highlights_event.key_figures(doc, says),
+        "sections": [key for key, has in EVENT.items() if has(doc)],
+        "charts": charts_of_event.charts(doc, says, style, paper=paper),
+        "findings": [(one["severity"], said(one, names, says)) for one in doc.get("findings") or ()],
+        "names": names,
+        "glossary": GLOSSARY["event"],
+    }
 
 
 def _brand(doc: Document) -> dict[str, str]:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
+from urllib.parse import quote
 
 from markupsafe import Markup, escape
 
@@ -23,6 +24,7 @@ LONGEST_TEXT: Final = 4000
 _COMPLETE_PCT: Final = 99.5
 _APART_PCT: Final = 1.0
 _MOST_DECIMALS: Final = 4
+_BELOW = re.compile(r"[^/\\:?#<>\"'&\s][^\\:?#<>\"'&]*")
 _CONTROL = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufff9-\uffff\ud800-\udfff]"
 )
@@ -49,7 +51,10 @@ class Voice:
         value = value_of(found.get(key))
         if value is None:
             return self.missing(found.get(key))
-        return escape(say(value, unit_of(key) if unit is None else unit))
+        unit = unit_of(key) if unit is None else unit
+        if unit == "s":
+            return escape(duration(value))
+        return escape(plain(value, 0) if key.endswith("_count") else say(value, unit))
 
     def missing(self, figure: Any) -> Markup:
         """Say that there is no value, and why."""
@@ -121,6 +126,34 @@ class Voice:
         """Say a price of a kWh."""
         decimals = 2 if round(price, 2) == price else 4
         return f"{plain(price, decimals)}\u202f{self.currency}/kWh"
+
+    def volts(self, value: float) -> str:
+        """Say a cell's voltage: with all its decimals."""
+        return f"{plain(value, 2)}\u202fV"
+
+    def factor(self, value: float) -> str:
+        """Say an emission factor, with the decimals that it was published with."""
+        return f"{value:.6f}".rstrip("0").rstrip(".")
+
+    def amount(self, found: Any) -> Markup:
+        """Say a figure that is money."""
+        value = value_of(found)
+        return self.missing(found) if value is None else escape(self.money(value))
+
+    def sized(self, value: float | None, name: str) -> str:
+        """Say a number by the unit that a name ends with."""
+        return self.say(value, unit_of(name))
+
+    def per_person(self, found: Mapping[str, Any], key: str, unit: str) -> Markup:
+        """Say a figure for one person and day: small, so with two decimals."""
+        value = value_of(found.get(key))
+        label = {"kwh": "kWh", "l": "L", "kg": "kg"}[unit]
+        return self.missing(found.get(key)) if value is None else escape(f"{plain(value, 2)}\u202f{label}")
+
+    def link(self, address: Any) -> str:
+        """Give an address that leads to a file of ours beside or below the page; others are none."""
+        text = str(address)
+        return quote(text) if _BELOW.fullmatch(text) and ".." not in text else ""
 
     def occurrence(self, label: Any) -> str:
         """Say a type of occurrence: `AC_POWER_LOSS` is `AC power loss`."""
