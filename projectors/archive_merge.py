@@ -26,8 +26,9 @@ _FEWEST_ROWS = 1024
 def due(rows: Sequence[int], *, over: bool) -> int:
     """Say how many of the newest files of a day to make one of; 0 for none.
 
-    While a day goes on its files grow by a factor of eight from level to level, so that a row is written a
-    few times and a day has a few dozen files; when it is over, it becomes one.
+    A file's level is how often eight divides its rows. Newest files of some level and below become one when
+    that reaches the next level: so a row is written once a level, and there are at most seven files of each.
+    When the day is over, they become one.
 
     Args:
         rows: how many rows the files have, the newest last.
@@ -38,7 +39,7 @@ def due(rows: Sequence[int], *, over: bool) -> int:
     levels = [_level(count) for count in rows]
     for level in sorted(set(levels)):
         run = next((n for n, one in enumerate(reversed(levels)) if one > level), len(levels))
-        if run >= _FAN:
+        if run > 1 and sum(rows[len(rows) - run :]) >= _FAN ** (level + 1):
             return run
     return 0
 
@@ -112,4 +113,4 @@ def _next(source: Iterator[Block]) -> Block | None:
 
 
 def _level(rows: int) -> int:
-    return max(0, rows.bit_length() - 1) // 3
+    return max(0, rows.bit_length() - 1) // (_FAN.bit_length() - 1)
