@@ -6,13 +6,13 @@ counted part; what was registered stands before what devices say of themselves.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
-from typing import Any
+from typing import Any, Final
 
 from reporter.basis import Basis, guard
 from reporter.demand import BLOCK_S, MINUTE_S, peak_of
 from reporter.device import main_description
 from reporter.energies import Energies
-from reporter.energy import energy
+from reporter.energy import Energy, energy
 from reporter.facts import Document
 from reporter.figures import figure, instant
 from reporter.methods import Method, over
@@ -20,6 +20,10 @@ from reporter.power_factor import load_factor, power_factor
 from reporter.track import US, Track, track
 from reporter.trimming import Trimmed
 
+METER: Final = "ac"
+"""The place of a meter, whose current transformers may be the wrong way round."""
+
+_CLEARLY: Final = 0.02
 _REGISTERED = (
     "name",
     "kind",
@@ -166,6 +170,7 @@ def methods_used(document: Document, sections: Sequence[str]) -> list[str]:
 def notes(basis: Basis, trimmed: Trimmed) -> list[str]:
     """Give the words for what a reader of the figures should know of this system."""
     evidence: dict[str, Any] = dict(basis.device.phasing.evidence)
+    power = energy(basis.power)
     return [
         word
         for word, holds in (
@@ -175,10 +180,20 @@ def notes(basis: Basis, trimmed: Trimmed) -> list[str]:
             ("load_of_rating_used", basis.power_method == "load_of_rating"),
             ("idle_throughout", trimmed.idle_throughout),
             ("phases_differ_from_registration", bool(evidence.get("differs"))),
+            ("flows_backwards", basis.place == METER and power.net_wh < 0),
+            ("a_phase_flows_backwards", basis.place == METER and _backwards(basis, power)),
             ("rating_is_apparent", (basis.device.rated_source or "").endswith("_va")),
         )
         if holds
     ]
+
+
+def _backwards(basis: Basis, total: Energy) -> bool:
+    """Tell whether one phase of a meter flows against the others, as a reversed transformer makes it."""
+    if total.net_wh <= 0:
+        return False
+    parts = (energy(basis.track(f"{METER}_{phase}_power_w")) for phase in basis.device.phasing.live)
+    return any(part.net_wh < -_CLEARLY * total.net_wh for part in parts)
 
 
 def _counted(basis: Basis, apparent: Method | None) -> Track:

@@ -189,6 +189,15 @@ def test_phases_tell_their_peaks_with_times_and_their_shares() -> None:
     assert told["l1"]["voltage_v"]["mean"] == 230.0
 
 
+def test_a_phase_of_a_meter_that_flows_backwards_is_noted() -> None:
+    values = phases((230.0,) * 3, (10.0, 10.0, 10.0))
+    values |= {"ac_l2_power_w": -2300.0, "ac_power_w": 2300.0}
+
+    assert "a_phase_flows_backwards" in report(values)["quality"]["notes"]
+    assert "flows_backwards" in report({"ac_power_w": -500.0})["quality"]["notes"]
+    assert "flows_backwards" not in report({"ac_power_w": 500.0})["quality"]["notes"]
+
+
 def test_sags_swells_and_interruptions_are_told_by_class_depth_and_length() -> None:
     volts = np.full(3601, 230.0)
     volts[100:105] = 200.0
