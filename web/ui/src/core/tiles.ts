@@ -78,8 +78,10 @@ export const spots = (systems: Iterable<SystemState>): Spot[] =>
 
 export interface Plan {
   image: string;
-  width: number;
-  height: number;
+  /** Pixels; null until the picture was measured. */
+  width: number | null;
+  height: number | null;
+  /** Where places are, as parts of width and height from the top left. */
   places: Readonly<Record<string, { x: number; y: number }>>;
 }
 
@@ -87,7 +89,7 @@ export function plan(said: Json): Plan | null {
   const image = textOf(said.image_url);
   const width = numberOf(said.width);
   const height = numberOf(said.height);
-  if (!/^\/(?!\/)/.test(image) || !width || !height) return null;
+  if (!/^\/(?!\/)/.test(image)) return null;
   const places: Record<string, { x: number; y: number }> = {};
   for (const [name, one] of Object.entries(isObject(said.places) ? said.places : {})) {
     const x = isObject(one) ? numberOf(one.x) : null;

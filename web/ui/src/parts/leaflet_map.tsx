@@ -2,7 +2,14 @@
 import * as L from "leaflet";
 import "leaflet/dist/leaflet.css";
 import { useEffect, useRef } from "preact/hooks";
-import type { Plan, Provider } from "../core/tiles";
+import type { Provider } from "../core/tiles";
+
+/** A picture to draw on, measured in pixels. */
+export interface Picture {
+  image: string;
+  width: number;
+  height: number;
+}
 
 export interface Pin {
   key: string;
@@ -17,11 +24,11 @@ export interface Pin {
 interface Props {
   pins: readonly Pin[];
   provider: Provider | null;
-  plan: Plan | null;
+  plan: Picture | null;
   label: string;
   onTile: (provider: string) => void;
   onTileError: () => void;
-  /** Tapped at this position of the plan (x, y from its top left), or of the world. */
+  /** Tapped at this pixel of the picture (down, right), or position of the world. */
   onTap: ((lat: number, lon: number) => void) | null;
 }
 

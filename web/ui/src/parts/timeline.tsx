@@ -174,7 +174,7 @@ function Correct({ one, onClose }: { one: Item; onClose: () => void }) {
       <div class="chips">
         {AGO_MIN.map((minutes) => (
           <button type="button" class="chip" key={minutes} onClick={() => setAt(localInput(one.countsMs - minutes * 60_000))}>
-            −{minutes} min
+            {t("system.earlier", { n: minutes })}
           </button>
         ))}
       </div>

@@ -1,11 +1,12 @@
 /** Where everything stands: on a map, or on a picture of the site when there is no internet. */
 import { useSignal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
 import { lazyMap } from "../parts/lazy_map";
 import { figure } from "../core/format";
 import { glance, naturally, rank } from "../core/glance";
 import { href } from "../core/route";
 import { current, plan as readPlan, spots, tilesStatus, type Plan } from "../core/tiles";
-import type { Pin } from "../parts/leaflet_map";
+import type { Picture, Pin } from "../parts/leaflet_map";
 import type { SystemState } from "../core/wire";
 import { attempt } from "../parts/report_list";
 import { Icon } from "../parts/icons";
@@ -25,20 +26,23 @@ export default function MapScreen() {
   const status = asked.query.value.value;
   const provider = status && current(status);
   const plan = planAsked.query.value.value;
+  const picture = usePicture(plan);
   const onPlan = view.value === "plan";
   const all = listed.value.flatMap((one) => {
     const system = systems.value.get(one.id)?.value;
     return system ? [system] : [];
   });
-  const pins = onPlan && plan ? planPins(all, plan) : worldPins(all);
+  const pins = onPlan && plan && picture ? planPins(all, plan, picture) : worldPins(all);
   const shown = new Set(pins.map((pin) => pin.key));
   const names = [...new Set(all.flatMap((system) => (system.place?.name ? [system.place.name] : [])))].sort(naturally);
   const Shown = lazyMap.value;
   const place = async (lat: number, lon: number): Promise<void> => {
     const name = placing.value;
-    if (!name || !plan) return;
+    if (!name || !plan || !picture) return;
     placing.value = null;
-    await attempt(() => post("/api/site-plan/places", { ...plan.places, [name]: { x: Math.round(lon), y: Math.round(lat) } }, "PUT"), t("settings.saved"));
+    const part = (pixels: number, all: number): number => Math.round((Math.max(0, Math.min(pixels, all)) / all) * 10_000) / 10_000;
+    const at = { x: part(lon, picture.width), y: part(lat, picture.height) };
+    await attempt(() => post("/api/site-plan/places", { ...plan.places, [name]: at }, "PUT"), t("settings.saved"));
     planAsked.again();
   };
   return (
@@ -66,12 +70,12 @@ export default function MapScreen() {
           {t("map.place_hint", { name: placing.value })}
         </p>
       )}
-      {Shown && (!onPlan || plan) ? (
+      {Shown && (!onPlan || picture) ? (
         <Shown
-          key={onPlan ? "plan" : "map"}
+          key={onPlan ? picture?.image : "map"}
           pins={pins}
           provider={provider}
-          plan={onPlan ? plan : null}
+          plan={onPlan ? picture : null}
           label={t(onPlan ? "map.plan" : "map.map")}
           onTile={(name) =>
             count(name, (said) => {
@@ -123,7 +127,7 @@ function pinOf(system: SystemState, lat: number, lon: number): Pin {
 const worldPins = (all: readonly SystemState[]): Pin[] => spots(all).map(({ system, lat, lon }) => pinOf(system, lat, lon));
 
 /** Systems of one place stand below each other. */
-function planPins(all: readonly SystemState[], plan: Plan): Pin[] {
+function planPins(all: readonly SystemState[], plan: Plan, picture: Picture): Pin[] {
   const taken = new Map<string, number>();
   return all.flatMap((system) => {
     const name = system.place?.name ?? "";
@@ -131,8 +135,27 @@ function planPins(all: readonly SystemState[], plan: Plan): Pin[] {
     if (!at) return [];
     const index = taken.get(name) ?? 0;
     taken.set(name, index + 1);
-    return [pinOf(system, at.y + index * plan.height * 0.05, at.x)];
+    return [pinOf(system, (at.y + index * 0.06) * picture.height, at.x * picture.width)];
   });
+}
+
+/** Measure the picture of a plan; a new one at the same address is loaded anew. */
+function usePicture(plan: Plan | null): Picture | null {
+  const picture = useSignal<Picture | null>(null);
+  useEffect(() => {
+    if (!plan) {
+      picture.value = null;
+      return;
+    }
+    const image = new Image();
+    image.onload = () => {
+      const known = picture.peek();
+      const same = known?.width === image.naturalWidth && known.height === image.naturalHeight;
+      if (!same) picture.value = { image: image.src, width: image.naturalWidth, height: image.naturalHeight };
+    };
+    image.src = `${plan.image}?${Date.now()}`;
+  }, [plan]);
+  return picture.value;
 }
 
 function UploadPlan({ onDone }: { onDone: () => void }) {

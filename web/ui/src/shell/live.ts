@@ -85,6 +85,7 @@ async function open(): Promise<void> {
     clientId: `browser_${Math.random().toString(36).slice(2, 12)}`,
     keepalive: 30,
     reconnectPeriod: 0,
+    timerVariant: "native",
     connectTimeout: DEAD_MS,
     queueQoSZero: false,
     resubscribe: false,

@@ -216,6 +216,7 @@ export const en = {
   "system.undone": "taken back",
   "system.more": "Older",
   "system.by": "by {who}",
+  "system.earlier": "{n} min earlier",
   "system.why": "Why (optional)",
   "system.new_time": "It really happened at",
   "system.as_table": "Newest values",

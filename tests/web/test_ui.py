@@ -1,0 +1,246 @@
+"""The field UI, in a real browser on a real node: what is tapped is recorded once, whatever fails."""
+
+import re
+import time
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from tests.browsers import DESK, PHONE, SCREENS, Pages, chromium, picture, recorded
+from tests.node import Node, running
+from tests.waiting import until
+
+OPERATOR = ("window.started", "window.ended", "window.corrected", "location.set", "note.added", "photo.added")
+CONTRAST = ("color-contrast",)
+ENHANCED = ("color-contrast-enhanced", "target-size")  # 7:1
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
+    with running(tmp_path_factory.mktemp("ui")) as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as one:
+        yield one
+
+
+@pytest.fixture
+def pages(browser: Browser, node: Node) -> Iterator[Pages]:
+    made = Pages(browser, f"http://127.0.0.1:{node.base + 3}")
+    yield made
+    made.close()
+
+
+def of(node: Node, system: str) -> list[dict[str, object]]:
+    return [one for one in recorded(node, OPERATOR) if one["system"] == system]
+
+
+def told(node: Node, system: str, count: int) -> list[dict[str, object]]:
+    """Wait until so many facts about a system are recorded."""
+    until(lambda: len(of(node, system)) >= count, f"{count} facts about {system} are recorded")
+    return of(node, system)
+
+
+def test_a_technician_starts_notes_moves_ends_and_views_the_report(node: Node, pages: Pages) -> None:
+    ui = pages.new()
+    ui.open("act")
+    ui.live()
+
+    ui.act("START", system="rig_01", event="Load test", location="Warehouse")
+    ui.page.locator("input[type=file]").set_input_files(
+        {"name": "board.jpg", "mimeType": "image/jpeg", "buffer": picture()}
+    )
+    expect(ui.page.get_by_alt_text("Photo 1")).to_be_visible()
+    ui.act("ADD NOTE", note="Fan is loud")
+    ui.act("SET LOCATION", location="Field 4")
+    ui.settled()
+    expect(ui.page.get_by_text(re.compile("In Load test since"))).to_be_visible()
+    ui.act("END")
+
+    said = told(node, "rig_01", 5)
+    ui.settled()
+    assert [one["type"] for one in said] == [
+        "window.started",
+        "note.added",
+        "photo.added",
+        "location.set",
+        "window.ended",
+    ]
+    assert said[0]["location"] == "Warehouse"
+    assert said[1]["text"] == "Fan is loud"
+    assert said[3]["name"] == "Field 4"
+    photo = node.data / "photos"
+    stored = [
+        path for path in photo.rglob("*") if path.is_file() and path.name.startswith(str(said[2]["sha256"]))
+    ]
+    assert stored
+    assert stored[0].stat().st_size < 600_000
+    with pages.browser.contexts[0].expect_page() as opened:
+        ui.page.get_by_role("link", name=re.compile("View report")).click(timeout=60_000)
+    expect(opened.value.get_by_text("Load test").first).to_be_visible()
+
+
+def test_two_browsers_see_each_others_actions_within_a_second(pages: Pages) -> None:
+    one, other = pages.new(), pages.new(viewport=DESK)
+    one.open("act")
+    one.live()
+    one.act("START", system="rig_02", event="Rehearsal")
+    one.settled()
+    other.open("system/rig_02")
+    other.live()
+    expect(other.page.get_by_text("Started Rehearsal")).to_be_visible()
+
+    one.fill("Note", "seen from afar")
+    begun = time.monotonic()
+    one.page.get_by_role("button", name="ADD NOTE").click()
+    other.page.get_by_text("seen from afar").wait_for()
+    noted_s = time.monotonic() - begun
+    other.open("act")
+    other.fill("System", "rig_02")
+    other.page.get_by_text(re.compile("In Rehearsal since")).wait_for()
+    begun = time.monotonic()
+    other.page.get_by_role("button", name="END", exact=True).click()
+    one.page.get_by_text("Not in an event").wait_for()
+    ended_s = time.monotonic() - begun
+
+    assert noted_s < 1
+    assert ended_s < 1
+
+
+def test_what_is_tapped_without_a_network_arrives_once_and_in_order(node: Node, pages: Pages) -> None:
+    ui = pages.new()
+    ui.open("act")
+    ui.live()
+    ui.page.evaluate("navigator.serviceWorker.ready.then(() => true)")
+    context = ui.page.context
+
+    context.set_offline(True)
+    ui.act("START", system="rig_03", event="Offline")
+    ui.act("ADD NOTE", note="typed in the field")
+    ui.act("END")
+    expect(ui.page.locator(".status-waiting")).to_contain_text("3 waiting")
+    ui.page.reload()
+    expect(ui.page.locator(".status-waiting")).to_contain_text("3 waiting")
+    expect(ui.page.locator(".waiting-one")).to_have_count(3)
+    assert of(node, "rig_03") == []
+    context.set_offline(False)
+
+    ui.live()
+    ui.settled()
+    assert [one["type"] for one in of(node, "rig_03")] == ["window.started", "note.added", "window.ended"]
+
+
+def test_what_was_done_last_can_be_taken_back(node: Node, pages: Pages) -> None:
+    ui = pages.new()
+    ui.open("act")
+    ui.live()
+    ui.act("START", system="rig_04", event="Wrong one")
+    ui.settled()
+    ui.page.get_by_role("button", name=re.compile("Undo")).click()
+
+    started, corrected = told(node, "rig_04", 2)
+    assert corrected["corrects"] == started["id"]
+    assert corrected["undo"] is True
+    expect(ui.page.get_by_text("Not in an event")).to_be_visible()
+
+
+def test_a_start_can_be_corrected_afterwards(node: Node, pages: Pages) -> None:
+    ui = pages.new()
+    ui.open("act")
+    ui.live()
+    ui.act("START", system="rig_05", event="Late start")
+    ui.settled()
+    ui.open("system/rig_05")
+    ui.page.get_by_role("button", name="Correct", exact=True).click()
+    ui.page.get_by_role("button", name="15 min earlier").click()
+    ui.page.get_by_role("button", name="Confirm").click()
+
+    started, corrected = told(node, "rig_05", 2)
+    assert corrected["corrects"] == started["id"]
+    expect(ui.page.get_by_text(re.compile(r"corrected$"))).to_be_visible()
+
+
+def test_a_stage_starts_together_and_all_end_only_when_the_button_is_held(node: Node, pages: Pages) -> None:
+    ui = pages.new(viewport=DESK)
+    ui.open("act")
+    ui.live()
+    for system in ("amp_1", "amp_2"):
+        ui.act("ADD NOTE", system=system, note="is here")
+    ui.settled()
+    ui.page.get_by_role("button", name="Several").click()
+    for system in ("amp_1", "amp_2"):
+        ui.page.get_by_label(system).check()
+    ui.act("START", event="Stage")
+    told(node, "amp_2", 2)
+    ui.page.get_by_role("button", name=re.compile("END ALL")).click(delay=200)
+    assert [one["type"] for one in of(node, "amp_2")] == ["note.added", "window.started"]
+    assert of(node, "all") == []
+
+    ui.hold("END ALL")
+    assert [one.get("event_id") for one in told(node, "all", 1)] == ["Stage"]
+
+
+def test_a_page_outlives_its_broker(node: Node, pages: Pages) -> None:
+    ui = pages.new()
+    ui.open("act")
+    ui.live()
+    node.kill("mosquitto")
+    ui.live()
+    ui.act("ADD NOTE", system="rig_06", note="after the restart")
+    ui.settled()
+    ui.open("system/rig_06")
+    expect(ui.page.get_by_text("after the restart")).to_be_visible()
+    until(lambda: len(of(node, "rig_06")) == 1, "it is recorded once")
+
+
+def test_text_is_text_wherever_it_is_shown(node: Node, pages: Pages) -> None:
+    """Whatever is typed runs nowhere."""
+    evil = "<img src=x onerror=window.hacked=1>"
+    ui = pages.new(settings={"operator": "<script>window.hacked=1</script>"})
+    ui.open("act")
+    ui.live()
+    ui.act("START", system="rig_07", event=evil, location=f"{evil} here", note=f"{evil} note")
+    ui.page.locator("input[type=file]").set_input_files(
+        {"name": "<b>.jpg", "mimeType": "image/jpeg", "buffer": picture(200, 100)}
+    )
+    expect(ui.page.get_by_alt_text("Photo 1")).to_be_visible()
+    ui.act("ADD NOTE", note=f"{evil} second")
+    told(node, "rig_07", 3)
+    for screen in (*SCREENS, "system/rig_07", "event/%3Cimg%20src%3Dx%20onerror%3Dwindow.hacked%3D1%3E"):
+        ui.open(screen)
+        ui.quiet()
+    expect(ui.page.get_by_role("heading", name=evil)).to_be_visible()
+    expect(ui.page.get_by_text(f"{evil} second").first).to_be_visible()
+    assert ui.page.evaluate("window.hacked") is None
+
+
+def test_every_screen_is_accessible_in_every_theme(pages: Pages) -> None:
+    starter = pages.new()
+    starter.act("START", system="rig_08", event="Accessible", location="Stage", note="with a note")
+    starter.settled()
+    themes = (("auto", PHONE, ()), ("bright", DESK, ENHANCED), ("night", PHONE, CONTRAST))
+    found: dict[str, list[str]] = {}
+    for theme, viewport, rules in themes:
+        ui = pages.new(viewport=viewport, settings={"theme": theme}, reduced_motion="reduce")
+        for screen in (*SCREENS, "system/rig_08", "event/Accessible", "counters/host_node"):
+            ui.open(screen)
+            ui.live()
+            ui.quiet()
+            wrong = ui.violations(rules)
+            if wrong:
+                found[f"{theme} {screen}"] = wrong
+    assert found == {}
+
+
+def test_plain_http_says_what_it_lacks(browser: Browser, node: Node) -> None:
+    context = browser.new_context(viewport=PHONE)
+    context.add_init_script("Object.defineProperty(Navigator.prototype, 'serviceWorker', {get: undefined})")
+    context.add_init_script("delete Navigator.prototype.serviceWorker; delete Crypto.prototype.randomUUID")
+    page = context.new_page()
+    page.goto(f"http://127.0.0.1:{node.base + 3}/#/settings")
+    expect(page.get_by_text("plain http")).to_be_visible()
+    context.close()
