@@ -6,11 +6,14 @@ Rules that must stay true here: no clock and no chance; what the systems are and
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
 import numpy as np
 
 from reporter.columns import Columns, Floats, Samples
+from reporter.event_members import SystemPart
+from reporter.event_report import event_report
 from reporter.facts import (
     Alarm,
     Branding,
@@ -22,7 +25,10 @@ from reporter.facts import (
     Segment,
     SystemFacts,
 )
+from reporter.profile import profile
+from reporter.system_report import document, encode, stand
 
+SAMPLE: Final = Path(__file__).parent / "samples" / "report_event.json"
 EVENT = "Summer Festival, day 1"
 STEP_S = 10
 SETTINGS = ReportSettings(
@@ -318,3 +324,21 @@ EVENT_FACTS = EventFacts(
     occurrences=OCCURRENCES,
     late_samples=0,
 )
+
+
+def parts() -> list[SystemPart]:
+    """Make the reports and profiles of all windows, with the places where they would be."""
+    made = []
+    for system in SYSTEMS:
+        for number, (from_us, to_us, location) in enumerate(system.windows, 1):
+            facts = system_facts(system, from_us, to_us, location)
+            stands = stand(samples(system, from_us, to_us), facts, SETTINGS)
+            folder = system.system_id if number == 1 else f"{system.system_id}_{number}"
+            made.append(
+                SystemPart(document(stands), profile(system.system_id, stands.power), f"{folder}/report.html")
+            )
+    return made
+
+
+if __name__ == "__main__":
+    SAMPLE.write_bytes(encode(event_report(parts(), EVENT_FACTS, SETTINGS)))
