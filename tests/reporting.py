@@ -195,6 +195,14 @@ def festival_facts() -> SystemFacts:
                 "rated_w": 36_000,
                 "phases": 3,
             },
+            {
+                "device": "genset/40",
+                "kind": "victron",
+                "maker": "Fischer Panda",
+                "model": "AGT-DC 30",
+                "serial": "FP-30218",
+                "rated_w": 30_000,
+            },
         ),
         remarks=(
             Remark(at(1.5), "alice", "location", "Main stage", system_id="rig_01"),
