@@ -45,6 +45,7 @@ SETTINGS: Final = ReportSettings(
     currency="EUR",
     price_per_kwh=0.42,
     demand_charge_per_kw=9.5,
+    grid_factor_kg_per_kwh=0.363,
     branding=Branding(client="Lakeside Festival", company="OVR Energy Systems", colour="#0b6e4f"),
     base_url="https://reports.example.com",
 )
