@@ -127,7 +127,7 @@ def _ask(
     from ovr.progress import telling
 
     limit_s = time.monotonic() + timeout
-    for system_id in systems or [None]:
+    for system_id in (*systems,) or (None,):
         request_id = ask(node, user, event_id, system_id, span)
         with telling(f"report of {event_id!r}") as tell:
             report = wait(node, request_id, limit_s, tell)
