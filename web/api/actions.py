@@ -131,7 +131,10 @@ async def register(
     key: Key = None,
 ) -> answers.Written:
     """Say what a system is: name, aliases, ratings, battery; see the schema of `system.registered`."""
-    return await record(served, who, response, said, key, "system.registered", system_id, said.registration)
+    answer = await record(served, who, response, said, key, "system.registered", system_id, said.registration)
+    await served.caught_up()
+    served.names_at_s = float("-inf")  # what is asked next may use the new names
+    return answer
 
 
 @router.get("/api/actions/{action_id}", summary="Ask what became of a write")

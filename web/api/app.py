@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import HTMLResponse, Response
 from starlette.exceptions import HTTPException as AnyHTTPException
+from starlette.routing import Match, Route
 
 from schemas.errors import ConfigurationError, InputError, OvrError
 from web.api import (
@@ -101,6 +103,8 @@ def describe(app: FastAPI) -> dict[str, Any]:
     )
     for item in document["paths"].values():
         for operation in item.values():
+            if operation.get("security"):
+                operation["security"].append({})  # while there are no keys, none is needed
             for status, answer in operation["responses"].items():
                 content = answer.get("content", {})
                 if int(status) in _PROBLEMS and "application/json" in content:
@@ -115,11 +119,20 @@ def describe(app: FastAPI) -> dict[str, Any]:
 
 
 async def _on_http(request: Request, error: Exception) -> Response:
-    del request
     if isinstance(error, Problem):
         return problems.answer(error)
     assert isinstance(error, AnyHTTPException)
-    return problems.answer(problems.of_status(error.status_code, str(error.detail), error.headers))
+    headers = dict(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = ", ".join(sorted(_methods(request))) or headers.get("Allow", "GET")
+    return problems.answer(problems.of_status(error.status_code, str(error.detail), headers))
+
+
+def _methods(request: Request) -> set[str]:
+    """Return what may be done at an address; several routes may have it."""
+    found = (route for module in _ROUTERS for route in module.router.routes if isinstance(route, Route))
+    matching = (route for route in found if route.matches(request.scope)[0] is not Match.NONE)
+    return {method for route in matching for method in route.methods or ()}
 
 
 async def _on_invalid(request: Request, error: Exception) -> Response:
@@ -150,7 +163,7 @@ async def _on_ours(request: Request, error: Exception) -> Response:
 
 
 async def _on_fault(request: Request, error: Exception) -> Response:
-    log.error("%s %s: %s", request.method, request.url.path, type(error).__name__, exc_info=error)
+    log.error("%s at %s %s; what follows is where", type(error).__name__, request.method, request.url.path)
     return problems.answer(Problem("fault", "Tell us what you did: the node's log has the rest."))
 
 

@@ -60,9 +60,31 @@ Time = Annotated[
     str,
     Field(
         max_length=40,
-        description="RFC 3339 with an offset: between the year 2000 and five minutes from now.",
+        description="When it happened: RFC 3339 with an offset, since 2000 and not in the future.",
         examples=["2026-11-21T05:00:00Z"],
         json_schema_extra={"format": "date-time"},
+    ),
+]
+
+
+Key = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=_LONGEST_KEY,
+        description="Made by the client, best a UUID: the event's id. Sent again, it is recorded once. "
+        "The header `Idempotency-Key` does the same.",
+        examples=["019aa5a0-1c2b-7d3e-8f00-112233445566"],
+    ),
+]
+Person = Annotated[str, Field(min_length=1, max_length=80, description="Who says it.", examples=["Ada"])]
+Why = Annotated[str, Field(min_length=1, max_length=500, description="Why.")]
+Month = Annotated[
+    str,
+    Field(
+        pattern=r"^2[0-9]{3}-(0[1-9]|1[0-2])$",
+        description="The UTC month; this one when left out.",
+        examples=["2026-11"],
     ),
 ]
 
@@ -72,22 +94,9 @@ class Said(BaseModel):
 
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True, allow_inf_nan=False)
 
-    id: Annotated[
-        str | None,
-        Blank,
-        Field(
-            max_length=_LONGEST_KEY,
-            description="Made by the client, best a UUID: the event's id. Sent again, it is recorded once. "
-            "The header `Idempotency-Key` does the same.",
-            examples=["019aa5a0-1c2b-7d3e-8f00-112233445566"],
-        ),
-    ] = None
-    time: Annotated[Time | None, Blank, Field(description="When it happened; now, when left out.")] = None
-    operator: Annotated[
-        str | None,
-        Blank,
-        Field(max_length=80, description="Who says it, for people.", examples=["Ada"]),
-    ] = None
+    id: Annotated[Key | None, Blank] = None
+    time: Annotated[Time | None, Blank] = None
+    operator: Annotated[Person | None, Blank] = None
 
     @field_validator("time")
     @classmethod
@@ -206,7 +215,7 @@ class Correct(Said):
     system_id: Annotated[SystemId, Field(description="That of what is corrected; `all` for an end of all.")]
     corrects: Annotated[str, Field(min_length=1, max_length=256, description="The id of what is corrected.")]
     undo: Annotated[Literal[True] | None, Field(description="It did not happen.")] = None
-    time_to: Annotated[Time | None, Blank, Field(description="When it really happened.")] = None
+    time_to: Annotated[Time | None, Blank] = None
     note: Annotated[Text | None, Blank] = None
 
     @field_validator("time_to")
@@ -234,7 +243,7 @@ class Reset(Said):
         list[Annotated[str, Field(max_length=64)]] | None,
         Field(min_length=1, max_length=64, description="Which occurrences; all of them when left out."),
     ] = None
-    reason: Annotated[str | None, Blank, Field(max_length=500)] = None
+    reason: Annotated[Why | None, Blank] = None
 
 
 class Register(Said):
@@ -259,15 +268,7 @@ class Tiles(Said):
     )
     provider: Literal["mapbox", "esri"]
     count: Annotated[int, Field(ge=1, le=100_000, description="How many since the last time.")]
-    month_key: Annotated[
-        str | None,
-        Blank,
-        Field(
-            pattern=r"^2[0-9]{3}-(0[1-9]|1[0-2])$",
-            description="The UTC month; this one when left out.",
-            examples=["2026-11"],
-        ),
-    ] = None
+    month_key: Annotated[Month | None, Blank] = None
 
 
 class Preferred(Said):
@@ -278,15 +279,11 @@ class Preferred(Said):
 
 
 class Generate(Said):
-    """A report is to be made, again if need be."""
+    """A report is to be made, again if need be: of one system, or without `system_id` of the whole event."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"event_id": "startup"}]})
     event_id: EventId
-    system_id: Annotated[
-        SystemId | None,
-        Blank,
-        Field(description="The report of this system; of the whole event when left out."),
-    ] = None
+    system_id: Annotated[SystemId | None, Blank] = None
 
 
 class Send(BaseModel):

@@ -31,6 +31,7 @@ _MOST_NAMES: Final = 12
 _MOST_POINTS: Final = 2000
 _LONGEST_US: Final = 400 * 86_400 * SECOND_US
 _AT_ONCE: Final = 3
+_LEAST_STEP_MS: Final = 1000
 _TIMEOUT_S: Final = 8.0
 _LONGEST_ANSWER: Final = 16 << 20
 _METRIC: Final = re.compile(r"[a-z][a-z0-9_]{0,127}", re.ASCII)
@@ -67,40 +68,40 @@ async def measured(
     since_us = _instant("from", begin) if begin else until_us - 3600 * SECOND_US
     _check_span(since_us, until_us)
     measurements = _measurements(names)
-    step_s = max(1, math.ceil((until_us - since_us) / points / SECOND_US))
-    count = max(1, math.ceil((until_us - since_us) / (step_s * SECOND_US)))
+    step_ms = max(_LEAST_STEP_MS, math.ceil((until_us - since_us) / points / 1000))
+    count = math.ceil((until_us - since_us) / (step_ms * 1000))
     kinds = await served.reading(state_tables.kinds, served.reading.stores, wanted)
     series: dict[str, dict[str, list[float | None]]] = {}
     for measurement in measurements:
-        query = expression(kinds, measurement, wanted, step_s)
+        query = expression(kinds, measurement, wanted, step_ms)
         found: Sequence[Any] = ()
         if query is not None:
             async with _turns:
                 found = await served.reading(
-                    ask, served.settings.victoria_url, query, since_us + step_s * SECOND_US, step_s, count
+                    ask, served.settings.victoria_url, query, since_us // 1000 + step_ms, step_ms, count
                 )
-        series[measurement] = columns(found, since_us, step_s, count)
+        series[measurement] = columns(found, since_us // 1000, step_ms, count)
     return answers.Range.model_validate(
         {
             "system_id": wanted,
             "from": text(since_us),
-            "to": text(since_us + count * step_s * SECOND_US),
-            "step_s": step_s,
+            "to": text(since_us + count * step_ms * 1000),
+            "step_s": step_ms / 1000,
             "series": series,
         }
     )
 
 
-def expression(kinds: Sequence[str], measurement: str, system_id: str, step_s: int) -> str | None:
+def expression(kinds: Sequence[str], measurement: str, system_id: str, step_ms: int) -> str | None:
     """Write the query; None when the system takes no samples, or a name has not the form of ours."""
     metrics = [f"{kind}_{measurement}" for kind in kinds]
     well = bool(metrics) and all(map(_METRIC.fullmatch, metrics)) and _SYSTEM.fullmatch(system_id)
     if not well:
         return None
-    return f'rollup({{__name__=~"{"|".join(metrics)}",system_id="{system_id}"}}[{step_s}s])'
+    return f'rollup({{__name__=~"{"|".join(metrics)}",system_id="{system_id}"}}[{step_ms}ms])'
 
 
-def ask(url: str, query: str, start_us: int, step_s: int, count: int) -> list[Any]:
+def ask(url: str, query: str, start_ms: int, step_ms: int, count: int) -> list[Any]:
     """Ask VictoriaMetrics for a range.
 
     Raises:
@@ -111,9 +112,9 @@ def ask(url: str, query: str, start_us: int, step_s: int, count: int) -> list[An
     connection = kind(parts.hostname or "", parts.port, timeout=_TIMEOUT_S)
     form = {
         "query": query,
-        "start": f"{start_us / SECOND_US:.3f}",
-        "end": f"{start_us / SECOND_US + (count - 1) * step_s:.3f}",
-        "step": f"{step_s}s",
+        "start": f"{start_ms / 1000:.3f}",
+        "end": f"{(start_ms + (count - 1) * step_ms) / 1000:.3f}",
+        "step": f"{step_ms}ms",
         "nocache": "1",
         "timeout": f"{_TIMEOUT_S:g}s",
     }
@@ -138,7 +139,7 @@ def ask(url: str, query: str, start_us: int, step_s: int, count: int) -> list[An
     return found
 
 
-def columns(found: Sequence[Any], since_us: int, step_s: int, count: int) -> dict[str, list[float | None]]:
+def columns(found: Sequence[Any], since_ms: int, step_ms: int, count: int) -> dict[str, list[float | None]]:
     """Put what VictoriaMetrics answered on the grid; of several series the later one fills holes."""
     grid: dict[str, list[float | None]] = {name: [None] * count for name in _ROLLUPS.values()}
     for one in found:
@@ -146,7 +147,7 @@ def columns(found: Sequence[Any], since_us: int, step_s: int, count: int) -> dic
         if column is None:
             continue
         for at_s, value in one["values"]:
-            index = round((at_s - since_us / SECOND_US) / step_s) - 1
+            index = round((at_s * 1000 - since_ms) / step_ms) - 1
             number = float(value)
             if 0 <= index < count and math.isfinite(number) and column[index] is None:
                 column[index] = number

@@ -136,14 +136,16 @@ def media_type(stores: Stores, sha256: str) -> str | None:
     return None if row is None else str(row[0])
 
 
-def verdicts(stores: Stores, positions: Iterable[int]) -> dict[int, dict[str, Any]]:
-    """Return, by position, what facts about windows came to; of several systems the first tells."""
+def verdicts(
+    stores: Stores, positions: Iterable[int], system_id: str | None = None
+) -> dict[int, dict[str, Any]]:
+    """Return, by position, what facts about windows came to, for a system or for the first of several."""
     wanted = list(positions)
     marks = ",".join("?" * len(wanted))
     rows = stores.state().execute(
         "SELECT position, verdict, counts_us, event_id, corrected_by FROM outcomes"  # noqa: S608 - marks only
-        f" WHERE position IN ({marks}) ORDER BY system_id DESC",
-        wanted,
+        f" WHERE position IN ({marks}) AND (? IS NULL OR system_id = ?) ORDER BY system_id DESC",
+        (*wanted, system_id, system_id),
     )
     return {
         row[0]: {

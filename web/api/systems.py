@@ -1,6 +1,6 @@
 """Reading what is: status, systems, suggestions, notes, photos, and the timeline of facts."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Path, Query, Response
@@ -189,43 +189,48 @@ def facts(
     names = state_tables.aliases(stores)
     subjects = None if system_id is None else [system_id, system_ids.ALL, *_names_of(system_id, names)]
     windows = state_tables.parts(stores, event_id) if event_id is not None else []
-    chosen: list[Event] = []
+    found: list[dict[str, Any]] = []
     place = before or _LATEST
     for _ in range(_PAGES):
         page, following = stores.journal().newest_facts(place, types=types, subjects=subjects, limit=_PAGE)
+        verdicts = state_tables.verdicts(stores, (row.position for row in page), system_id)
         for event in map(_EVENTS.event, page):
-            if event_id is None or _belongs(event, event_id, windows, names):
-                chosen.append(event)
-                if len(chosen) == limit:
-                    return _items(stores, chosen, names), event.position
+            verdict = verdicts.get(event.position, {})
+            if _concerns(event, system_id, verdict) and (
+                event_id is None or _belongs(event, event_id, windows, names)
+            ):
+                found.append(_item(event, names, verdict))
+                if len(found) == limit:
+                    return found, event.position
         if following is None:
-            return _items(stores, chosen, names), None
+            return found, None
         place = following
-    return _items(stores, chosen, names), place
+    return found, place
 
 
 def _names_of(system_id: str, names: dict[str, str]) -> list[str]:
     return [alias for alias, of in names.items() if of == system_id]
 
 
-def _items(stores: Stores, chosen: Sequence[Event], names: dict[str, str]) -> list[dict[str, Any]]:
-    verdicts = state_tables.verdicts(stores, (event.position for event in chosen))
-    return [
-        {
-            "position": event.position,
-            "id": event.id,
-            "type": event.type,
-            "system_id": system_ids.resolve(event.subject, names),
-            "event_id": event.data.get("event_id"),
-            "time": text(event.time_us),
-            "recorded_at": text(event.recorded_us),
-            "client": event.client,
-            "operator": event.extensions.get("operator"),
-            "data": dict(event.data),
-            **{key: value for key, value in verdicts.get(event.position, {}).items() if value is not None},
-        }
-        for event in chosen
-    ]
+def _item(event: Event, names: dict[str, str], verdict: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "position": event.position,
+        "id": event.id,
+        "type": event.type,
+        "system_id": system_ids.resolve(event.subject, names),
+        "event_id": event.data.get("event_id"),
+        "time": text(event.time_us),
+        "recorded_at": text(event.recorded_us),
+        "client": event.client,
+        "operator": event.extensions.get("operator"),
+        "data": dict(event.data),
+        **{key: value for key, value in verdict.items() if value is not None},
+    }
+
+
+def _concerns(event: Event, system_id: str | None, verdict: Mapping[str, Any]) -> bool:
+    """Tell whether a fact concerns a system; one about all of them does when it changed something for it."""
+    return system_id is None or event.subject != system_ids.ALL or bool(verdict)
 
 
 def _belongs(
