@@ -15,7 +15,7 @@ import numpy as np
 
 from reporter.basis import Basis
 from reporter.columns import NOTHING, Flags, Floats, Instants, Series
-from reporter.device import PHASES
+from reporter.phasing import PHASES
 from reporter.track import Track
 
 GRID_CODES: Final = (1.0, 3.0)
@@ -188,6 +188,8 @@ def _islanded(basis: Basis, source: Series) -> Track | None:
 
 def values_at(of: Track, time_us: Instants) -> Floats:
     """Give what a track has at these instants, on its lines; NaN where nothing covers them."""
+    if np.array_equal(of.time_us, time_us):
+        return of.value
     if not len(of):
         return np.full(len(time_us), np.nan)
     before = np.maximum(np.searchsorted(of.time_us, time_us, "right") - 1, 0)
