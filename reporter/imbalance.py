@@ -12,9 +12,9 @@ import numpy as np
 
 from reporter.basis import Basis
 from reporter.columns import Flags, Floats
-from reporter.device import LINES
 from reporter.facts import Document
 from reporter.figures import instant
+from reporter.phasing import LINES
 from reporter.track import Track, quantiles
 
 ABOVE_PCT: Final = (10, 20, 30)

@@ -138,6 +138,7 @@ def summary(basis: Basis, stands: Energies, demanded: Document, apparent: Method
         "peak_1min_w": peak_of(demanded, MINUTE_S, "sliding"),
         "peak_15min_w": peak_15min,
         "peak_va": _peak(volt_amperes),
+        "peak_export_w": _export(power),
         "mean_w": figure(mean_w, counted.coverage_pct, why=stands.why),
         "load_factor_ratio": load_factor(mean_w, highest, seconds, counted.coverage_pct),
         "power_factor_ratio": power_factor(basis, volt_amperes, apparent.word if apparent else None),
@@ -217,6 +218,13 @@ def _peak(volt_amperes: Track) -> Document:
     if peak is None:
         return figure(None, volt_amperes.coverage_pct, why="not_measured")
     return figure(peak[0], volt_amperes.coverage_pct, peak[1])
+
+
+def _export(power: Track) -> Document:
+    low = power.low() if power.covered_s > 0 else None
+    if low is None:
+        return figure(None, power.coverage_pct)
+    return figure(max(0.0, -low[0]), power.coverage_pct, low[1] if low[0] < 0 else None)
 
 
 def _of_rating(basis: Basis, watts: float | None) -> Document:

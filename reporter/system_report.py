@@ -34,6 +34,7 @@ from reporter.track import Track
 from reporter.trimming import Trimmed, trim
 
 DOCUMENT: Final = "ovr:report:1"
+_LARGEST: Final = 1e15
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +93,13 @@ def encode(document: Mapping[str, Any]) -> bytes:
 
 
 def totals(document: Mapping[str, Any]) -> dict[str, float | None]:
-    """Give the main figures flat, as report.generated carries them and the next revision compares with."""
+    """Give the main figures flat, as report.generated carries them and the next revision compares with.
+
+    What is larger than an event may carry is null.
+    """
     told = {name: one["value"] for name, one in document["summary"].items()}
-    return told | {"coverage_pct": document["quality"]["coverage_pct"]}
+    told["coverage_pct"] = document["quality"]["coverage_pct"]
+    return {name: None if value is None or abs(value) > _LARGEST else value for name, value in told.items()}
 
 
 def changes(before: Mapping[str, Any] | None, after: Mapping[str, float | None]) -> list[dict[str, Any]]:

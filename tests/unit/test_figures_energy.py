@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from reporter.columns import NOTHING, Columns, Samples, Series
+from reporter.columns import NOTHING, Columns, Samples, Series, gap_guard_us
 from reporter.energy import energy
 from reporter.track import Track, spans, track
 from tests.reporting import T0, S
@@ -118,6 +118,14 @@ def test_the_largest_values_that_a_sample_may_have_stay_finite() -> None:
     found = energy(over(series([0, 1, 2], [1e15, -1e15, 1e15]), 0, 2))
 
     assert np.isfinite([found.plus_wh, found.minus_wh, found.net_wh]).all()
+
+
+def test_a_device_that_is_asked_every_two_minutes_is_covered() -> None:
+    assert gap_guard_us(500, np.empty(0, np.int64)) == 10 * S
+    assert gap_guard_us(5000, np.empty(0, np.int64)) == 15 * S
+    assert gap_guard_us(30_000, np.empty(0, np.int64)) == 60 * S
+    assert gap_guard_us(120_000, np.empty(0, np.int64)) == 180 * S
+    assert gap_guard_us(0, np.arange(5) * 4 * S) == 12 * S
 
 
 def test_a_mean_is_weighted_by_time() -> None:

@@ -183,6 +183,14 @@ def test_export_is_beside_the_bins_and_not_in_them() -> None:
     assert sum(one["duration_s"] for one in told["histogram"]) == pytest.approx(1800, abs=1)
 
 
+def test_the_highest_export_is_told_with_its_time() -> None:
+    seconds = np.arange(0, 3601)
+
+    found = report(seconds, np.where(seconds == 100, -2500.0, 4000.0), 1)["summary"]["peak_export_w"]
+
+    assert (found["value"], found["at"]) == (2500.0, "2026-08-15T08:01:40Z")
+
+
 def test_the_duration_curve_says_what_was_exceeded_for_how_long() -> None:
     seconds = np.arange(0, 1001)
 

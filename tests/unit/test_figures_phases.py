@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from reporter.device import configuration, detect
+from reporter.device import detect
 from reporter.facts import Document
 from reporter.imbalance import iec, nema, neutral
+from reporter.phasing import configuration
 from reporter.system_report import system_report
 from tests.reporting import SETTINGS, facts, samples, stream
 
