@@ -7,10 +7,10 @@ Rules that must stay true here:
 """
 
 import asyncio
-import logging
 import math
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -22,13 +22,14 @@ from web.api.measures import OTHER, Measures
 from web.api.problems import Problem, answer
 from web.settings import Gateway
 
-log = logging.getLogger(__name__)
-
+TOO_LARGE: Final = "too_large"
 _SMALL: Final = 64 * 1024
 _IMPORT: Final = 4 << 20
 _FORM: Final = 16 * 1024  # of a multipart body besides its file
 _GRACE_S: Final = 20.0
 _SILENT_S: Final = 15.0
+_DRAIN_S: Final = 3.0
+_DRAINED: Final = 64 << 20
 _SLOWEST: Final = 4096.0
 _WRITES: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _OWN: Final = frozenset({"same-origin", "none"})
@@ -77,6 +78,8 @@ class Gate:
         try:
             refusal = self._refuse(scope, begun_s)
             if refusal is not None:
+                if refusal.reason == TOO_LARGE:
+                    await _drain(receive)
                 await answer(refusal)(scope, receive, tell)
             else:
                 await self._app(scope, self._bounded(scope, receive), tell)
@@ -129,6 +132,8 @@ class Gate:
             received += len(message.get("body", b""))
             whole = not message.get("more_body", False)
             if received > limit:
+                if not whole:
+                    await _drain(receive)
                 raise _too_large(limit)
             return message
 
@@ -191,5 +196,17 @@ def _too_large(limit: int) -> Problem:
         "too-large",
         f"Send at most {limit:,} bytes at once.",
         headers={"Connection": "close"},
-        reason="too_large",
+        reason=TOO_LARGE,
     )
+
+
+async def _drain(receive: Receive) -> None:
+    """Take, for a moment, what a client still sends: who is cut off while sending never reads the answer."""
+    left = _DRAINED
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_DRAIN_S):
+            while left > 0:
+                message = await receive()
+                left -= len(message.get("body", b""))
+                if message["type"] != "http.request" or not message.get("more_body", False):
+                    return

@@ -1,0 +1,138 @@
+"""The HTTP API under faults: what it was given is recorded once, whatever was killed."""
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from functools import partial
+from typing import Any
+
+import httpx
+import pytest
+
+from bus import ids
+from tests.waiting import until
+from tests.web_node import Api, serving
+
+WITHOUT = '"projector-counters", "projector-reports", "projector-archive"'
+
+
+@pytest.fixture(scope="module")
+def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+    with serving(tmp_path_factory.mktemp("node"), without=WITHOUT) as found:
+        yield found
+
+
+def confirmed(api: Api, action: str) -> bool:
+    with suppress(httpx.HTTPError):
+        return bool(api.get(f"/api/actions/{action}").json().get("state") == "confirmed")
+    return False
+
+
+def test_what_is_written_while_the_broker_hangs_is_recorded_once_after_it_was_killed(api: Api) -> None:
+    said = {"system_id": "rig_01", "event_id": "storm", "id": ids.uuid7()}
+
+    with api.hanging("mosquitto"):
+        first = api.post("/api/event/start", said)
+        again = api.post("/api/event/start", said)
+        became = api.get(f"/api/actions/{said['id']}").json()
+        assert api.get("/health").json()["waiting"] == 1
+        api.node.kill("mosquitto")
+
+    assert [first.status_code, again.status_code] == [202, 202]
+    assert (first.json()["status"], first.json()["position"]) == ("waiting", None)
+    assert first.headers["location"] == f"/api/actions/{said['id']}"
+    assert first.json() == again.json()
+    assert became["state"] == "waiting"
+    until(lambda: confirmed(api, said["id"]), "it is recorded", within_s=60)
+    assert len(api.recorded(said["id"])) == 1
+    answer = api.post("/api/event/start", said)
+    assert (answer.status_code, answer.json()["time"]) == (200, first.json()["time"])
+
+
+def test_retries_through_kills_of_the_process_are_recorded_once_in_order(api: Api) -> None:
+    """A client sends each action until it is confirmed, before it sends the next, as the pages do."""
+    until(api.served, "the API serves", within_s=60)
+    actions = [{"system_id": "rig_02", "msg": f"note {n}", "id": ids.uuid7()} for n in range(6)]
+    stop = threading.Event()
+
+    def kill() -> None:
+        while not stop.is_set():
+            api.node.kill("web")
+            stop.wait(0.3)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    try:
+        for action in actions:
+            until(partial(sent, api, action), f"{action['msg']} is confirmed", within_s=60)
+    finally:
+        stop.set()
+        killer.join()
+
+    reader = api.node.journal()
+    notes = [row for row in reader.read(types=["note.added"]) if row.subject == "rig_02"]
+    reader.close()
+    assert [row.id for row in notes] == [action["id"] for action in actions]
+
+
+def sent(api: Api, action: dict[str, Any]) -> bool:
+    with suppress(httpx.HTTPError):
+        answer = api.post("/api/note", action)
+        assert answer.status_code in {200, 202, 503}, answer.text
+        return answer.status_code == 200
+    return False
+
+
+def test_the_recorder_killed_under_writes_loses_none(api: Api) -> None:
+    until(api.served, "the API serves", within_s=60)
+    actions = [{"system_id": "rig_03", "msg": f"note {n}", "id": ids.uuid7()} for n in range(20)]
+    killer = threading.Thread(target=api.node.kill, args=("recorder",))
+    killer.start()
+
+    codes = [api.post("/api/note", action).status_code for action in actions]
+    killer.join()
+
+    assert set(codes) <= {200, 202}
+    for action in actions:
+        until(partial(confirmed, api, action["id"]), "all are recorded", within_s=60)
+        assert len(api.recorded(action["id"])) == 1
+
+
+def test_many_slow_connections_do_not_keep_others_out(api: Api) -> None:
+    until(api.served, "the API serves", within_s=60)
+    slow = [api.connected() for _ in range(300)]
+    try:
+        for connection in slow:
+            connection.sendall(b"POST /api/note HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n")
+        begun = time.monotonic()
+        assert api.start("rig_04", "crowded")["ok"]
+        assert time.monotonic() - begun < 5
+    finally:
+        for connection in slow:
+            connection.close()
+
+
+def test_a_client_that_hangs_up_in_the_middle_does_no_harm(api: Api) -> None:
+    head = api.node.head()
+    for _ in range(20):
+        with api.connected() as connection:
+            connection.sendall(
+                b"POST /api/note HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+                b'Content-Length: 60\r\n\r\n{"system_id":"rig_05",'
+            )
+            connection.shutdown(socket.SHUT_WR)
+    assert api.served()
+    reader = api.node.journal()
+    assert not [row for row in reader.read(head, types=["note.added"]) if row.subject == "rig_05"]
+    reader.close()
+
+
+def test_without_a_state_reading_says_so_and_writing_goes_on(api: Api) -> None:
+    with api.hanging("projector-state"):
+        said = api.start("rig_06", "stateless")
+        assert api.get("/api/status", params={"system_id": "rig_06"}).status_code in {200, 404}
+        assert said["status"] == "recorded"
+        assert api.get("/api/counters").status_code == 503
+        assert int(api.get("/api/counters").headers["retry-after"]) > 0
