@@ -20,7 +20,7 @@ _UNEVEN_TIME: Final = 0.1
 _LOW_SOC_PCT: Final = 20.0
 _APART_PCT: Final = 2.0
 _EXPORTS: Final = 0.005
-_TILES: Final = 8
+_TILES, _MANY_TILES = 8, 12
 
 
 def verdict(document: Document, voice: Voice) -> Markup:
@@ -129,7 +129,7 @@ def key_figures(document: Document, voice: Voice) -> list[dict[str, Any]]:
         },
     ]
     tiles += [one for one in _further(document, voice) if one]
-    return tiles[:_TILES]
+    return tiles[: _MANY_TILES if len(tiles) >= _MANY_TILES else _TILES]
 
 
 def _energy(document: Document, voice: Voice) -> dict[str, Any]:
@@ -172,7 +172,13 @@ def _further(document: Document, voice: Voice) -> Iterator[dict[str, Any] | None
             "value": voice.money(billing["amount"]),
             "about": voice.t("key.amount_about"),
         }
+    green = document.get("sustainability") or {}
+    for name in ("avoided_l", "avoided_co2_kg"):
+        if value_of(green.get(name)) is not None:
+            yield tile(voice, green, name) | {"about": voice.t("key.avoided_about")}
     yield tile(voice, summary, "apparent_energy_vah")
+    if value_of(summary.get("peak_va")) is not None:
+        yield tile(voice, summary, "peak_va", document["quality"]["coverage_pct"])
 
 
 def _soc(voice: Voice, soc: Told) -> dict[str, Any] | None:

@@ -125,7 +125,7 @@ def _money_and_fuel(document: Document, voice: Voice) -> Iterator[dict[str, Any]
     green = document.get("sustainability") or {}
     for name in ("avoided_l", "avoided_co2_kg"):
         if name in green and value_of(green[name]) is not None:
-            yield tile(voice, green, name)
+            yield tile(voice, green, name) | {"about": voice.t("key.avoided_about")}
     billing = document.get("billing")
     if billing and billing.get("amount") is not None:
         yield {

@@ -117,7 +117,7 @@ def html(document: Document, photos: Mapping[str, str] | None = None, *, paper: 
     event = doc["scope"] == "event"
     told = (_event if event else _system)(doc, says, style, paper=paper)
     return (
-        _environment()
+        environment()
         .get_template("report/page.html")
         .render(
             doc=doc,
@@ -225,7 +225,8 @@ def _variables(palette: Palette) -> Markup:
 
 
 @cache
-def _environment() -> Environment:
+def environment() -> Environment:
+    """Give the template engine of reports: everything escaped, templates compiled once."""
     return Environment(
         loader=PackageLoader("reporter"),
         autoescape=True,

@@ -55,10 +55,12 @@ def unit_of(name: str) -> str:
 def scale(unit: str, values: Iterable[float | None]) -> Scale:
     """Choose unit and decimals that fit all values of a column, by the largest of them."""
     largest = max((abs(value) for value in values if value is not None and math.isfinite(value)), default=0.0)
+    if unit in _KILO and not largest:
+        return Scale(f"k{_KILO[unit]}", 1e3, 0)
     if unit in _KILO:
         prefix, divisor = _prefix(largest)
         return Scale(prefix + _KILO[unit], divisor, _decimals(largest / divisor, prefix))
-    label, decimals = _PLAIN.get(unit, ("", 1))
+    label, decimals = _PLAIN.get(unit, ("", 2))
     if unit in {"l", "kg"} and largest >= 100:  # noqa: PLR2004 - litres and kilograms: whole above a hundred
         decimals = 0
     return Scale(label, 1.0, decimals)

@@ -85,7 +85,7 @@ def test_what_is_no_colour_is_ours(wanted: object) -> None:
 @pytest.mark.parametrize(
     ("value", "unit", "said"),
     [
-        (0, "wh", "0\u202fWh"),
+        (0, "wh", "0\u202fkWh"),
         (999, "wh", "999\u202fWh"),
         (1234, "wh", "1.23\u202fkWh"),
         (412_600, "wh", "412.6\u202fkWh"),
