@@ -37,9 +37,7 @@ class Capacity:
 
 def section(basis: Basis, flow: Flow | None) -> Document | None:
     """Tell of the battery; None where there is neither a state of charge nor a power."""
-    soc = basis.track("soc_pct")
-    if not len(soc):
-        soc = basis.track("battery_1_soc_pct")
+    soc = charge(basis)
     if flow is None and soc.covered_s <= 0:
         return None
     capacity = capacity_of(basis)
@@ -57,6 +55,12 @@ def section(basis: Basis, flow: Flow | None) -> Document | None:
         "method": flow.method if flow else None,
         "names": list(flow.names) if flow else [],
     }
+
+
+def charge(basis: Basis) -> Track:
+    """Give the state of charge: that of the battery in charge, else of the first one."""
+    soc = basis.track("soc_pct")
+    return soc if len(soc) else basis.track("battery_1_soc_pct")
 
 
 def capacity_of(basis: Basis) -> Capacity | None:

@@ -4,7 +4,7 @@ Rules that must stay true here: a system counts once, whatever its windows; what
 is shown and never added to it; what a system is comes from its registration, else from what it measures.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -90,20 +90,48 @@ def at(document: Mapping[str, Any], *path: str) -> Any:
     return found
 
 
+def known(member: Member, *path: str) -> bool:
+    """Tell whether a figure of a member has a value in any of its windows."""
+    return any(one["value"] is not None for one in member.told(*path))
+
+
+def above(member: Member, of: Sequence[Member]) -> list[Member]:
+    """Give the members that a member lies behind, the nearest first."""
+    by_id = {one.system_id: one for one in of}
+    found: list[Member] = []
+    step = member.behind
+    while step is not None and step != member.system_id and by_id[step] not in found:
+        found.append(by_id[step])
+        step = by_id[step].behind
+    return found
+
+
+def rooted(
+    of: Sequence[Member], has: Callable[[Member], bool], covers: Callable[[Member], bool] | None = None
+) -> list[Member]:
+    """Give the members that have something, without those that lie behind one that covers it already.
+
+    Energy that came through a meter is in the meter's own figure; the litres of a generator behind it are
+    not. `covers` None: whoever has it covers it.
+    """
+    covering = covers or has
+    return [one for one in of if has(one) and not any(covering(other) for other in above(one, of))]
+
+
 def summed(of: Iterable[Member], *path: str) -> Document:
     """Add a figure up over members; its coverage is weighted by the time each took part.
 
     A member that does not have the figure at all is left out; `systems` says how many do. One whose figure
     is null counts with no coverage.
     """
-    value, weighted, duration_s, known, asked = 0.0, 0.0, 0.0, 0, 0
+    value, weighted, duration_s, knowing, asked = 0.0, 0.0, 0.0, 0, 0
     for member in of:
         found = [(at(document, *path), document) for document in member.documents]
         told = [(one, document) for one, document in found if one is not None]
         if not told:
             continue
         asked += 1
-        known += any(one["value"] is not None for one, _ in told)
+        knowing += any(one["value"] is not None for one, _ in told)
         for one, document in told:
             seconds = float(document["window"]["duration_s"])
             duration_s += seconds
@@ -111,8 +139,8 @@ def summed(of: Iterable[Member], *path: str) -> Document:
                 value += one["value"]
                 weighted += seconds * one["coverage_pct"]
     coverage_pct = weighted / duration_s if duration_s > 0 else 0.0
-    made = figure(value if known else None, coverage_pct, why="not_measured")
-    return made | {"systems": asked, "systems_known": known}
+    made = figure(value if knowing else None, coverage_pct, why="not_measured")
+    return made | {"systems": asked, "systems_known": knowing}
 
 
 def _kind(document: Mapping[str, Any]) -> str:
@@ -134,7 +162,8 @@ def _why_not(kind: str, behind: str | None, own: Sequence[SystemPart]) -> str | 
         return "behind"
     if kind in _SILENT or all(at(part.document, "system", "device", "place") is None for part in own):
         return "no_power"
-    return "produces" if kind in _PRODUCERS else None
+    produces = kind in _PRODUCERS and all(at(part.document, "battery") is None for part in own)
+    return "produces" if produces else None
 
 
 def _nearest_behind(system_id: str, behind: Mapping[str, str], present: Iterable[str]) -> str | None:

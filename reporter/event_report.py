@@ -6,10 +6,11 @@ is added up and never worked out anew; the same parts give the same bytes, in wh
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from typing import Any, Final
 
 from reporter import event_rows
-from reporter.event_members import CONSUMING, Member, SystemPart, members, summed
+from reporter.event_members import CONSUMING, Member, SystemPart, known, members, rooted, summed
 from reporter.event_peaks import peaks
 from reporter.event_profile import heat, stacked
 from reporter.event_sustainability import sustainability
@@ -21,17 +22,14 @@ from reporter.system_report import DOCUMENT, changes
 from reporter.track import US
 
 _BLOCK_MIN: Final = 15
-_SUMS: Final = (
-    ("energy_wh", ("summary", "energy_wh")),
-    ("energy_export_wh", ("summary", "energy_export_wh")),
-    ("apparent_energy_vah", ("summary", "apparent_energy_vah")),
+_OF_LOADS: Final = ("energy_wh", "energy_export_wh", "apparent_energy_vah")
+_OF_SOURCES: Final = (
     ("grid_import_wh", ("grid", "import_wh")),
     ("grid_export_wh", ("grid", "export_wh")),
     ("genset_wh", ("genset", "energy_wh")),
-    ("battery_in_wh", ("battery", "in_wh")),
-    ("battery_out_wh", ("battery", "out_wh")),
     ("genset_run_s", ("genset", "run_s")),
 )
+_SUN: Final = ("pv", "energy_wh")
 
 
 def event_report(parts: Sequence[SystemPart], facts: EventFacts, settings: ReportSettings) -> Document:
@@ -95,10 +93,13 @@ def totals(document: Mapping[str, Any]) -> dict[str, float | None]:
 
 
 def _totals(of: Sequence[Member], counted: Sequence[Member]) -> Document:
-    made: Document = {name: summed(counted, *path) for name, path in _SUMS}
-    # What is behind a system in the totals, or produces, gives its sun to the event all the same.
-    rooted = [member for member in of if member.behind is None]
-    made["pv_wh"] = summed(rooted, "pv", "energy_wh")
+    """Add up: loads of those that count, batteries of all, and each source where it was measured first."""
+    made: Document = {name: summed(counted, "summary", name) for name in _OF_LOADS}
+    for name, path in _OF_SOURCES:
+        made[name] = summed(rooted(of, partial(_has, path)), *path)
+    made["pv_wh"] = summed(rooted(of, partial(_has, _SUN), _sees_inverters), *_SUN)
+    for name in ("in_wh", "out_wh"):
+        made[f"battery_{name}"] = summed(of, "battery", name)
     seconds = sum(member.duration_s for member in counted)
     used = made["energy_wh"]
     returned = made["energy_export_wh"]["value"] or 0.0
@@ -112,6 +113,15 @@ def _totals(of: Sequence[Member], counted: Sequence[Member]) -> Document:
         "windows_count": sum(len(member.parts) for member in of),
         "duration_s": seconds,
     }
+
+
+def _has(path: tuple[str, ...], member: Member) -> bool:
+    return known(member, *path)
+
+
+def _sees_inverters(member: Member) -> bool:
+    """Tell whether a system's sun has that of PV inverters in it."""
+    return any(array["side"] == "ac" for arrays in member.told("pv", "arrays") for array in arrays)
 
 
 def _notes(of: Sequence[Member], settings: ReportSettings) -> list[str]:

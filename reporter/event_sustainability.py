@@ -6,13 +6,14 @@ was stated, and these alone; nothing is per person where nobody said how many ca
 """
 
 from collections.abc import Sequence
+from functools import partial
 from math import ceil
 from typing import Any, Final
 
-from reporter.event_members import Member, summed
+from reporter.event_members import Member, above, known, rooted, summed
 from reporter.facts import Document, EventFacts
 
-_SUMS: Final = ("load_wh", "grid_import_wh", "actual_l", "actual_co2_kg", "outside_scopes_kg")
+_SUMS: Final = ("grid_import_wh", "actual_l", "actual_co2_kg", "outside_scopes_kg")
 _COMPARED: Final = (
     "baseline_l",
     "avoided_l",
@@ -27,11 +28,14 @@ _US: Final = 1e-6
 
 def sustainability(of: Sequence[Member], facts: EventFacts, energy: Document) -> Document | None:
     """Add up the systems that count; None where none of them says anything of it."""
-    told = [member for member in of if member.counts and member.told("sustainability")]
+    told = [member for member in of if member.told("sustainability") and member.why != "no_power"]
     if not told:
         return None
-    stated = [member for member in told if _is_stated(member)]
-    made: Document = {name: summed(told, "sustainability", name) for name in _SUMS}
+    stated = rooted(of, _is_stated)
+    counted = [member for member in told if member.counts]
+    made: Document = {"load_wh": summed(counted, "sustainability", "load_wh")}
+    for name in _SUMS:
+        made[name] = summed(_spending(of, counted, name), "sustainability", name)
     made |= {name: summed(stated, "sustainability", name) for name in _COMPARED}
     made |= {name: summed(stated, "sustainability", of) for name, of in _WITH.items()}
     for name in ("baseline_l", "avoided_l", "baseline_co2_kg", "avoided_co2_kg"):
@@ -39,12 +43,23 @@ def sustainability(of: Sequence[Member], facts: EventFacts, energy: Document) ->
     factors = {one["id"]: one for member in told for one in member.newest("sustainability", "factors") or ()}
     return made | {
         "stated": [member.system_id for member in stated],
-        "not_stated": [member.system_id for member in told if member not in stated],
+        "not_stated": [member.system_id for member in counted if not _is_stated(member)],
         "factors": [factors[name] for name in sorted(factors)],
         "person_days": _person_days(facts),
         "per_person_day": _per_person_day(facts, energy, made),
         "notes": _notes(told),
     }
+
+
+def _spending(of: Sequence[Member], counted: Sequence[Member], name: str) -> list[Member]:
+    """Give who used fuel or grid: each where it was measured first, and those of whom nobody knows."""
+    sure = rooted(of, partial(_knows, name))
+    behind = {upper.system_id for member in sure for upper in above(member, of)}
+    return sure + [one for one in counted if one not in sure and one.system_id not in behind]
+
+
+def _knows(name: str, member: Member) -> bool:
+    return known(member, "sustainability", name)
 
 
 def _is_stated(member: Member) -> bool:

@@ -11,7 +11,7 @@ import numpy as np
 
 from reporter import genset
 from reporter.basis import Basis
-from reporter.battery import capacity_of, stored_change_wh
+from reporter.battery import capacity_of, charge, stored_change_wh
 from reporter.emissions import Fuel, Ledger, Range, co2, told
 from reporter.energy import energy
 from reporter.facts import Document
@@ -92,7 +92,7 @@ def _electricity(basis: Basis, flows: Flows) -> tuple[Document, Document]:
         drawn = figure(energy(flows.grid.power).plus_wh, flows.grid.power.coverage_pct)
     elsewhere = figure(0.0, 100.0)
     if flows.battery is not None:
-        soc = basis.track("soc_pct")
+        soc = charge(basis)
         change_wh = stored_change_wh(soc, capacity_of(basis))
         if change_wh is None:
             change_wh, coverage_pct = energy(flows.battery.power).net_wh, flows.battery.power.coverage_pct

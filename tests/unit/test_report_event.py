@@ -221,6 +221,34 @@ def test_only_systems_with_a_stated_generator_are_compared() -> None:
     assert (made["stated"], made["not_stated"]) == (["rig_01"], ["rig_02"])
 
 
+def test_a_rig_behind_a_meter_is_compared_though_its_energy_is_in_the_meters() -> None:
+    settings = replace(PLAIN, behind={"rig_01": "meter_01"})
+    stated = {"counterfactual_generator": {"rated_va": 10_000, "idle_lph": 1.0, "slope_l_per_kwh": 0.25}}
+    rig = part("rig_01", 3000, registration=stated)
+
+    made = reported(part("meter_01", 3100, place="ac"), rig, settings=settings)
+
+    assert made["totals"]["energy_wh"]["value"] == pytest.approx(6200.0)
+    assert made["sustainability"]["stated"] == ["rig_01"]
+    assert made["sustainability"]["baseline_l"]["value"] == pytest.approx(2 * 1.0 + 6 * 0.25)
+
+
+def test_litres_of_a_generator_count_once_where_two_systems_measure_it() -> None:
+    settings = replace(PLAIN, behind={"rig_01": "gen_01"})
+    generator = {"kind": "genset", "rated_va": 10_000}
+    gen = part("gen_01", 4000, place="ac", registration=generator)
+    rig = part("rig_01", 3900, registration=generator)
+    alone = part("gen_02", 4000, place="ac", registration=generator)
+
+    one = reported(gen, rig, settings=settings)
+    two = reported(gen, rig, alone, settings=settings)
+
+    assert one["totals"]["genset_wh"]["value"] == pytest.approx(8000.0)
+    assert two["totals"]["genset_wh"]["value"] == pytest.approx(16_000.0)
+    litres = one["sustainability"]["actual_l"]["value"]
+    assert two["sustainability"]["actual_l"]["value"] == pytest.approx(2 * litres, abs=0.02)
+
+
 def test_alarms_are_counted_by_name_with_their_time() -> None:
     alarms = (
         Alarm("overload", "warning", "", "l1", "", reporting.at(0.5), reporting.at(0.6), "rig_01"),
