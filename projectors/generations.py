@@ -2,6 +2,8 @@
 
 Rules that must stay true here:
 - a file gets its name once and is never renamed: SQLite keeps a -wal beside it under that name;
+- no descriptor of ours is opened on a file that SQLite may have open here: closing it would drop SQLite's
+  locks, and whoever closes the file elsewhere next would delete the -wal that is written to here;
 - the link is replaced in one step, after the new file is whole on disk, so a reader finds either;
 - a name is never used again while a process may have it open.
 """
@@ -43,7 +45,7 @@ class Generations:
 
     def serve(self, path: Path) -> None:
         """Make a finished generation the one that serves."""
-        _sync(path)
+        _sync(path) if self._trees else _settle(path)
         link = self.directory / f".{_LINK}.new"
         link.unlink(missing_ok=True)
         link.symlink_to(path.name)
@@ -109,6 +111,13 @@ def copy(source: Path, target: Path) -> None:
     ):
         serving.execute("PRAGMA busy_timeout = 5000")
         serving.backup(snapshot)
+
+
+def _settle(path: Path) -> None:
+    """Bring what was written to a SQLite file to the disk."""
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        db.execute("PRAGMA busy_timeout = 5000")
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 def _sync(path: Path) -> None:

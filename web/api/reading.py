@@ -68,8 +68,7 @@ class Stores:
         if known is None or known[0] != path:
             if known is not None:
                 known[1].close()
-            db = sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True, isolation_level=None)
-            db.execute("PRAGMA query_only = 1")
+            db = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, isolation_level=None)
             db.execute("PRAGMA busy_timeout = 2000")
             known = (path, db)
             setattr(self._local, name, known)
