@@ -70,7 +70,9 @@ def gateway(
         websocket_password=Users(node.layout).secret(_BROWSER) if _asks_for_passwords(node) else None,
         aliases=node.aliases(),
         api_key=_api_key(environment),
-        web=said,
+        time_zone=site.reports.time_zone,
+        currency=site.reports.currency,
+        web=said if said.base_url else replace(said, base_url=site.reports.base_url),
         map=tiles,
     )
 
