@@ -40,7 +40,7 @@ def node(tmp_path: Path, alertmanager: Alertmanager) -> Iterator[Node]:
     (data / "site.toml").write_text(
         f'[producers.host]\ninterval_ms = 500\n[alerts]\nurl = "{alertmanager.url}"\nevery_s = 1.0\n'
     )
-    with running(tmp_path) as one:
+    with running(tmp_path, without=("projector-archive", "projector-reports", "web")) as one:
         yield one
 
 

@@ -7,7 +7,15 @@ import pytest
 
 from tests.node import Node, check_journal, check_read_models, running
 
-OURS = ("recorder", "projector-state", "projector-counters", "projector-series", "detector")
+UNSEEN = ("alerts", "projector-reports", "web")
+OURS = (
+    "recorder",
+    "projector-state",
+    "projector-counters",
+    "projector-series",
+    "projector-archive",
+    "detector",
+)
 ALL = ("mosquitto", "victoria-metrics", *OURS, "replay")
 
 
@@ -21,7 +29,7 @@ def settle(node: Node) -> None:
 
 def test_any_process_may_be_killed_in_any_order_and_all_at_once(tmp_path: Path) -> None:
     chance = random.Random(7)
-    with running(tmp_path) as node:
+    with running(tmp_path, without=UNSEEN) as node:
         alice, bob = node.load("alice"), node.load("bob")
         node.grow()
         victims = [*ALL, "alice", "bob"]
@@ -48,7 +56,7 @@ def test_any_process_may_be_killed_in_any_order_and_all_at_once(tmp_path: Path) 
 @pytest.mark.parametrize("seed", range(5))
 def test_a_long_run_of_random_kills(tmp_path: Path, seed: int) -> None:
     chance = random.Random(seed)
-    with running(tmp_path) as node:
+    with running(tmp_path, without=UNSEEN) as node:
         senders = {name: node.load(name) for name in ("alice", "bob")}
         for _ in range(60):
             node.grow(chance.randint(1, 100))

@@ -85,7 +85,10 @@ def alive(pids: list[int]) -> list[int]:
 
 
 def test_a_full_disk_and_a_killed_supervisor_lose_nothing_that_was_promised(tmp_path: Path) -> None:
-    with small_disk(tmp_path / "data" / "journal") as disk, running(tmp_path) as node:
+    with (
+        small_disk(tmp_path / "data" / "journal") as disk,
+        running(tmp_path, without=("alerts", "projector-reports", "web")) as node,
+    ):
         alice = node.load("alice")
         node.grow(30)
 
