@@ -35,6 +35,7 @@ COMMANDS: Mapping[str, str] = {
     "report": "ovr.commands.report:app",
     "rebuild": "ovr.commands.models:rebuild",
     "verify": "ovr.commands.models:verify",
+    "export": "ovr.commands.export:export",
     "devices": "ovr.commands.devices:app",
     "journal": "ovr.commands.journal:app",
     "user": "ovr.commands.user:app",

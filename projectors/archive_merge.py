@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from projectors import archive_parquet
 from projectors.archive_parquet import Writer, block_of, measurements, schema_of, table_of
+from projectors.archive_tree import EVER_US
 from projectors.sample_blocks import Block, joined
 
 MOST_COLUMNS = 2048
@@ -58,7 +59,8 @@ def merged(paths: Sequence[Path], path: Path) -> Iterator[None]:
         rows = rows_at_once(schema)
         writer = Writer(path, schema)
         try:
-            for block in batches(files, rows):
+            step = share(rows, len(files))
+            for block in batches([blocks(file, step) for file in files], rows):
                 writer.write(table_of(block, schema))
                 yield
             writer.finish()
@@ -77,17 +79,29 @@ def rows_at_once(schema: pa.Schema) -> int:
     return max(_FEWEST_ROWS, min(archive_parquet.ROW_GROUP, _CELLS // len(schema.names)))
 
 
-def batches(files: Sequence[pq.ParquetFile], rows: int) -> Iterator[Block]:
-    """Yield the rows of files that are sorted by time, together sorted by time, about so many at a time."""
-    step = max(_FEWEST_ROWS // 4, rows // (4 * len(files)))
+def blocks(
+    file: pq.ParquetFile, rows: int, since_us: int = -EVER_US, until_us: int = EVER_US
+) -> Iterator[Block]:
+    """Yield the rows of a file, so many at a time; what cannot lie in [since, until) is not read."""
+    touched = archive_parquet.groups(file, since_us, until_us)
+    return map(block_of, file.iter_batches(rows, row_groups=touched))
+
+
+def batches(sources: Sequence[Iterator[Block]], rows: int) -> Iterator[Block]:
+    """Yield the rows of sources that are sorted by time, together sorted by time, about so many at a time."""
     held: list[Block] = []
-    for block in _in_order([map(block_of, file.iter_batches(step)) for file in files]):
+    for block in _in_order(sources):
         held.append(block)
         if sum(map(len, held)) >= rows:
             yield joined(held)
             held = []
     if held:
         yield joined(held)
+
+
+def share(rows: int, sources: int) -> int:
+    """Say how many rows to take at a time from each of some sources, for so many together."""
+    return max(_FEWEST_ROWS // 4, rows // (4 * max(1, sources)))
 
 
 def _in_order(sources: Sequence[Iterator[Block]]) -> Iterator[Block]:

@@ -154,15 +154,21 @@ def read(path: Path, since_us: int, until_us: int, names: Collection[str] | None
         ConfigurationError: it is damaged.
     """
     with opened(path) as file:
-        schema = file.schema_arrow
-        wanted = None if names is None else [*FIXED.names, *(name for name in names if name in schema.names)]
-        groups = [
-            number
-            for number in range(file.num_row_groups)
-            if _touches(file.metadata.row_group(number).column(0).statistics, since_us, until_us)
-        ]
-        if groups:
-            yield block_of(file.read_row_groups(groups, columns=wanted))
+        wanted = None
+        if names is not None:
+            wanted = [*FIXED.names, *sorted(set(names).intersection(measurements(file.schema_arrow)))]
+        touched = groups(file, since_us, until_us)
+        if touched:
+            yield block_of(file.read_row_groups(touched, columns=wanted))
+
+
+def groups(file: pq.ParquetFile, since_us: int, until_us: int) -> list[int]:
+    """List the row groups of a file that touch [since, until)."""
+    return [
+        number
+        for number in range(file.num_row_groups)
+        if _touches(file.metadata.row_group(number).column(0).statistics, since_us, until_us)
+    ]
 
 
 @contextmanager
