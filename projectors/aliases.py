@@ -6,7 +6,7 @@ Rules that must stay true here:
 - learning only ever joins systems: what was folded for two of them is merged, and never taken apart.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from bus import system_ids
 from bus.envelope import Event
@@ -34,11 +34,15 @@ class Aliases:
 
         Each of them, and everything that stood for it, was a system of its own until now.
         """
-        system_id = self.resolve(event.subject)
+        return self.claim(event.subject, event.data.get("aliases", ()))
+
+    def claim(self, subject: str, aliases: Iterable[str]) -> list[str]:
+        """Take in that a system has other names; see `learn`."""
+        system_id = self.resolve(subject)
         if system_id == system_ids.ALL or system_id.startswith("_"):
             return []
         joined = list[str]()
-        for typed in event.data.get("aliases", ()):
+        for typed in aliases:
             alias = _canonical(typed)
             if alias is None or alias == system_id or alias in self._system_of:
                 continue

@@ -3,11 +3,12 @@
 Pure. Source of the rules: the event counters specification, in schemas/occurrences.toml.
 """
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from projectors.counters_store import CONFIRMED
+from projectors.counter_periods import CONFIRMED
 from schemas.occurrences import TABLE, Occurrence
 
 
@@ -87,10 +88,10 @@ class Durations:
     """How long occurrences that have an end lasted, as far as they lie in a period.
 
     Attributes:
-        number: how many lasted for some of the period.
-        total_s: all of them together.
+        number: how many ended in the period, or last at its end.
+        total_s: all of them together, as far as they lie in it.
         longest_s: the longest, whole.
-        open_since_us: the beginning of the one that lasts longest still; None when none does.
+        open_since_us: the beginning of the one that lasts longest at the period's end; None when none does.
     """
 
     occurrence: Occurrence
@@ -109,13 +110,13 @@ class Happened:
     stage: str
     time_us: int
     position: int
-    cause: str | None
-    device: str | None
-    measurement: str | None
-    measured: float | None
-    threshold: float | None
-    duration_s: float | None
-    detail: str | None
+    cause: str | None = None
+    device: str | None = None
+    measurement: str | None = None
+    measured: float | None = None
+    threshold: float | None = None
+    duration_s: float | None = None
+    detail: str | None = None
 
 
 def trend(first: int, second: int) -> str:
@@ -146,22 +147,22 @@ def health_of(recent: Mapping[str, int]) -> Health:
     return Health(score, TABLE.health.grade(score), factors)
 
 
-def count_of(
-    type_: str,
-    rows: Sequence[tuple[Any, ...]],
-    hours: Mapping[int, int],
-    days: Mapping[int, int],
-    opened: int | None,
-) -> Count:
-    """Add up the rows of table `counters` that hold one type.
+def fleet_health(of_systems: Mapping[str, Health]) -> Health:
+    """Score the fleet by the scores of its systems."""
+    scores = {system: health.score for system, health in of_systems.items()}
+    score = round(sum(scores.values()) / len(scores), 1) if scores else 100.0
+    together: dict[str, int] = defaultdict(int)
+    for health in of_systems.values():
+        for factor in health.factors:
+            together[factor.occurrence.type] += factor.recent
+    worst = min(scores, key=lambda system: (scores[system], system), default=None)
+    return Health(score, TABLE.health.grade(score), factors_of(together), worst)
 
-    Args:
-        type_: the type.
-        rows: of the table.
-        hours: how many in the last hour, by key of the counter.
-        days: how many in the last day.
-        opened: since when one lasts.
-    """
+
+def count_of(
+    type_: str, rows: Sequence[tuple[Any, ...]], last_hour: int, last_day: int, opened: int | None
+) -> Count:
+    """Add up the rows of table `counters` that hold one type."""
     counted = [row for row in rows if row[3] == CONFIRMED]
     total = sum(row[4] for row in counted)
     return Count(
@@ -169,8 +170,8 @@ def count_of(
         total=total,
         since_reset=total - sum(row[5] for row in counted),
         flickers=max(0, sum(row[4] for row in rows) - 2 * total),
-        last_hour=sum(hours.get(row[0], 0) for row in counted),
-        last_day=sum(days.get(row[0], 0) for row in counted),
+        last_hour=last_hour,
+        last_day=last_day,
         first_us=min(row[6] for row in counted or rows),
         last_us=max(row[7] for row in counted or rows),
         open_since_us=opened,

@@ -1,4 +1,4 @@
-"""How many occurrences lie in a period: whole days from their sums, the rest one by one.
+"""How many occurrences lie in a period: blocks of 32 days, and days, from their sums; the rest one by one.
 
 A day that is not whole is counted from the history that is kept, so its counts are exact as far back as that
 goes; counts of whole days always are.
@@ -6,47 +6,83 @@ goes; counts of whole days always are.
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Collection, Iterator
-from typing import Final
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
 
 from bus.instants import SECOND_US
 
 HOUR_US: Final = 3600 * SECOND_US
 DAY_US: Final = 24 * HOUR_US
-Counts = dict[int, int]
-"""How many, by key of the counter; keys without any are missing."""
-
-
-def count(db: sqlite3.Connection, keys: Collection[int], since_us: int, until_us: int) -> int:
-    """Count the occurrences of some counters with since <= time < until."""
-    return sum(counts(db, since_us, until_us, keys).values())
+BLOCK_DAYS: Final = 32
+BLOCK_US: Final = BLOCK_DAYS * DAY_US
+CONFIRMED: Final = "confirmed"
+EVER_US: Final = 2**62
+_WIDTHS: Final = (BLOCK_DAYS, 1)
+_ONE_BY_ONE: Final = 0
 
 
 def counts(
-    db: sqlite3.Connection, since_us: int, until_us: int, keys: Collection[int] | None = None
-) -> Counts:
-    """Count the occurrences of each counter with since <= time < until; of all counters without `keys`."""
-    found: Counts = defaultdict(int)
-    for table, column, value, begin, end in _parts(since_us, until_us):
-        where = "" if keys is None else f"key IN ({','.join('?' * len(keys))}) AND "
+    db: sqlite3.Connection, since_us: int, until_us: int, where: str, values: Sequence[Any] = ()
+) -> dict[int, int]:
+    """Count what was confirmed with since <= time < until, by key of the counter; none are left out.
+
+    Args:
+        db: the file.
+        since_us: the first microsecond of the period.
+        until_us: the first after it.
+        where: SQL that chooses among the confirmed rows of `counters`.
+        values: for its marks.
+    """
+    found: dict[int, int] = defaultdict(int)
+    for days, begin, end in _cut(since_us, until_us):
+        table, value, in_it, given = (
+            ("history", "count(*)", "s.time_us >= ? AND s.time_us < ?", (begin, end))
+            if days == _ONE_BY_ONE
+            else ("sums", "sum(s.count)", "s.days = ? AND s.n >= ? AND s.n < ?", (days, begin, end))
+        )
         rows = db.execute(
-            f"SELECT key, {value} FROM {table} WHERE {where}{column} >= ? AND {column} < ? GROUP BY key",  # noqa: S608 - our tables
-            (*(keys or ()), begin, end),
+            f"SELECT c.key, {value} FROM counters AS c CROSS JOIN {table} AS s ON s.key = c.key"  # noqa: S608 - our words
+            f" WHERE c.stage = '{CONFIRMED}' AND {where} AND {in_it} GROUP BY c.key",
+            (*values, *given),
         )
         for key, number in rows:
             found[key] += number
-    return dict(found)
+    return found
 
 
-def _parts(since_us: int, until_us: int) -> Iterator[tuple[str, str, str, int, int]]:
-    """Cut a period into whole days and what is left at its ends."""
-    first, last = -(-since_us // DAY_US), until_us // DAY_US
-    if last <= first:
-        if since_us < until_us:
-            yield "history", "time_us", "count(*)", since_us, until_us
+def fleet_counts(db: sqlite3.Connection, since_us: int, until_us: int) -> dict[str, int]:
+    """Count what was confirmed anywhere with since <= time < until, by type; none are left out."""
+    found: dict[str, int] = defaultdict(int)
+    for days, begin, end in _cut(since_us, until_us):
+        rows = (
+            db.execute(
+                "SELECT c.type, count(*) FROM counters AS c CROSS JOIN history AS h ON h.key = c.key"
+                " WHERE c.stage = ? AND h.time_us >= ? AND h.time_us < ? GROUP BY c.type",
+                (CONFIRMED, begin, end),
+            )
+            if days == _ONE_BY_ONE
+            else db.execute(
+                "SELECT type, sum(count) FROM fleet_sums WHERE days = ? AND n >= ? AND n < ? GROUP BY type",
+                (days, begin, end),
+            )
+        )
+        for type_, number in rows:
+            found[type_] += number
+    return found
+
+
+def _cut(since_us: int, until_us: int, widths: Sequence[int] = _WIDTHS) -> Iterator[tuple[int, int, int]]:
+    """Cut a period into whole blocks, whole days, and the rest; yield width, begin and end of each part."""
+    if since_us >= until_us:
         return
-    yield "days", "day", "sum(count)", first, last
-    if since_us < first * DAY_US:
-        yield "history", "time_us", "count(*)", since_us, first * DAY_US
-    if last * DAY_US < until_us:
-        yield "history", "time_us", "count(*)", last * DAY_US, until_us
+    if not widths:
+        yield _ONE_BY_ONE, since_us, until_us
+        return
+    width_us = widths[0] * DAY_US
+    first, last = -(-since_us // width_us), until_us // width_us
+    if first >= last:
+        yield from _cut(since_us, until_us, widths[1:])
+        return
+    yield widths[0], first, last
+    yield from _cut(since_us, first * width_us, widths[1:])
+    yield from _cut(last * width_us, until_us, widths[1:])

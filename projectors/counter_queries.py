@@ -7,11 +7,12 @@ Source of the rules: the event counters specification, in schemas/occurrences.to
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from bus.instants import SECOND_US
+import orjson
+
 from projectors.counter_answers import (
     Count,
     Durations,
@@ -19,18 +20,18 @@ from projectors.counter_answers import (
     Health,
     Statistics,
     count_of,
-    factors_of,
+    fleet_health,
     health_of,
     trend,
 )
-from projectors.counter_periods import DAY_US, HOUR_US, count, counts
+from projectors.counter_durations import durations
+from projectors.counter_periods import CONFIRMED, DAY_US, EVER_US, HOUR_US, counts, fleet_counts
 from projectors.counters import NAME
-from projectors.counters_store import CONFIRMED
 from projectors.generations import Generations
 from schemas.errors import ConfigurationError
 from schemas.occurrences import TABLE
 
-_EVER_US = 2**62
+_FURTHER = 8
 
 
 class Counters:
@@ -82,87 +83,84 @@ class Counters:
 
     def show(self, now_us: int, system_id: str | None = None) -> list[Count]:
         """Count every type that ever occurred."""
-        hours = counts(self._db, now_us - HOUR_US, now_us, self._some(system_id))
-        days = counts(self._db, now_us - DAY_US, now_us, self._some(system_id))
-        opened = self._open(system_id)
         rows: dict[str, list[tuple[Any, ...]]] = defaultdict(list)
         for row in self._rows(system_id):
             rows[row[2]].append(row)
-        types = sorted(rows.items())
-        return [count_of(type_, of_type, hours, days, opened.get(type_)) for type_, of_type in types]
+        hours = self._by_type(now_us - HOUR_US, now_us, system_id)
+        days = self._by_type(now_us - DAY_US, now_us, system_id)
+        opened = self._open(system_id)
+        return [
+            count_of(type_, of_type, hours[type_], days[type_], opened.get(type_))
+            for type_, of_type in sorted(rows.items())
+        ]
 
     def rate(self, type_: str, now_us: int, window_us: int = HOUR_US, system_id: str | None = None) -> float:
         """Return how many an hour there were in a window up to now."""
-        number = count(self._db, self._keys(type_, system_id), now_us - window_us, now_us)
-        return number * HOUR_US / window_us
+        return self._by_type(now_us - window_us, now_us, system_id)[type_] * HOUR_US / window_us
 
     def statistics(
         self,
-        type_: str,
         now_us: int,
-        days: int = TABLE.trend.days,
+        days: float = TABLE.trend.days,
         *,
         since_us: int | None = None,
         system_id: str | None = None,
-    ) -> Statistics:
-        """Return the figures of one type over some days up to now, or from `since_us` on."""
-        keys = self._keys(type_, system_id)
-        asked_us = now_us - days * DAY_US if since_us is None else since_us
+    ) -> list[Statistics]:
+        """Return the figures of all types that occurred over some days up to now, or from `since_us` on."""
+        asked_us = now_us - round(days * DAY_US) if since_us is None else since_us
         begin_us = max(asked_us, min(self._since(system_id), now_us))
         middle_us = (begin_us + now_us) // 2
-        first, second = (
-            count(self._db, keys, begin_us, middle_us),
-            count(self._db, keys, middle_us, now_us),
-        )
+        first = self._by_type(begin_us, middle_us, system_id)
+        second = self._by_type(middle_us, now_us, system_id)
+        later = self._by_type(now_us, EVER_US, system_id)
+        totals = self._totals(system_id)
         span = (now_us - begin_us) / DAY_US
-        total = count(self._db, keys, -_EVER_US, now_us)
-        first_us, last_us = self._ends(keys, begin_us, now_us)
-        return Statistics(
-            occurrence=TABLE.get(type_),
-            days=span,
-            total=total,
-            recent=first + second,
-            daily_average=round((first + second) / max(span, 1.0), 2),
-            trend=trend(first, second),
-            first_us=first_us,
-            last_us=last_us,
-        )
+        ends = self._ends(begin_us, now_us, system_id)
+        return [
+            Statistics(
+                occurrence=TABLE.get(type_),
+                days=span,
+                total=total - later[type_],
+                recent=first[type_] + second[type_],
+                daily_average=round((first[type_] + second[type_]) / max(span, 1.0), 2),
+                trend=trend(first[type_], second[type_]),
+                first_us=ends[type_][0],
+                last_us=ends[type_][1],
+            )
+            for type_, total in totals.items()
+        ]
 
     def matrix(
         self, since_us: int, until_us: int, system_id: str | None = None
     ) -> dict[tuple[str, str], int]:
         """Return how many there were in a period, by system and type."""
-        keys = {row[0]: (row[1], row[2]) for row in self._rows(system_id) if row[3] == CONFIRMED}
-        found = counts(self._db, since_us, until_us, self._some(system_id))
-        return {keys[key]: number for key, number in found.items() if key in keys and number}
+        keys = {row[0]: (row[1], row[2]) for row in self._rows(system_id)}
+        found = counts(self._db, since_us, until_us, *_of(system_id))
+        return {keys[key]: number for key, number in found.items()}
 
     def by_day(self, since_us: int, until_us: int, system_id: str | None = None) -> dict[str, dict[int, int]]:
         """Return how many there were on each day (of the epoch, UTC) that the period touches, by type."""
-        keys = {row[0]: row[2] for row in self._rows(system_id) if row[3] == CONFIRMED}
-        where = "" if system_id is None else f"key IN ({_marks(keys)}) AND "
-        rows = self._db.execute(
-            f"SELECT key, day, count FROM days WHERE {where}day >= ? AND day < ?",  # noqa: S608 - marks only
-            (*(() if system_id is None else keys), since_us // DAY_US, -(-until_us // DAY_US)),
-        )
-        found: dict[str, dict[int, int]] = defaultdict(lambda: defaultdict(int))
-        for key, day, number in rows:
-            if key in keys:
-                found[keys[key]][day] += number
+        days = (since_us // DAY_US, -(-until_us // DAY_US))
+        if system_id is None:
+            rows = self._db.execute(
+                "SELECT type, n, count FROM fleet_sums WHERE days = 1 AND n >= ? AND n < ?", days
+            )
+        else:
+            rows = self._db.execute(
+                "SELECT type, n, count FROM counters CROSS JOIN sums USING (key)"
+                " WHERE system_id = ? AND days = 1 AND n >= ? AND n < ?",
+                (system_id, *days),
+            )
+        found: dict[str, dict[int, int]] = defaultdict(dict)
+        for type_, day, number in rows:
+            found[type_][day] = number
         return found
 
     def health(self, now_us: int, system_id: str | None = None) -> Health:
         """Score a system, or the fleet, by what was confirmed in the last days."""
-        recent = self._recent(now_us, system_id)
         if system_id is not None:
-            return health_of(recent[system_id])
-        scores = {system: health_of(recent[system]).score for system in self.systems()}
-        score = round(sum(scores.values()) / len(scores), 1) if scores else 100.0
-        together: dict[str, int] = defaultdict(int)
-        for of_system in recent.values():
-            for type_, number in of_system.items():
-                together[type_] += number
-        worst = min(scores, key=lambda system: (scores[system], system), default=None)
-        return Health(score, TABLE.health.grade(score), factors_of(together), worst)
+            return health_of(self._recent(now_us, system_id)[system_id])
+        return fleet_health(self.each_health(now_us))
 
     def each_health(self, now_us: int) -> dict[str, Health]:
         """Score every system."""
@@ -170,26 +168,10 @@ class Counters:
         return {system: health_of(recent[system]) for system in self.systems()}
 
     def durations(
-        self, type_: str, now_us: int, since_us: int | None = None, system_id: str | None = None
-    ) -> Durations:
-        """Tell how long occurrences of a type lasted between `since_us` and now."""
-        begin_us = 0 if since_us is None else since_us
-        keys = self._keys(type_, system_id)
-        rows = self._db.execute(
-            "SELECT started_us, ended_us FROM spans WHERE key IN "  # noqa: S608 - marks only
-            f"({_marks(keys)}) AND started_us < ? AND (ended_us IS NULL OR ended_us > ?)",
-            (*keys, now_us, begin_us),
-        ).fetchall()
-        parts = [(begun, now_us if ended is None else min(now_us, ended)) for begun, ended in rows]
-        return Durations(
-            occurrence=TABLE.get(type_),
-            number=len(parts),
-            total_s=sum(ended - max(begun, begin_us) for begun, ended in parts) / SECOND_US,
-            longest_s=max((ended - begun for begun, ended in parts), default=0) / SECOND_US,
-            open_since_us=min(
-                (begun for begun, ended in rows if ended is None or ended >= now_us), default=None
-            ),
-        )
+        self, now_us: int, since_us: int | None = None, system_id: str | None = None
+    ) -> dict[str, Durations]:
+        """Tell how long occurrences of each type that lasted between `since_us` and now did so."""
+        return durations(self._db, -EVER_US if since_us is None else since_us, now_us, *_of(system_id))
 
     def history(
         self,
@@ -197,7 +179,7 @@ class Counters:
         system_id: str | None = None,
         types: Collection[str] | None = None,
         since_us: int = 0,
-        until_us: int = _EVER_US,
+        until_us: int = EVER_US,
         stages: Collection[str] = (CONFIRMED,),
         limit: int = 100,
     ) -> list[Happened]:
@@ -207,20 +189,23 @@ class Counters:
             for row in self._rows(system_id)
             if row[3] in stages and (types is None or row[2] in types)
         }
-        everything = system_id is None and types is None
-        where = "" if everything else f"key IN ({_marks(keys)}) AND "
-        rows = self._db.execute(
-            f"SELECT * FROM history WHERE {where}time_us >= ? AND time_us < ?"  # noqa: S608 - marks only
-            " ORDER BY time_us DESC, position DESC",
-            (*(() if everything else keys), since_us, until_us),
-        )
+        begin_us = max(since_us, min((row[6] for row in keys.values()), default=EVER_US))
+        end_us = min(until_us, max((row[7] + 1 for row in keys.values()), default=0))
         found: list[Happened] = []
-        for key, time_us, position, *details in rows:
-            if key in keys:
+        step_us = DAY_US
+        while len(found) < limit and begin_us < end_us:
+            from_us = max(begin_us, end_us - step_us)
+            rows = self._db.execute(
+                f"SELECT * FROM history WHERE key IN ({','.join(map(str, keys))})"  # noqa: S608 - numbers
+                " AND time_us >= ? AND time_us < ? ORDER BY time_us DESC, position DESC LIMIT ?",
+                (from_us, end_us, limit - len(found)),
+            )
+            for key, time_us, position, details in rows:
                 _, system, type_, stage, *_ = keys[key]
-                found.append(Happened(system, TABLE.get(type_), stage, time_us, position, *details))
-            if len(found) >= limit:
-                break
+                found.append(
+                    Happened(system, TABLE.get(type_), stage, time_us, position, **orjson.loads(details))
+                )
+            end_us, step_us = from_us, step_us * _FURTHER
         return found
 
     def resets(self, system_id: str | None = None) -> list[dict[str, Any]]:
@@ -246,11 +231,23 @@ class Counters:
             return self._db.execute("SELECT * FROM counters").fetchall()
         return self._db.execute("SELECT * FROM counters WHERE system_id = ?", (system_id,)).fetchall()
 
-    def _some(self, system_id: str | None) -> list[int] | None:
-        return None if system_id is None else [row[0] for row in self._rows(system_id)]
+    def _by_type(self, since_us: int, until_us: int, system_id: str | None) -> dict[str, int]:
+        if system_id is None:
+            return fleet_counts(self._db, since_us, until_us)
+        found: dict[str, int] = defaultdict(int)
+        for (_, type_), number in self.matrix(since_us, until_us, system_id).items():
+            found[type_] = number
+        return found
 
-    def _keys(self, type_: str, system_id: str | None) -> list[int]:
-        return [row[0] for row in self._rows(system_id) if row[2] == type_ and row[3] == CONFIRMED]
+    def _totals(self, system_id: str | None) -> dict[str, int]:
+        """Return how many there were ever, by type in order of its category."""
+        where, values = _of(system_id)
+        rows = self._db.execute(
+            "SELECT c.type, sum(c.total) FROM counters AS c"  # noqa: S608 - our words
+            f" WHERE c.stage = '{CONFIRMED}' AND {where} GROUP BY c.type",
+            values,
+        )
+        return dict(sorted(rows, key=lambda row: (TABLE.rank(row[0]), row[0])))
 
     def _since(self, system_id: str | None) -> int:
         if system_id is None:
@@ -259,30 +256,32 @@ class Counters:
             row = self._db.execute(
                 "SELECT since_us FROM systems WHERE system_id = ?", (system_id,)
             ).fetchone()
-        return _EVER_US if row is None or row[0] is None else int(row[0])
+        return EVER_US if row is None or row[0] is None else int(row[0])
 
-    def _ends(self, keys: Sequence[int], since_us: int, until_us: int) -> tuple[int | None, int | None]:
-        """Return the times of the first and the last occurrence of a period."""
-        found = [
-            self._db.execute(
-                "SELECT min(time_us), max(time_us) FROM history"
-                " WHERE key = ? AND time_us >= ? AND time_us < ?",
-                (key, since_us, until_us),
-            ).fetchone()
-            for key in keys
-        ]
-        times = [time_us for row in found for time_us in row if time_us is not None]
-        return min(times, default=None), max(times, default=None)
+    def _ends(
+        self, since_us: int, until_us: int, system_id: str | None
+    ) -> dict[str, tuple[int | None, int | None]]:
+        """Return the times of the first and the last occurrence of a period that are kept, by type."""
+        where, values = _of(system_id)
+        inside = "FROM history AS h WHERE h.key = c.key AND h.time_us >= ? AND h.time_us < ?"
+        rows = self._db.execute(
+            f"SELECT c.type, min((SELECT min(h.time_us) {inside})), max((SELECT max(h.time_us) {inside}))"  # noqa: S608 - our words
+            f" FROM counters AS c WHERE c.stage = '{CONFIRMED}' AND {where} GROUP BY c.type",
+            (since_us, until_us, since_us, until_us, *values),
+        )
+        return {type_: (first_us, last_us) for type_, first_us, last_us in rows}
 
     def _open(self, system_id: str | None) -> dict[str, int]:
         """Return, by type, since when occurrences last that have not ended."""
+        where, values = _of(system_id)
         rows = self._db.execute(
-            "SELECT type, min(started_us) FROM spans JOIN counters USING (key)"
-            " WHERE ended_us IS NULL AND (? IS NULL OR system_id = ?) GROUP BY type",
-            (system_id, system_id),
+            "SELECT c.type, min(l.started_us) FROM lasting AS l JOIN counters AS c USING (key)"  # noqa: S608 - our words
+            f" WHERE {where} GROUP BY c.type",
+            values,
         )
         return dict(rows.fetchall())
 
 
-def _marks(keys: Collection[int]) -> str:
-    return ",".join("?" * len(keys))
+def _of(system_id: str | None) -> tuple[str, tuple[str, ...]]:
+    """Return SQL that chooses counters of a system, or all, with its values."""
+    return ("1", ()) if system_id is None else ("c.system_id = ?", (system_id,))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from bus.instants import SECOND_US, text
-from projectors.counter_answers import Durations, Happened, Health, Statistics
+from projectors.counter_answers import Durations, Happened, Health, Statistics, fleet_health, health_of
 from projectors.counter_periods import DAY_US
 from projectors.counter_queries import Counters
 from schemas.occurrences import TABLE
@@ -19,6 +19,7 @@ from schemas.occurrences import TABLE
 KINDS: Final = ("summary", "detailed", "trends")
 _TOP = 5
 _MOST_HISTORY = 1000
+_UNTOUCHED = health_of({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,16 +61,16 @@ def report(counters: Counters, kind: str, period: Period, system_id: str | None 
 
 
 def _summary(counters: Counters, period: Period, system_id: str | None) -> dict[str, Any]:
-    matrix = counters.matrix(period.since_us, period.until_us, system_id)
     types: Counter[str] = Counter()
     systems: Counter[str] = Counter()
-    for (system, type_), number in matrix.items():
+    for (system, type_), number in counters.matrix(period.since_us, period.until_us, system_id).items():
         types[type_] += number
         systems[system] += number
     healths = counters.each_health(period.until_us)
+    whole = _fleet(healths) if system_id is None else _health(healths.get(system_id, _UNTOUCHED))
     return {
         "total_events": types.total(),
-        "health": _whose(counters, period, system_id),
+        "health": whole,
         "event_categories": {
             category: _category(category, name, types) for category, name in TABLE.categories.items()
         },
@@ -87,7 +88,7 @@ def _detailed(counters: Counters, period: Period, system_id: str | None) -> dict
     )
     return {
         **_summary(counters, period, system_id),
-        "types": [_statistics(one) for one in _all_statistics(counters, period, system_id)],
+        "types": [_statistics(one) for one in _occurred(counters, period, system_id)],
         "resets": [
             {**one, "time": text(one["time_us"])}
             for one in counters.resets(system_id)
@@ -103,28 +104,21 @@ def _trends(counters: Counters, period: Period, system_id: str | None) -> dict[s
     first = period.since_us // DAY_US
     number = max(1, -(-period.until_us // DAY_US) - first)
     rows = []
-    for one in _all_statistics(counters, period, system_id):
+    for one in _occurred(counters, period, system_id):
         daily = days.get(one.occurrence.type, {})
         rows.append(_statistics(one) | {"daily": [daily.get(first + n, 0) for n in range(number)]})
     return {
         "total_events": sum(row["recent_count"] for row in rows),
-        "health": _whose(counters, period, system_id),
+        "health": _whole(counters, period, system_id),
         "first_day": text(first * DAY_US)[:10],
         "types": rows,
     }
 
 
-def _all_statistics(counters: Counters, period: Period, system_id: str | None) -> list[Statistics]:
-    matrix = counters.matrix(period.since_us, period.until_us, system_id)
-    types = sorted({type_ for _, type_ in matrix}, key=lambda type_: (_rank(type_), type_))
-    return [
-        counters.statistics(type_, period.until_us, since_us=period.since_us, system_id=system_id)
-        for type_ in types
-    ]
-
-
-def _rank(type_: str) -> int:
-    return list(TABLE.categories).index(TABLE.get(type_).category)
+def _occurred(counters: Counters, period: Period, system_id: str | None) -> list[Statistics]:
+    """Return the figures of what occurred in the period."""
+    every = counters.statistics(period.until_us, since_us=period.since_us, system_id=system_id)
+    return [one for one in every if one.recent]
 
 
 def _category(category: str, name: str, types: Mapping[str, int]) -> dict[str, Any]:
@@ -138,9 +132,15 @@ def _category(category: str, name: str, types: Mapping[str, int]) -> dict[str, A
     }
 
 
-def _whose(counters: Counters, period: Period, system_id: str | None) -> dict[str, Any]:
-    found = counters.health(period.until_us, system_id)
-    return _health(found) if system_id is not None else _health(found) | {"worst_system": found.worst}
+def _whole(counters: Counters, period: Period, system_id: str | None) -> dict[str, Any]:
+    if system_id is None:
+        return _fleet(counters.each_health(period.until_us))
+    return _health(counters.health(period.until_us, system_id))
+
+
+def _fleet(healths: Mapping[str, Health]) -> dict[str, Any]:
+    found = fleet_health(healths)
+    return _health(found) | {"worst_system": found.worst}
 
 
 def _health(found: Health) -> dict[str, Any]:
@@ -160,12 +160,8 @@ def _health(found: Health) -> dict[str, Any]:
 
 
 def _durations(counters: Counters, period: Period, system_id: str | None) -> list[dict[str, Any]]:
-    found = [
-        counters.durations(type_, period.until_us, period.since_us, system_id)
-        for type_ in TABLE.occurrences
-        if TABLE.ended_by(type_) is not None
-    ]
-    return [_duration(one) for one in found if one.number]
+    found = counters.durations(period.until_us, period.since_us, system_id)
+    return [_duration(found[type_]) for type_ in TABLE.occurrences if type_ in found]
 
 
 def _duration(one: Durations) -> dict[str, Any]:

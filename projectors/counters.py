@@ -11,10 +11,10 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from bus.envelope import Event, Recorded
+from bus.envelope import Recorded
 from bus.journal import Head
 from bus.topics import Topics
-from projectors.counters_store import INDEXES_TO_COUNT, TYPES, CountersStore, Retention
+from projectors.counters_store import TYPES, CountersStore, Retention, Taken
 from projectors.events import EventReader
 from projectors.generations import Generations
 from projectors.kind import Kind
@@ -22,7 +22,7 @@ from projectors.projector import Retained, Samples
 from projectors.sqlite_model import DeadLetter, SqliteModel
 from schemas.registry import Registry
 
-NAME, VERSION = "counters", 1
+NAME, VERSION = "counters", 2
 Beside = Callable[[sqlite3.Connection, float], None]
 _TABLES = resources.files("projectors").joinpath("counters_schema.sql").read_text()
 
@@ -63,7 +63,7 @@ class CountersProjector:
         self._retention = retention or Retention()
         self._model: SqliteModel | None = None
         self._store: CountersStore | None = None
-        self._taken: list[Event] = []
+        self._taken: list[Taken] = []
 
     @property
     def model(self) -> SqliteModel:
@@ -76,7 +76,7 @@ class CountersProjector:
         self.close()
         self._model = open_model(self._path())
         if isinstance(self._place, Path):
-            self._model.defer_indexes(keep=INDEXES_TO_COUNT)  # a build: nobody asks it before it is finished
+            self._model.fill()  # a build: nobody asks it before it is finished
         if isinstance(self._place, Generations) and self._place.current() is None:
             self._place.serve(self._model.path)
         self._store = CountersStore(self._model.db, self._retention)
@@ -92,7 +92,7 @@ class CountersProjector:
 
     def take(self, recorded: Recorded) -> None:
         """Decode one event; it is counted when it is saved."""
-        self._taken.append(self._events.event(recorded))
+        self._taken.append((recorded, self._events.data(recorded)))
 
     def save(self, place: Head, letters: Iterable[DeadLetter] = ()) -> None:
         """Count what was taken, and note the place, in one transaction."""

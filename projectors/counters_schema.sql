@@ -18,7 +18,7 @@ CREATE TABLE IF NOT EXISTS counters (
     type TEXT NOT NULL,
     stage TEXT NOT NULL,            -- edge or confirmed; only confirmed is counted
     total INTEGER NOT NULL,         -- ever
-    before INTEGER NOT NULL,        -- of these, before the newest reset
+    before INTEGER NOT NULL,        -- of these, before the newest reset; 0 for edges
     first_us INTEGER NOT NULL,
     last_us INTEGER NOT NULL,
     UNIQUE (system_id, type, stage)
@@ -29,36 +29,56 @@ CREATE TABLE IF NOT EXISTS history (
     key INTEGER NOT NULL,
     time_us INTEGER NOT NULL,
     position INTEGER NOT NULL,
-    cause TEXT,
-    device TEXT,
-    measurement TEXT,
-    measured REAL,
-    threshold REAL,
-    duration_s REAL,
-    detail TEXT,
+    details TEXT NOT NULL,          -- JSON: what the event says of cause, measured value and limit
     PRIMARY KEY (key, time_us, position)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS history_by_time ON history (time_us, position);
 
--- How many a day, kept for ever.
-CREATE TABLE IF NOT EXISTS days (
+-- How many were confirmed, kept for ever: on each day, and on each 32 days that are counted from the epoch too.
+CREATE TABLE IF NOT EXISTS sums (
     key INTEGER NOT NULL,
-    day INTEGER NOT NULL,
+    days INTEGER NOT NULL,          -- 1 or 32
+    n INTEGER NOT NULL,             -- which days: n * days, and so many from there
     count INTEGER NOT NULL,
-    PRIMARY KEY (key, day)
+    PRIMARY KEY (key, days, n)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS days_by_day ON days (day, key, count);
 
--- Occurrences that have an end: from a confirmed beginning to the first confirmed end after it.
+-- The same for all systems together.
+CREATE TABLE IF NOT EXISTS fleet_sums (
+    type TEXT NOT NULL,
+    days INTEGER NOT NULL,
+    n INTEGER NOT NULL,
+    count INTEGER NOT NULL,
+    PRIMARY KEY (type, days, n)
+) STRICT, WITHOUT ROWID;
+
+-- Occurrences that ended: from a confirmed beginning to the first confirmed end after it. Those of one key
+-- lie one after the other.
 CREATE TABLE IF NOT EXISTS spans (
     key INTEGER NOT NULL,           -- of the beginning
+    ended_us INTEGER NOT NULL,
+    ended_by INTEGER NOT NULL,
     started_us INTEGER NOT NULL,
     started_by INTEGER NOT NULL,
-    ended_us INTEGER,               -- NULL while it lasts
-    ended_by INTEGER,
+    PRIMARY KEY (key, ended_us, ended_by)
+) STRICT, WITHOUT ROWID;
+
+-- Of the spans that ended after n * 32 days, and not after the next 32: how many, how long together, and the longest.
+CREATE TABLE IF NOT EXISTS span_sums (
+    key INTEGER NOT NULL,
+    n INTEGER NOT NULL,
+    number INTEGER NOT NULL,
+    total_us INTEGER NOT NULL,
+    longest_us INTEGER NOT NULL,
+    PRIMARY KEY (key, n)
+) STRICT, WITHOUT ROWID;
+
+-- Occurrences that last; one a key, but while two systems become one.
+CREATE TABLE IF NOT EXISTS lasting (
+    key INTEGER NOT NULL,
+    started_us INTEGER NOT NULL,
+    started_by INTEGER NOT NULL,
     PRIMARY KEY (key, started_us, started_by)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS spans_by_end ON spans (key, ended_us);
 
 -- Who began counting anew, what, and why.
 CREATE TABLE IF NOT EXISTS resets (

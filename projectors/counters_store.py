@@ -1,45 +1,43 @@
-"""Counting in SQLite: what a batch of events adds to totals, days, history and spans.
+"""Counting in SQLite: what a batch of events adds to totals, sums, history and spans.
 
 Rules that must stay true here:
-- what the tables hold at a position depends on the stream up to it, never on batches, restarts or the clock;
+- what the tables hold at a position depends on the stream up to it, never on batches, restarts or the clock:
+  what was taken in is written before anything that was written is read or forgotten;
 - an occurrence counts at its own time: a late one lands in its day, in its span, before or after a reset;
-- totals and days are for ever; only single occurrences, and spans, are forgotten, by age and number.
+- totals and sums are for ever; only single occurrences, and spans, are forgotten, by age and number.
 """
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from operator import itemgetter
+from operator import attrgetter
 from typing import Any, Final
 
 import orjson
 
 from bus import system_ids
-from bus.envelope import Event
+from bus.envelope import Recorded
+from projectors import counter_spans
 from projectors.aliases import REGISTERED, Aliases
-from projectors.counter_periods import DAY_US, count
-from schemas.occurrences import PREFIX, TABLE
+from projectors.counter_periods import BLOCK_DAYS, BLOCK_US, CONFIRMED, DAY_US, EVER_US, counts
+from projectors.counter_spans import Pairing
+from schemas.occurrences import TABLE
 
 RESET: Final = "counters.reset"
 OBSERVED: Final = ("device.connected",)
-TYPES: Final = frozenset({*TABLE.occurrences, RESET, REGISTERED, *OBSERVED})
-CONFIRMED: Final = "confirmed"
-INDEXES_TO_COUNT: Final = ("spans_by_end",)
-Point = tuple[int, int]
-"""A time, and the position that tells it."""
+RARE: Final = frozenset({RESET, REGISTERED, *OBSERVED})
+TYPES: Final = RARE | TABLE.occurrences.keys()
+Taken = tuple[Recorded, Mapping[str, Any]]
+"""An event and its data, in the newest version of its schema."""
 
-Pair = tuple[str, str]
-"""A system, and the type of occurrence that begins something."""
-
-Span = tuple[Point, tuple[int | None, int | None]]
-"""A beginning, and its end: two times None while it lasts."""
-
-_BEGIN: Final = {type_: end for type_ in TABLE.occurrences if (end := TABLE.ended_by(type_)) is not None}
-_order = itemgetter(0, 1, 2)
-_DETAILS = ("cause", "device", "measurement", "measured", "threshold", "duration_s", "detail")
-_FIRST: Point = (-(2**62), 0)
-_LAST: Point = (2**62, 0)
+_ENDED: Final = frozenset(type_ for type_ in TABLE.occurrences if TABLE.ended_by(type_) is not None)
+_DETAILS: Final = ("cause", "device", "measurement", "measured", "threshold", "duration_s", "detail")
+_COUNTER: Final = (
+    "INSERT INTO counters VALUES (?,?,?,?,?,?,?,?) ON CONFLICT (key) DO UPDATE SET total = excluded.total,"
+    " before = excluded.before, first_us = excluded.first_us, last_us = excluded.last_us"
+)
+_by_key = attrgetter("key")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,17 +45,39 @@ class Retention:
     """How much history is kept.
 
     Attributes:
-        days: occurrences older than this, against the newest `recordedat` of the stream, are forgotten.
-        most: of each system, type and stage, no more than the newest so many are kept.
+        days: occurrences of so many days before the newest `recordedat` of the stream are kept; what is
+            older is forgotten 32 days at a time.
+        most: of each system, type and stage, no more than the newest so many are kept; a tenth of them is
+            forgotten at a time.
     """
 
     days: int = 365
     most: int = 10_000
 
+    def horizon_us(self, now_us: int) -> int:
+        """Return the time before which nothing is kept."""
+        return (now_us // DAY_US - self.days) // BLOCK_DAYS * BLOCK_US
+
+    def trims(self, total: int) -> bool:
+        """Tell whether the oldest are forgotten when so many, more than `most`, were counted."""
+        return total % max(1, self.most // 10) == 0
+
+    @property
+    def after_trimming(self) -> int:
+        """How many are kept then."""
+        return self.most - max(1, self.most // 10) + 1
+
 
 @dataclass(slots=True)
 class Counter:
-    """One row of `counters`."""
+    """One row of `counters`, and what is not written yet.
+
+    Attributes:
+        reset_us: the newest reset that concerns it.
+        rows: of its history.
+        begins: what it is the beginning of; None for what nothing ends, and for edges.
+        ends: what it is the end of.
+    """
 
     key: int
     system_id: str
@@ -65,39 +85,25 @@ class Counter:
     stage: str
     total: int = 0
     before: int = 0
-    first_us: int = 0
-    last_us: int = 0
-    reset_us: int | None = None
+    first_us: int = EVER_US
+    last_us: int = -EVER_US
+    reset_us: int = -EVER_US
+    rows: list[tuple[Any, ...]] = field(default_factory=list)
+    begins: Pairing | None = None
+    ends: tuple[Pairing, ...] = ()
+
+    def pairings(self) -> Iterator[Pairing]:
+        """Yield what it begins and ends."""
+        if self.begins is not None:
+            yield self.begins
+        yield from self.ends
 
     def row(self) -> tuple[Any, ...]:
         """Return it as stored."""
         return (
-            self.key,
-            self.system_id,
-            self.type,
-            self.stage,
-            self.total,
-            self.before,
-            self.first_us,
-            self.last_us,
+            *(self.key, self.system_id, self.type, self.stage),
+            *(self.total, self.before, self.first_us, self.last_us),
         )
-
-    def add(self, time_us: int) -> None:
-        """Count one that happened at a time."""
-        self.first_us = min(self.first_us, time_us) if self.total else time_us
-        self.last_us = max(self.last_us, time_us) if self.total else time_us
-        self.total += 1
-        self.before += self.reset_us is not None and time_us < self.reset_us
-
-
-@dataclass(slots=True)
-class Touched:
-    """What a stretch of the stream changed and what is not written yet."""
-
-    history: list[tuple[Any, ...]] = field(default_factory=list)
-    days: dict[tuple[int, int], int] = field(default_factory=lambda: defaultdict(int))
-    counters: set[int] = field(default_factory=set)
-    points: dict[Pair, list[tuple[Point, bool]]] = field(default_factory=lambda: defaultdict(list))
 
 
 class CountersStore:
@@ -105,293 +111,248 @@ class CountersStore:
 
     def __init__(self, db: sqlite3.Connection, retention: Retention) -> None:
         """Load what the file holds."""
-        self.db = db
-        self.aliases = Aliases(dict(db.execute("SELECT alias, system_id FROM aliases").fetchall()))
+        self._db = db
         self._retention = retention
-        self._touched = Touched()
+        self._load()
+
+    def _load(self) -> None:
+        db = self._db
+        self._aliases = Aliases(dict(db.execute("SELECT alias, system_id FROM aliases").fetchall()))
         self._since = dict(db.execute("SELECT system_id, since_us FROM systems").fetchall())
-        self._counters = {
-            (row[1], row[2], row[3]): Counter(*row) for row in db.execute("SELECT * FROM counters").fetchall()
-        }
+        row = db.execute("SELECT recorded_us FROM stream").fetchone()
+        self._recorded_us = self._written_us = row[0] if row else 0
+        self._horizon_us = self._retention.horizon_us(self._recorded_us)
+        self._resets = [
+            (system_id, frozenset(orjson.loads(types)), time_us)
+            for system_id, types, time_us in db.execute("SELECT system_id, types, time_us FROM resets")
+        ]
         used = db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'counters'").fetchone()
         self._next = used[0] + 1 if used else 1
-        row = db.execute("SELECT recorded_us FROM stream").fetchone()
-        self._recorded_us = row[0] if row else 0
-        self._horizon_us = self._horizon()
-        for one in self._counters.values():
-            one.reset_us = self._reset_of(one)
-        self._paired_upto: dict[Pair, Point] = {}
-        self._open: dict[Pair, Point] = {}
-        self._resume()
+        self._counters: dict[tuple[str, str, str], Counter] = {}
+        self._known: dict[tuple[str, str, str], Counter] = {}
+        self._pairings: dict[tuple[str, str], Pairing] = defaultdict(Pairing)
+        self._touched: list[Counter] = []
+        for row in db.execute("SELECT * FROM counters").fetchall():
+            self._add(Counter(*row))
+        begun = {key: (time_us, position) for key, time_us, position in db.execute("SELECT * FROM lasting")}
+        for pairing in self._pairings.values():
+            pairing.begun = begun.get(pairing.start or 0)
 
-    def _resume(self) -> None:
-        """Find out where the pairing of beginnings and ends stands."""
-        by_key = {one.key: (one.system_id, one.type) for one in self._counters.values()}
-        rows = self.db.execute("SELECT key, started_us, started_by FROM spans WHERE ended_us IS NULL")
-        self._open = {by_key[key]: (time_us, position) for key, time_us, position in rows}
-        for system_id, type_, stage in self._counters:
-            end = self._counters.get((system_id, _BEGIN.get(type_, ""), CONFIRMED))
-            if stage == CONFIRMED and type_ in _BEGIN:
-                last_us = self._counters[system_id, type_, stage].last_us
-                newest_us = max(last_us, end.last_us if end else last_us)
-                self._paired_upto[system_id, type_] = (newest_us, _LAST[0])
-
-    def apply(self, events: Iterable[Event]) -> None:
+    def apply(self, taken: Iterable[Taken]) -> None:
         """Take a stretch of the stream in; inside a transaction."""
-        before_us = self._recorded_us
-        for event in events:
-            self._recorded_us = max(self._recorded_us, event.recorded_us)
-            if self._horizon() != self._horizon_us:
-                self._write()
-                self._forget()
-            if event.type.startswith(PREFIX):
-                self._occurrence(event)
-            elif event.type == RESET:
-                self._write()
-                self._reset(event)
-            elif event.type == REGISTERED:
-                self._write()
-                self._observe(event)
-                self._join(event)
-            else:
-                self._observe(event)
+        for recorded, data in taken:
+            if recorded.recorded_us > self._recorded_us:
+                self._move(recorded.recorded_us)
+            if recorded.type in RARE:
+                self._rare(recorded, data)
+                continue
+            name = (recorded.subject, recorded.type, data["stage"])
+            counter = self._known.get(name) or self._meet(*name)
+            if counter is not None:
+                self._count(counter, recorded.time_us, recorded.position, data)
         self._write()
-        if self._recorded_us != before_us:
-            self.db.execute("INSERT OR REPLACE INTO stream VALUES (0, ?)", (self._recorded_us,))
 
-    def _occurrence(self, event: Event) -> None:
-        system_id = self._observe(event)
-        if system_id is None:
+    def _move(self, recorded_us: int) -> None:
+        """Let the stream come so far, and forget what is too old then."""
+        self._recorded_us = recorded_us
+        if self._retention.horizon_us(recorded_us) != self._horizon_us:
+            self._write()
+            self._horizon_us = self._retention.horizon_us(recorded_us)
+            keys = [(one.key, self._horizon_us) for one in self._counters.values()]
+            self._db.executemany("DELETE FROM history WHERE key = ? AND time_us < ?", keys)
+            self._db.executemany("DELETE FROM spans WHERE key = ? AND ended_us <= ?", keys)
+            self._db.execute("DELETE FROM span_sums WHERE n < ?", (self._horizon_us // BLOCK_US,))
+
+    def _count(self, counter: Counter, time_us: int, position: int, data: Mapping[str, Any]) -> None:
+        if not counter.rows:
+            self._touched.append(counter)
+        details = {name: data[name] for name in _DETAILS if name in data}
+        counter.rows.append((counter.key, time_us, position, orjson.dumps(details).decode()))
+        counter.total += 1
+        counter.before += time_us < counter.reset_us
+        if time_us >= self._horizon_us:
+            if counter.begins is not None:
+                counter.begins.take((time_us, position), begins=True)
+            for pairing in counter.ends:
+                pairing.take((time_us, position), begins=False)
+        if counter.total > self._retention.most and self._retention.trims(counter.total):
+            self._write()
+            self._trim(counter)
+
+    def _rare(self, recorded: Recorded, data: Mapping[str, Any]) -> None:
+        if recorded.type == RESET:
+            self._write()
+            self._reset(recorded, data)
             return
-        data, touched = event.data, self._touched
-        counter = self._counter(system_id, event.type, data["stage"])
-        counter.add(event.time_us)
-        touched.counters.add(counter.key)
-        touched.days[counter.key, event.time_us // DAY_US] += 1
-        if event.time_us >= self._horizon_us:
-            details = (data.get(name) for name in _DETAILS)
-            touched.history.append((counter.key, event.time_us, event.position, *details))
-        if counter.stage == CONFIRMED:
-            point = (event.time_us, event.position)
-            if event.type in _BEGIN:
-                touched.points[system_id, event.type].append((point, True))
-            for ended in TABLE.get(event.type).ends:
-                touched.points[system_id, ended].append((point, False))
-        if counter.total > self._retention.most:
-            self._write()  # what is forgotten here must not depend on how many events come together
+        system_id = self._system(recorded.subject)
+        if system_id is not None:
+            self._observe(system_id, recorded.time_us)
+            if recorded.type == REGISTERED:
+                self._join(system_id, data)
 
-    def _observe(self, event: Event) -> str | None:
-        """Note the system that an event is about, and return it; None for what is about no single one."""
-        if event.subject == system_ids.ALL or event.subject.startswith("_"):
+    def _system(self, subject: str) -> str | None:
+        """Name the system that a subject is; None for what is about no single one."""
+        if subject == system_ids.ALL or subject.startswith("_"):
             return None
-        system_id = self.aliases.resolve(event.subject)
-        if event.time_us < self._since.get(system_id, _LAST[0]):
-            self._since[system_id] = event.time_us
-            self.db.execute("INSERT OR REPLACE INTO systems VALUES (?, ?)", (system_id, event.time_us))
-        return system_id
+        return self._aliases.resolve(subject)
 
-    def _counter(self, system_id: str, type_: str, stage: str) -> Counter:
-        found = self._counters.get((system_id, type_, stage))
-        if found is None:
-            found = Counter(self._next, system_id, type_, stage)
-            found.reset_us = self._reset_of(found)
-            self._counters[system_id, type_, stage] = found
-            self._next += 1
+    def _observe(self, system_id: str, time_us: int) -> None:
+        if time_us < self._since.get(system_id, EVER_US):
+            self._since[system_id] = time_us
+            self._db.execute("INSERT OR REPLACE INTO systems VALUES (?, ?)", (system_id, time_us))
+
+    def _meet(self, subject: str, type_: str, stage: str) -> Counter | None:
+        """Find the counter of an occurrence, or begin one."""
+        system_id = self._system(subject)
+        if system_id is None:
+            return None
+        found = self._counters.get((system_id, type_, stage)) or self._begin(system_id, type_, stage)
+        self._known[subject, type_, stage] = found
         return found
+
+    def _begin(self, system_id: str, type_: str, stage: str) -> Counter:
+        counter = Counter(self._next, system_id, type_, stage)
+        self._next += 1
+        self._add(counter)
+        return counter
+
+    def _add(self, counter: Counter) -> None:
+        """Keep a counter at hand, together with what it begins and ends."""
+        self._counters[counter.system_id, counter.type, counter.stage] = counter
+        if counter.stage != CONFIRMED:
+            return
+        counter.reset_us = self._reset_of(counter)
+        if counter.type in _ENDED:
+            counter.begins = self._pairings[counter.system_id, counter.type]
+            counter.begins.start = counter.key
+        counter.ends = tuple(
+            self._pairings[counter.system_id, type_] for type_ in TABLE.get(counter.type).ends
+        )
+        for pairing in counter.ends:
+            pairing.end = counter.key
+        for pairing in counter.pairings():
+            pairing.upto = max(pairing.upto, (counter.last_us, EVER_US))
 
     def _write(self) -> None:
         """Write what is pending."""
-        touched, self._touched = self._touched, Touched()
-        by_key = {one.key: one for one in self._counters.values()} if touched.counters else {}
-        self.db.executemany(
-            "INSERT OR REPLACE INTO history VALUES (?,?,?,?,?,?,?,?,?,?)", sorted(touched.history, key=_order)
-        )
-        self.db.executemany(
-            "INSERT INTO days VALUES (?,?,?)"
-            " ON CONFLICT (key, day) DO UPDATE SET count = count + excluded.count",
-            [(key, day, number) for (key, day), number in sorted(touched.days.items())],
-        )
-        self.db.executemany(
-            "INSERT OR REPLACE INTO counters VALUES (?,?,?,?,?,?,?,?)",
-            [by_key[key].row() for key in sorted(touched.counters)],
-        )
-        spans = [row for pair, points in touched.points.items() for row in self._span(pair, points)]
-        self.db.executemany("INSERT OR REPLACE INTO spans VALUES (?,?,?,?,?)", spans)
-        for key in sorted(touched.counters):
-            self._cap(by_key[key])
+        touched, self._touched = sorted(self._touched, key=_by_key), []
+        history = list[tuple[Any, ...]]()
+        days: dict[tuple[int, str, int], int] = defaultdict(int)
+        for one in touched:
+            rows, one.rows = one.rows, []
+            times = [row[1] for row in rows]
+            one.first_us, one.last_us = min(one.first_us, *times), max(one.last_us, *times)
+            if one.first_us < self._since.get(one.system_id, EVER_US):
+                self._observe(one.system_id, one.first_us)
+            if one.stage == CONFIRMED:
+                for time_us in times:
+                    days[one.key, one.type, time_us // DAY_US] += 1
+            history += [row for row in rows if row[1] >= self._horizon_us]
+        db = self._db
+        db.executemany("INSERT INTO history VALUES (?,?,?,?)", history)
+        db.executemany(_COUNTER, [one.row() for one in touched])
+        if self._recorded_us != self._written_us:
+            self._written_us = self._recorded_us
+            db.execute("INSERT OR REPLACE INTO stream VALUES (0, ?)", (self._recorded_us,))
+        self._add_up(days)
+        pairings = {id(one): one for counter in touched for one in counter.pairings() if one.changed}
+        counter_spans.write(db, pairings.values())
 
-    def _cap(self, counter: Counter) -> None:
+    def _add_up(self, days: Mapping[tuple[int, str, int], int]) -> None:
+        """Add to the sums what was confirmed, by key, type and day."""
+        sums: dict[tuple[int, int, int], int] = defaultdict(int)
+        fleet: dict[tuple[str, int, int], int] = defaultdict(int)
+        for (key, type_, day), number in days.items():
+            for width, n in ((1, day), (BLOCK_DAYS, day // BLOCK_DAYS)):
+                sums[key, width, n] += number
+                fleet[type_, width, n] += number
+        for table, what, found in (("sums", "key", sums), ("fleet_sums", "type", fleet)):
+            self._db.executemany(
+                f"INSERT INTO {table} VALUES (?,?,?,?) ON CONFLICT ({what}, days, n)"  # noqa: S608 - our tables
+                " DO UPDATE SET count = count + excluded.count",
+                [(*where, number) for where, number in sorted(found.items())],
+            )
+
+    def _trim(self, counter: Counter) -> None:
         """Keep only the newest occurrences of a counter."""
-        if counter.total <= self._retention.most:
-            return
-        self.db.execute(
+        self._db.execute(
             "DELETE FROM history WHERE key = ? AND (time_us, position) <="
             " (SELECT time_us, position FROM history WHERE key = ?"
             " ORDER BY time_us DESC, position DESC LIMIT 1 OFFSET ?)",
-            (counter.key, counter.key, self._retention.most),
+            (counter.key, counter.key, self._retention.after_trimming),
         )
 
-    def _span(self, pair: Pair, points: list[tuple[Point, bool]]) -> Iterable[tuple[Any, ...]]:
-        """Pair beginnings and ends around points that were added; return the rows to write."""
-        start = self._counters.get((*pair, CONFIRMED))
-        if start is None:
-            return ()
-        points.sort()
-        if points[0][0] <= self._paired_upto.get(pair, _LAST):
-            return self._pair_anew(pair, start, points[0][0], points[-1][0])
-        begun = self._open.get(pair)  # they are later than all that is known: go on from the last span
-        spans = list(_paired(points if begun is None else [(begun, True), *points]))
-        self._note(pair, spans, points[-1][0])
-        return [(start.key, *one, *end) for one, end in spans]
-
-    def _note(self, pair: Pair, spans: Sequence[Span], upto: Point) -> None:
-        """Remember where pairing stands after its last point."""
-        self._paired_upto[pair] = upto
-        self._open.pop(pair, None)
-        if spans and spans[-1][1][0] is None:
-            self._open[pair] = spans[-1][0]
-
-    def _pair_anew(self, pair: Pair, start: Counter, first: Point, last: Point) -> Iterable[tuple[Any, ...]]:
-        """Pair anew from the last end before the first point to the first end after the last one."""
-        system_id, type_ = pair
-        end = self._counters.get((system_id, _BEGIN[type_], CONFIRMED))
-        after = self._last_end(start.key, first)
-        until = self._next_end(end.key, last) if end else _LAST
-        spans = list(_paired(self._points(start, end, after, until)))
-        self.db.execute(
-            "DELETE FROM spans WHERE key = ? AND (started_us, started_by) > (?, ?)"
-            " AND (started_us, started_by) <= (?, ?)",
-            (start.key, *after, *until),
+    def _reset(self, recorded: Recorded, data: Mapping[str, Any]) -> None:
+        system_id = self._system(recorded.subject) or system_ids.ALL
+        types = frozenset(data.get("types", ()))
+        self._db.execute(
+            "INSERT INTO resets VALUES (?,?,?,?,?,?)",
+            (
+                *(recorded.position, system_id, orjson.dumps(sorted(types)).decode()),
+                *(recorded.time_us, recorded.client, data["reason"]),
+            ),
         )
-        if until == _LAST:
-            newest = max(self._paired_upto.get(pair, _FIRST), last if last < _LAST else _FIRST)
-            self._note(pair, spans, newest)
-        return [(start.key, *begun, *ended) for begun, ended in spans]
-
-    def _last_end(self, key: int, before: Point) -> Point:
-        row = self.db.execute(
-            "SELECT ended_us, ended_by FROM spans WHERE key = ? AND ended_us <= ?"
-            " AND (ended_us, ended_by) < (?, ?) ORDER BY ended_us DESC, ended_by DESC LIMIT 1",
-            (key, before[0], *before),
-        ).fetchone()
-        return (row[0], row[1]) if row else _FIRST
-
-    def _next_end(self, key: int, after: Point) -> Point:
-        row = self.db.execute(
-            "SELECT time_us, position FROM history WHERE key = ? AND (time_us, position) > (?, ?)"
-            " ORDER BY time_us, position LIMIT 1",
-            (key, *after),
-        ).fetchone()
-        return (row[0], row[1]) if row else _LAST
-
-    def _points(
-        self, start: Counter, end: Counter | None, after: Point, until: Point
-    ) -> list[tuple[Point, bool]]:
-        """Return beginnings (True) and ends in order; one that history forgot is still in its span."""
-        bounds = (*after, *until)
-        between = "key = ? AND (time_us, position) > (?, ?) AND (time_us, position) <= (?, ?)"
-        begun = self.db.execute(
-            f"SELECT time_us, position FROM history WHERE {between}"  # noqa: S608 - our tables
-            " UNION SELECT started_us, started_by FROM spans WHERE key = ?"
-            " AND (started_us, started_by) > (?, ?) AND (started_us, started_by) <= (?, ?)",
-            (start.key, *bounds, start.key, *bounds),
-        ).fetchall()
-        points = [((time_us, position), True) for time_us, position in begun]
-        if end is not None:
-            ended = self.db.execute(
-                f"SELECT time_us, position FROM history WHERE {between}",  # noqa: S608 - our tables
-                (end.key, *bounds),
-            ).fetchall()
-            points += [((time_us, position), False) for time_us, position in ended]
-        return sorted(points)
-
-    def _reset(self, event: Event) -> None:
-        system_id = event.subject
-        if system_id != system_ids.ALL:
-            system_id = self.aliases.resolve(system_id)
-        types = orjson.dumps(sorted(event.data.get("types", ()))).decode()
-        self.db.execute(
-            "INSERT OR REPLACE INTO resets VALUES (?,?,?,?,?,?)",
-            (event.position, system_id, types, event.time_us, event.client, event.data["reason"]),
-        )
-        self._count_resets(
-            one for one in self._counters.values() if system_id in {one.system_id, system_ids.ALL}
-        )
+        self._resets.append((system_id, types, recorded.time_us))
+        self._count_resets(self._counters.values())
 
     def _count_resets(self, counters: Iterable[Counter]) -> None:
         """Count anew what lies before the newest reset of counters."""
         for one in counters:
             reset_us = self._reset_of(one)
-            if reset_us != one.reset_us and reset_us is not None:
+            if one.stage == CONFIRMED and reset_us != one.reset_us:
                 one.reset_us = reset_us
-                one.before = one.total - count(self.db, [one.key], reset_us, _LAST[0])
-                self.db.execute("UPDATE counters SET before = ? WHERE key = ?", (one.before, one.key))
+                since = counts(self._db, reset_us, EVER_US, "c.key = ?", (one.key,))
+                one.before = one.total - since[one.key]
+                self._db.execute("UPDATE counters SET before = ? WHERE key = ?", (one.before, one.key))
 
-    def _reset_of(self, counter: Counter) -> int | None:
+    def _reset_of(self, counter: Counter) -> int:
         """Return the time of the newest reset that concerns a counter."""
-        rows = self.db.execute(
-            "SELECT time_us, types FROM resets WHERE system_id IN (?, ?)", (counter.system_id, system_ids.ALL)
+        return max(
+            (
+                time_us
+                for system_id, types, time_us in self._resets
+                if system_id in {counter.system_id, system_ids.ALL} and (not types or counter.type in types)
+            ),
+            default=-EVER_US,
         )
-        times = [time_us for time_us, types in rows if types == "[]" or counter.type in orjson.loads(types)]
-        return max(times, default=None)
 
-    def _join(self, event: Event) -> None:
+    def _join(self, system_id: str, data: Mapping[str, Any]) -> None:
         """Give what was counted under names that turn out to be aliases to their system."""
-        system_id = self.aliases.resolve(event.subject)
-        for alias in self.aliases.learn(event):
-            self.db.execute("DELETE FROM systems WHERE system_id = ?", (alias,))
-            since_us = self._since.pop(alias, None)
-            if since_us is not None and since_us < self._since.get(system_id, _LAST[0]):
-                self._since[system_id] = since_us
-                self.db.execute("INSERT OR REPLACE INTO systems VALUES (?, ?)", (system_id, since_us))
-            self.db.execute("UPDATE resets SET system_id = ? WHERE system_id = ?", (system_id, alias))
-            for counter in [one for one in self._counters.values() if one.system_id == alias]:
-                self._merge(counter, self._counter(system_id, counter.type, counter.stage))
-        self.db.executemany("INSERT OR REPLACE INTO aliases VALUES (?, ?)", self.aliases.known().items())
+        self._write()
+        aliases = self._aliases.claim(system_id, data.get("aliases", ()))
+        self._db.executemany("INSERT OR REPLACE INTO aliases VALUES (?, ?)", self._aliases.known().items())
+        for alias in aliases:
+            self._db.execute("DELETE FROM systems WHERE system_id = ?", (alias,))
+            self._observe(system_id, self._since.pop(alias, EVER_US))
+            self._db.execute("UPDATE resets SET system_id = ? WHERE system_id = ?", (system_id, alias))
+            for gone in [one for one in self._counters.values() if one.system_id == alias]:
+                into = self._counters.get((system_id, gone.type, gone.stage))
+                self._merge(gone, into or self._begin(system_id, gone.type, gone.stage))
+        if not aliases:
+            return
+        self._load()
         own = [one for one in self._counters.values() if one.system_id == system_id]
-        self._count_resets(own)
         for one in own:
-            if one.stage == CONFIRMED and one.type in _BEGIN:
-                rows = self._pair_anew((system_id, one.type), one, _FIRST, _LAST)
-                self.db.executemany("INSERT OR REPLACE INTO spans VALUES (?,?,?,?,?)", rows)
+            one.reset_us = -EVER_US
+            if one.begins is not None:
+                counter_spans.pair_all_anew(self._db, one.begins)
+        self._count_resets(own)
 
     def _merge(self, gone: Counter, into: Counter) -> None:
-        del self._counters[gone.system_id, gone.type, gone.stage]
-        into.first_us = min(gone.first_us, into.first_us) if into.total else gone.first_us
-        into.last_us = max(gone.last_us, into.last_us) if into.total else gone.last_us
         into.total += gone.total
-        into.reset_us = None
-        self.db.execute("UPDATE history SET key = ? WHERE key = ?", (into.key, gone.key))
-        self.db.execute(
-            "INSERT INTO days SELECT ?, day, count FROM days WHERE key = ?"
-            " ON CONFLICT (key, day) DO UPDATE SET count = count + excluded.count",
-            (into.key, gone.key),
+        into.first_us = min(gone.first_us, into.first_us)
+        into.last_us = max(gone.last_us, into.last_us)
+        keys = (into.key, gone.key)
+        self._db.execute("DELETE FROM counters WHERE key = ?", (gone.key,))
+        self._db.execute(_COUNTER, into.row())
+        for table in ("history", "spans", "lasting"):
+            self._db.execute(f"UPDATE {table} SET key = ? WHERE key = ?", keys)  # noqa: S608 - our tables
+        self._db.execute(
+            "INSERT INTO sums SELECT ?, days, n, count FROM sums WHERE key = ?"
+            " ON CONFLICT (key, days, n) DO UPDATE SET count = count + excluded.count",
+            keys,
         )
-        self.db.execute("UPDATE spans SET key = ? WHERE key = ?", (into.key, gone.key))
-        self.db.execute("DELETE FROM days WHERE key = ?", (gone.key,))
-        self.db.execute("DELETE FROM counters WHERE key = ?", (gone.key,))
-        self.db.execute("INSERT OR REPLACE INTO counters VALUES (?,?,?,?,?,?,?,?)", into.row())
-        self._cap(into)
-
-    def _forget(self) -> None:
-        """Remove what is older than is kept: when a day of the stream begins."""
-        self._horizon_us = self._horizon()
-        keys = [(one.key, self._horizon_us) for one in self._counters.values()]
-        self.db.executemany("DELETE FROM history WHERE key = ? AND time_us < ?", keys)
-        self.db.executemany("DELETE FROM spans WHERE key = ? AND ended_us < ?", keys)
-
-    def _horizon(self) -> int:
-        return int(self._recorded_us // DAY_US - self._retention.days) * DAY_US
-
-
-def _paired(points: Iterable[tuple[Point, bool]]) -> Iterator[Span]:
-    """Pair each beginning that opens something with the first end after it."""
-    begun: Point | None = None
-    for point, begins in points:
-        if begins and begun is None:
-            begun = point
-        elif not begins and begun is not None:
-            yield begun, point
-            begun = None
-    if begun is not None:
-        yield begun, (None, None)
+        for table in ("sums", "span_sums"):
+            self._db.execute(f"DELETE FROM {table} WHERE key = ?", (gone.key,))  # noqa: S608 - our tables
+        if into.total > self._retention.most:
+            self._trim(into)

@@ -1,6 +1,7 @@
 """Reading journal rows as events in the newest version of their schemas: what projectors fold."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import orjson
 
@@ -19,6 +20,18 @@ class EventReader:
     def __init__(self, registry: Registry) -> None:
         self._upcast = registry.upcast
         self._newest = {name: f"ovr:{name}:{registry.newest(name)}" for name in registry.types()}
+
+    def data(self, recorded: Recorded) -> Mapping[str, Any]:
+        """Return only the payload of a journal row.
+
+        Raises:
+            InputError: its type or version is not known here, as after a step back to older software.
+        """
+        document = orjson.loads(recorded.body)
+        data: Mapping[str, Any] = document["data"]
+        if document.get("dataschema") == self._newest.get(recorded.type, ""):
+            return data
+        return self._upcast(recorded.type, envelope.parse(document).version, data)
 
     def event(self, recorded: Recorded) -> Event:
         """Return the event of a journal row.

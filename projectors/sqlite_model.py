@@ -8,7 +8,7 @@ Rules that must stay true here:
 """
 
 import sqlite3
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -138,8 +138,18 @@ class SqliteModel:
         (number,) = self.db.execute(f"SELECT count(*) FROM {table}").fetchone()  # noqa: S608 - our tables
         return int(number)
 
-    def defer_indexes(self, keep: Collection[str] = ()) -> None:
-        """Drop the indexes but those to `keep` until `finish`, for a build of the whole file.
+    def fill(self) -> None:
+        """Make one transaction of all until `finish`, for a build that is thrown away when it fails.
+
+        Without a journal of SQLite's every page is written once or twice, and not with every save.
+        """
+        with transient(self.path):
+            for pragma in ("journal_mode = OFF", "synchronous = OFF", f"cache_size = -{_BUILD_CACHE_KIB}"):
+                self.db.execute(f"PRAGMA {pragma}")
+            self.db.execute("BEGIN IMMEDIATE")
+
+    def defer_indexes(self) -> None:
+        """Drop the indexes until `finish`, for a build of the whole file.
 
         Filling a file first and sorting once costs half, and so does a cache that holds what is being filled.
         """
@@ -149,14 +159,15 @@ class SqliteModel:
         with transient(self.path):
             self.db.execute(f"PRAGMA cache_size = -{_BUILD_CACHE_KIB}")
             for name, sql in found.fetchall():
-                if name in keep:
-                    continue
                 self._deferred.append(sql)
                 self.db.execute(f"DROP INDEX {name}")
 
     def finish(self) -> None:
-        """Make deferred indexes, and empty the write-ahead log, before the file is served or copied."""
+        """Make a built file whole, and empty the write-ahead log, before it is served or copied."""
         with transient(self.path):
+            if self.db.in_transaction:
+                self.db.execute("COMMIT")
+                self.db.execute("PRAGMA journal_mode = WAL")
             while self._deferred:
                 self.db.execute(self._deferred[-1])
                 self._deferred.pop()

@@ -86,6 +86,10 @@ class Table:
         known = self.occurrences.get(type_)
         return known or Occurrence(type_, "other", "info", type_.removeprefix(PREFIX).replace("_", " "))
 
+    def rank(self, type_: str) -> int:
+        """Number the category of a type, in the order of the table."""
+        return list(self.categories).index(self.get(type_).category)
+
     def ended_by(self, type_: str) -> str | None:
         """Name the type that ends occurrences of `type_`; None when nothing does."""
         return next((one.type for one in self.occurrences.values() if type_ in one.ends), None)

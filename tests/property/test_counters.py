@@ -1,17 +1,24 @@
 """The counters against a plain recount, whatever the order of events, the batches and the restarts."""
 
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+import sqlite3
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from itertools import cycle
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from projectors.counter_periods import DAY_US, counts
-from projectors.counters import CountersProjector
+from projectors.counter_periods import DAY_US
+from projectors.counter_queries import Counters
+from projectors.counters import CountersProjector, kind
 from projectors.counters_store import Retention
+from projectors.generations import Generations
+from projectors.rebuild import build
 from projectors.runner import Runner
 from schemas.registry import Registry
 from tests.journals import MemoryJournal
@@ -20,65 +27,82 @@ from tests.streams import BASE_US, S, Said, record, tables
 REGISTRY = Registry.load()
 HOUR_S, DAY_S = 3600.0, 86_400.0
 SYSTEMS = ("rig_01", "rig_02", "stage_3")
-TYPES = ("ups.ac_power_loss", "ups.ac_power_restored", "ups.battery_low", "ups.i2c_error")
+TYPES = (
+    "ups.ac_power_loss",
+    "ups.ac_power_restored",
+    "ups.battery_low",
+    "ups.battery_recovered",
+    "ups.i2c_error",
+)
 
+TIMES = st.one_of(
+    st.integers(0, 60).map(lambda n: n * HOUR_S / 2), st.integers(0, 100).map(lambda n: n * DAY_S)
+)
 occurrences = st.builds(
-    lambda type_, system, at_s, stage: Said(type_, system, at_s, {"stage": stage}),
+    lambda type_, system, at_s, stage: Said(type_, system, at_s, {"stage": stage, "rule": "any"}),
     st.sampled_from(TYPES),
     st.sampled_from(SYSTEMS),
-    st.integers(0, 60).map(lambda n: n * HOUR_S / 2),
+    TIMES,
     st.sampled_from(["confirmed", "confirmed", "edge"]),
 )
 resets = st.builds(
     lambda system, at_s, types: Said("counters.reset", system, at_s, {"reason": "test"} | types),
     st.sampled_from([*SYSTEMS, "all"]),
-    st.integers(0, 60).map(lambda n: n * HOUR_S / 2),
+    TIMES,
     st.sampled_from([{}, {"types": ["ups.i2c_error"]}]),
 )
 registrations = st.just(Said("system.registered", "rig_01", 0.0, {"name": "Rig 1", "aliases": ["Stage 3"]}))
 streams = st.lists(st.one_of(*[occurrences] * 6, resets, registrations), max_size=40)
+retentions = st.builds(Retention, days=st.sampled_from([1, 20, 365]), most=st.sampled_from([2, 5, 10_000]))
 
 
-def counted(journal: MemoryJournal, path: Path, batches: Iterator[int], retention: Retention) -> None:
-    """Fold the journal, in batches of any sizes, with a restart after each."""
-    while True:
-        projector = CountersProjector(path, REGISTRY, retention=retention)
-        runner = Runner(journal, projector, batch=next(batches), strict=True)
+def recorded(said: Sequence[Said]) -> MemoryJournal:
+    journal = MemoryJournal()
+    record(journal, said)
+    return journal
+
+
+def live(
+    journal: MemoryJournal, directory: Path, sizes: Iterable[int], retention: Retention
+) -> dict[str, list[tuple[Any, ...]]]:
+    """Count in batches of these sizes, over and over, with a restart after each; return the tables."""
+    place = Generations(directory)
+    for size in cycle(sizes):
+        projector = CountersProjector(place, REGISTRY, retention=retention)
+        runner = Runner(journal, projector, batch=size, strict=True)
         more = runner.turn()
         runner.flush()
         projector.close()
         if not more:
-            return
+            break
+    path = place.current()
+    assert path is not None
+    return tables(path)
 
 
-def folded(
-    said: Sequence[Said], sizes: Sequence[int], retention: Retention
-) -> dict[str, list[tuple[object, ...]]]:
-    journal = MemoryJournal()
-    record(journal, said)
+def rebuilt(journal: MemoryJournal, path: Path, retention: Retention) -> dict[str, list[tuple[Any, ...]]]:
+    build(kind(retention), journal, path)
+    return tables(path)
 
-    def batches() -> Iterator[int]:
-        while True:
-            yield from sizes
 
+@settings(max_examples=50)
+@given(streams, st.lists(st.integers(1, 7), min_size=1, max_size=4), retentions)
+def test_batches_restarts_and_rebuilds_change_nothing(
+    said: list[Said], sizes: list[int], retention: Retention
+) -> None:
+    journal = recorded(said)
     with TemporaryDirectory() as directory:
-        path = Path(directory, "counters.sqlite")
-        counted(journal, path, batches(), retention)
-        return {name: rows for name, rows in tables(path).items() if name != "checkpoint"}
+        one_by_one = live(journal, Path(directory, "1"), [1], retention)
 
-
-@settings(max_examples=60)
-@given(streams, st.lists(st.integers(1, 7), min_size=1, max_size=4), st.sampled_from([2, 5, 10_000]))
-def test_batches_and_restarts_change_nothing(said: list[Said], sizes: list[int], most: int) -> None:
-    retention = Retention(days=1, most=most)
-
-    assert folded(said, sizes, retention) == folded(said, [1000], retention)
+        assert live(journal, Path(directory, "2"), sizes, retention) == one_by_one
+        assert rebuilt(journal, Path(directory, "3"), retention) == one_by_one
 
 
 @settings(max_examples=60)
 @given(streams)
 def test_totals_days_and_spans_are_what_a_recount_gives(said: list[Said]) -> None:
-    rows = folded(said, [1000], Retention(days=100_000))
+    with TemporaryDirectory() as directory:
+        rows = rebuilt(recorded(said), Path(directory, "c.sqlite"), Retention(days=100_000))
     joined = any(one.type == "system.registered" for one in said)
 
     def system_of(one: Said) -> str:
@@ -89,19 +113,35 @@ def test_totals_days_and_spans_are_what_a_recount_gives(said: list[Said]) -> Non
     keys = {row[0]: row[1:4] for row in rows["counters"]}
     assert {row[1:4]: row[4] for row in rows["counters"]} == totals
 
-    days = Counter(
-        ((system_of(one), one.type, one.data["stage"]), (BASE_US + round(one.at_s * S)) // DAY_US)
-        for one in happened
-    )
-    assert {(keys[key], day): number for key, day, number in rows["days"]} == days
+    confirmed = [one for one in happened if one.data["stage"] == "confirmed"]
+    for width in (1, 32):
+        days = Counter(((system_of(one), one.type), day_of(one) // width) for one in confirmed)
+        sums = [row for row in rows["sums"] if row[1] == width]
+        assert {(keys[key][:2], n): number for key, _, n, number in sums} == days
+        fleet = Counter((one.type, day_of(one) // width) for one in confirmed)
+        assert {(row[0], row[2]): row[3] for row in rows["fleet_sums"] if row[1] == width} == fleet
     assert len(rows["history"]) == len(happened)
-    spans = Counter((keys[row[0]][0], row[1], row[3]) for row in rows["spans"])
+    spans = Counter((keys[key][0], begun, ended) for key, ended, _, begun, _ in rows["spans"])
+    spans += Counter((keys[key][0], begun, None) for key, begun, _ in rows["lasting"])
     assert spans == Counter(recounted_spans(said, system_of(Said("", "stage_3", 0, {}))))
+    added = defaultdict(list)
+    for key, ended, _, begun, _ in rows["spans"]:
+        added[key, (ended - 1) // (32 * DAY_US)].append(ended - begun)
+    assert {row[:2]: row[2:] for row in rows["span_sums"]} == {
+        where: (len(lasted), sum(lasted), max(lasted)) for where, lasted in added.items()
+    }
     assert {row[1:4]: row[5] for row in rows["counters"]} == recounted_before(said, system_of, totals)
 
 
+def day_of(one: Said) -> int:
+    return (BASE_US + round(one.at_s * S)) // DAY_US
+
+
 def recounted_spans(said: Sequence[Said], stage_3: str) -> Iterator[tuple[str, int, int | None]]:
-    pairs = [("ups.ac_power_loss", "ups.ac_power_restored"), ("ups.battery_low", None)]
+    pairs = [
+        ("ups.ac_power_loss", "ups.ac_power_restored"),
+        ("ups.battery_low", "ups.battery_recovered"),
+    ]
     for system in {"rig_01", "rig_02", stage_3}:
         for begins, ends in pairs:
             begun: int | None = None
@@ -136,32 +176,65 @@ def recounted_before(
         ]
         reset_s = max(times, default=float("-inf"))
         found[system, type_, stage] = sum(
-            one.at_s < reset_s
+            one.at_s < reset_s and stage == "confirmed"
             for one in said
             if (system_of(one), one.type, one.data.get("stage")) == (system, type_, stage)
         )
     return found
 
 
-@settings(max_examples=40)
-@given(st.lists(occurrences, max_size=60), st.integers(-10, 70), st.integers(-10, 70))
-def test_a_period_counts_what_lies_in_it(said: list[Said], begin: int, end: int) -> None:
-    journal = MemoryJournal()
-    record(journal, said)
-    since_us, until_us = (BASE_US + round(n * HOUR_S / 2 * S) + 7 for n in sorted((begin, end)))
-    with TemporaryDirectory() as directory:
-        projector = CountersProjector(Path(directory, "c.sqlite"), REGISTRY)
-        Runner(journal, projector, strict=True).finish()
-        with closing(projector):
-            db = projector.model.db
-            keys = dict(db.execute("SELECT key, system_id || type || stage FROM counters").fetchall())
-            every = counts(db, since_us, until_us)
-            each = counts(db, since_us, until_us, list(keys))
+PERIODS = st.tuples(st.integers(-10, 2500), st.integers(-10, 2500)).map(
+    lambda two: tuple(BASE_US + round(n * HOUR_S * S) + 7 for n in sorted(two))
+)
 
-    inside = Counter(
-        one.subject + one.type + one.data["stage"]
-        for one in said
-        if since_us <= BASE_US + round(one.at_s * S) < until_us
+
+@contextmanager
+def counting(said: Sequence[Said]) -> Iterator[Counters]:
+    with TemporaryDirectory() as directory:
+        path = Path(directory, "c.sqlite")
+        build(kind(Retention(days=100_000)), recorded(said), path)
+        with closing(sqlite3.connect(path)) as db:
+            yield Counters(db)
+
+
+@settings(max_examples=60)
+@given(st.lists(occurrences, max_size=60), PERIODS)
+def test_a_period_counts_what_lies_in_it(said: list[Said], period: tuple[int, int]) -> None:
+    with counting(said) as counters:
+        each = counters.matrix(*period)
+        every = {
+            one.occurrence.type: one.recent for one in counters.statistics(period[1], since_us=period[0])
+        }
+        days = counters.by_day(*period)
+
+    confirmed = [one for one in said if one.data["stage"] == "confirmed"]
+    inside = [one for one in confirmed if period[0] <= BASE_US + round(one.at_s * S) < period[1]]
+    assert each == Counter((one.subject, one.type) for one in inside)
+    assert {type_: number for type_, number in every.items() if number} == Counter(one.type for one in inside)
+    touched = range(period[0] // DAY_US, -(-period[1] // DAY_US))
+    assert {(type_, day): number for type_, of_type in days.items() for day, number in of_type.items()} == (
+        Counter((one.type, day_of(one)) for one in confirmed if day_of(one) in touched)
     )
-    assert every == each
-    assert {keys[key]: number for key, number in every.items()} == inside
+
+
+@settings(max_examples=60)
+@given(st.lists(occurrences, max_size=60), PERIODS)
+def test_durations_are_those_of_the_spans_in_a_period(said: list[Said], period: tuple[int, int]) -> None:
+    begin, end = period
+    with counting(said) as counters:
+        found = counters.durations(end, begin)
+
+    spans = [
+        (start, end + 1 if last is None else last) for _, start, last in recounted_spans(said, "stage_3")
+    ]
+    spans = [(start, last) for start, last in spans if last > begin and (last <= end or start < end)]
+    number = sum(one.number for one in found.values())
+    total_s = sum(one.total_s for one in found.values())
+    assert number == len(spans)
+    assert total_s == pytest.approx(sum(min(last, end) - max(start, begin) for start, last in spans) / S)
+    assert max((one.longest_s for one in found.values()), default=0) == pytest.approx(
+        max((min(last, end) - start for start, last in spans), default=0) / S
+    )
+    assert min((one.open_since_us for one in found.values() if one.open_since_us), default=None) == min(
+        (start for start, last in spans if last > end), default=None
+    )
