@@ -1,5 +1,6 @@
 """Laws of events: parts add up to the whole, peaks are diverse, what is stored comes back."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -7,17 +8,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reporter.columns import Series
+from reporter.columns import Samples, Series
 from reporter.emissions import Range
 from reporter.event_members import SystemPart, members
 from reporter.event_peaks import grid, loads, peaks
 from reporter.event_profile import stacked
-from reporter.facts import ReportSettings
+from reporter.event_report import event_report
+from reporter.facts import EventFacts, ReportSettings
 from reporter.fuel import drawn
 from reporter.genset import bands
 from reporter.profile import MINUTE_US, Profile, on_grid, profile
+from reporter.system_report import document, stand
 from reporter.track import Track, track
-from tests.reporting import T0
+from tests import report_schema
+from tests.reporting import MADE_FROM, SETTINGS, T0, facts, samples, stream
 
 S = 1_000_000
 HOUR_S = 3600
@@ -37,11 +41,11 @@ def powers(draw: st.DrawFn, least: int = 2, most: int = 60) -> Track:
 
 
 def made_part(system_id: str, power: Track) -> SystemPart:
-    document: dict[str, Any] = {
+    told: dict[str, Any] = {
         "window": {"duration_s": power.span_s},
         "system": {"device": {"family": "victron", "place": "ac_out"}},
     }
-    return SystemPart(document, profile(system_id, power))
+    return SystemPart(told, profile(system_id, power))
 
 
 @given(powers())
@@ -147,3 +151,95 @@ def test_ranges_keep_their_value_between_their_ends(one: float, other: float, fa
     for made in (first.less(second), first.plus(second), first.times(factor)):
         assert made.low <= made.value <= made.high
     assert first.less(second).plus(second).value == pytest.approx(first.value, abs=1e-6)
+
+
+NAMES = (
+    "ac_out_power_w",
+    "ac_power_w",
+    "ac_in_power_w",
+    "ac_in_l2_power_w",
+    "ac_in_source_code",
+    "ac_in_active_code",
+    "ac_in_1_type_code",
+    "grid_power_w",
+    "grid_l1_power_w",
+    "genset_power_w",
+    "genset_engine_load_pct",
+    "genset_engine_speed_rpm",
+    "genset_engine_fuel_used_l",
+    "genset_engine_fuel_rate_lph",
+    "generator_state_code",
+    "tank_remaining_m3",
+    "tank_fluid_code",
+    "pv_power_w",
+    "pv_on_output_l1_power_w",
+    "pvinverter_power_w",
+    "solarcharger_2_power_w",
+    "battery_power_w",
+    "battery_voltage_v",
+    "battery_current_a",
+    "battery_capacity_ah",
+    "soc_pct",
+    "load_power_w",
+)
+numbers = st.one_of(
+    st.just(float("nan")),
+    st.just(0.0),
+    st.sampled_from([1.0, 2.0, 3.0, 7.0, 240.0, 100.0]),
+    st.floats(-1e5, 1e5, allow_nan=False),
+)
+registrations = st.fixed_dictionaries(
+    {},
+    optional={
+        "kind": st.sampled_from(["bess", "meter", "inverter", "genset", "ups", "host"]),
+        "rated_w": st.floats(0, 1e6),
+        "rated_va": st.floats(0, 1e6),
+        "battery": st.fixed_dictionaries(
+            {},
+            optional={
+                "capacity_wh": st.floats(0, 1e6),
+                "capacity_ah": st.floats(0, 1e4),
+                "nominal_voltage_v": st.floats(0, 800),
+                "usable_pct": st.floats(0, 100),
+            },
+        ),
+        "counterfactual_generator": st.fixed_dictionaries(
+            {},
+            optional={
+                "rated_va": st.floats(0, 1e6),
+                "count": st.integers(1, 5),
+                "fuel": st.sampled_from(["diesel", "hvo", "petrol"]),
+                "idle_lph": st.floats(0, 100),
+                "slope_l_per_kwh": st.floats(0, 10),
+            },
+        ),
+    },
+)
+
+
+@st.composite
+def tellings(draw: st.DrawFn) -> tuple[Samples, dict[str, Any]]:
+    """Give anything a system may tell in half an hour, and what it may be registered as."""
+    count = draw(st.integers(0, 40))
+    steps = draw(st.lists(st.integers(1, 120), min_size=count, max_size=count))
+    names = draw(st.lists(st.sampled_from(NAMES), unique=True, max_size=12))
+    columns = {name: draw(st.lists(numbers, min_size=count, max_size=count)) for name in names}
+    told = samples(stream(np.cumsum(steps) - 60.0, columns)) if count else samples()
+    return told, draw(registrations)
+
+
+@given(tellings())
+def test_whatever_is_told_the_reports_are_well_formed(telling: tuple[Samples, dict[str, Any]]) -> None:
+    told, registration = telling
+    stands = stand(told, facts(0.5, registration=registration), SETTINGS)
+    made = document(stands)
+
+    assert report_schema.faults(made) == []
+
+    event = EventFacts("lakeside-2026", T0, T0 + HOUR_S // 2 * S, MADE_FROM, attendance=9)
+    parts = [
+        SystemPart(made, profile("rig_01", stands.power)),
+        SystemPart(made, profile("rig_02", stands.power)),
+    ]
+    whole = event_report(parts, event, replace(SETTINGS, behind={"rig_02": "rig_01"}))
+    assert report_schema.faults(whole) == []
