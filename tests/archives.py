@@ -5,6 +5,7 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.dataset as ds
+import pyarrow.parquet as pq
 
 from bus.journal import JournalReader
 from projectors.archive import ArchiveProjector
@@ -40,7 +41,9 @@ def archive(journal: JournalReader, root: Path, *, upto: int | None = None, comp
 
 def rows(root: Path) -> list[dict[str, Any]]:
     """Read all rows with Arrow alone, in order of position; what is null is left out."""
-    table: pa.Table = ds.dataset(root, partitioning="hive").to_table()
+    dataset = ds.dataset(root, partitioning="hive")
+    schema = pa.unify_schemas([dataset.schema, *(pq.read_schema(file) for file in dataset.files)])
+    table: pa.Table = ds.dataset(root, partitioning="hive", schema=schema).to_table()
     found = [{name: value for name, value in row.items() if value is not None} for row in table.to_pylist()]
     return sorted(found, key=lambda row: int(row["position"]))
 
