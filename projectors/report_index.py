@@ -27,6 +27,7 @@ _COLUMNS = (
     " r.cut_position, r.requested_us, r.directory, CASE WHEN r.withdrawn THEN 'withdrawn' ELSE r.state END,"
     " r.attempts, r.error, r.sha256, r.totals, r.changed, r.made, r.told_us, r.told_sha256, p.state"
 )
+_TABLES_ASKED: Final = 3
 _FROM = "FROM report r LEFT JOIN pdf p ON p.position = r.position AND p.folder = ''"
 
 
@@ -103,7 +104,7 @@ class Reports:
             newest: of each thing only the newest that is ready or, where none is, the newest.
             limit: at most so many.
         """
-        if not self.path.exists():
+        if not self.there():
             return []
         asked = {"r.event_id": event_id, "r.scope": scope, "r.system_id": system_id}
         wanted = {name: value for name, value in asked.items() if value is not None}
@@ -118,9 +119,20 @@ class Reports:
             ]
         return (_newest(found) if newest else found)[:limit]
 
+    def there(self) -> bool:
+        """Tell whether there is an index; while its process begins there may be half of one."""
+        try:
+            with closing(sqlite3.connect(f"{self.path.absolute().as_uri()}?mode=ro", uri=True)) as db:
+                found = db.execute(
+                    "SELECT count(*) FROM sqlite_master WHERE name IN ('report', 'pdf', 'delivery')"
+                )
+                return bool(found.fetchone()[0] == _TABLES_ASKED)
+        except sqlite3.OperationalError:
+            return False
+
     def get(self, position: int) -> Report | None:
         """Return one report by the position of its request."""
-        if not self.path.exists():
+        if not self.there():
             return None
         with self._open() as db:
             row = db.execute(f"SELECT {_COLUMNS} {_FROM} WHERE r.position = ?", (position,)).fetchone()
@@ -168,7 +180,7 @@ class Reports:
         Raises:
             ConfigurationError: there is none.
         """
-        if not self.path.exists():
+        if not self.there():
             raise ConfigurationError(f"there are no reports in {self._data}: does `projector-reports` run?")
         mode = "rw" if write else "ro"
         with transient(self.path):

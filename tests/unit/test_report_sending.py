@@ -4,48 +4,23 @@ import hashlib
 import hmac
 import ssl
 import subprocess
-import threading
 from collections.abc import Callable, Iterator
-from email import message_from_bytes
-from email.message import EmailMessage
-from email.policy import default
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
-from aiosmtpd.controller import Controller
-from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
+from aiosmtpd.smtp import AuthResult, LoginPassword
 
 from projectors.report_mail import link
 from projectors.report_sending import SIGNATURE, sender
 from schemas.errors import InputError, TransientError
+from tests.report_receivers import Hook, Postbox, mail_server, webhook
 from tests.services import free_port
 
 SAMPLES = Path(__file__).parents[1] / "samples"
 PDF = b"%PDF-1.7 made up"
-
-
-class Postbox:
-    """Takes mail, or refuses it."""
-
-    def __init__(self) -> None:
-        self.taken: list[tuple[list[str], EmailMessage]] = []
-        self.refuse: str | None = None
-
-    async def handle_RCPT(self, _: SMTP, __: Session, envelope: Envelope, address: str, *___: Any) -> str:  # noqa: N802 - aiosmtpd's name
-        if self.refuse is not None:
-            return self.refuse
-        envelope.rcpt_tos.append(address)
-        return "250 OK"
-
-    async def handle_DATA(self, _: SMTP, __: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's name
-        assert isinstance(envelope.content, bytes)
-        letter = message_from_bytes(envelope.content, policy=default)
-        assert isinstance(letter, EmailMessage)
-        self.taken.append((envelope.rcpt_tos, letter))
-        return "250 OK"
 
 
 @pytest.fixture(scope="module")
@@ -123,19 +98,8 @@ def postbox() -> Postbox:
 
 @pytest.fixture
 def served(postbox: Postbox) -> Iterator[Callable[..., int]]:
-    running: list[Controller] = []
-
-    def serve(**options: Any) -> int:
-        port = free_port()
-        running.append(
-            Controller(postbox, hostname="127.0.0.1", port=port, server_hostname="localhost", **options)
-        )
-        running[-1].start()
-        return port
-
-    yield serve
-    for one in running:
-        one.stop()
+    with ExitStack() as running:
+        yield lambda **options: running.enter_context(mail_server(postbox, **options))
 
 
 def test_a_report_is_mailed_with_its_figures_its_pdf_and_a_link(
@@ -234,44 +198,10 @@ def test_a_server_that_is_away_is_for_later(report: Path) -> None:
         send(report, delivery())
 
 
-class Hook(ThreadingHTTPServer):
-    """Takes what is posted."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Answering)
-        self.taken: list[tuple[bytes, dict[str, str]]] = []
-        self.status = 204
-        self.location: str | None = None
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}/hook"
-
-
-class Answering(BaseHTTPRequestHandler):
-    server: Hook
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.server.taken.append((body, dict(self.headers)))
-        self.send_response(self.server.status)
-        if self.server.location is not None:
-            self.send_header("Location", self.server.location)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, *_: Any) -> None:
-        pass
-
-
 @pytest.fixture
 def hook() -> Iterator[Hook]:
-    with Hook() as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
+    with webhook() as server:
         yield server
-        server.shutdown()
-        thread.join()
 
 
 def test_a_webhook_is_told_and_can_tell_who_said_it(report: Path, hook: Hook) -> None:
