@@ -14,7 +14,7 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
-from bench import counters, node, producers, projectors, recorder, sealing
+from bench import archive, counters, node, producers, projectors, recorder, sealing
 from bench.figures import Figure
 
 BENCHMARKS: dict[str, Callable[[Path], Iterator[Figure]]] = {
@@ -24,6 +24,7 @@ BENCHMARKS: dict[str, Callable[[Path], Iterator[Figure]]] = {
     "sealing": sealing.sealing,
     "state": projectors.state,
     "series": projectors.series,
+    "archive": archive.archive,
     "node": node.under_load,
     "producers": producers.producers,
 }
