@@ -45,7 +45,7 @@ def test_the_first_load_is_small(build: dict[str, Any]) -> None:
     """What the first screen and the live connection need, compressed; other screens come later."""
     sizes = {name: build["files"][name]["gzip"] for name in build["first"]}
     assert {"index.html"} < sizes.keys()
-    assert any(name.startswith("assets/mqtt") for name in sizes)
+    assert any("live_worker" in name for name in sizes)
     assert sum(sizes.values()) < FIRST_LOAD_BYTES, sizes
 
 

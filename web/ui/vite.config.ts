@@ -35,7 +35,8 @@ function firstLoad(bundle: Rolldown.OutputBundle): string[] {
     chunk?.imports.forEach(add);
     chunk?.viteMetadata?.importedCss.forEach((style) => found.add(style));
   };
-  for (const chunk of chunks) if (chunk.name === "index" || chunk.name.startsWith("mqtt")) add(chunk.fileName);
+  for (const chunk of chunks) if (chunk.name === "index") add(chunk.fileName);
+  for (const name of Object.keys(bundle)) if (name.includes("live_worker")) add(name);
   return [...found].sort();
 }
 
@@ -73,6 +74,7 @@ export default defineConfig({
   base: "./",
   oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
   plugins: [finish()],
+  worker: { format: "es" },
   build: {
     outDir: "../static",
     emptyOutDir: true,

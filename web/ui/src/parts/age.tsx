@@ -1,5 +1,6 @@
 /** How old what is shown is, in words that move with the clock. */
-import { useComputed } from "@preact/signals";
+import { useComputed, type ReadonlySignal } from "@preact/signals";
+import { useRef } from "preact/hooks";
 import { age, asleep, gone } from "../core/glance";
 import { duration, instant } from "../core/format";
 import type { SystemState } from "../core/wire";
@@ -18,7 +19,17 @@ export function ageText(system: SystemState, nowMs: number): string {
   return t(rank === "old" ? "age.old" : "age.fresh", { age: duration(ageMs) });
 }
 
-export function Age({ system }: { system: { value: SystemState } }) {
-  const text = useComputed(() => ageText(system.value, now.value));
+interface Props {
+  system: ReadonlySignal<SystemState>;
+  /** Whether anyone sees it; always, when left out. */
+  visible?: ReadonlySignal<boolean>;
+}
+
+export function Age({ system, visible }: Props) {
+  const last = useRef("");
+  const text = useComputed(() => {
+    if (last.current === "" || visible?.value !== false) last.current = ageText(system.value, now.value);
+    return last.current;
+  });
   return <span class="age">{text}</span>;
 }

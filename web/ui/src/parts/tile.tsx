@@ -1,8 +1,10 @@
-/** One system at a glance. It draws itself anew when its own signal says so, and nothing else does.
+/** One system at a glance. It draws itself anew when its own signal says so and it is seen, and nothing else does.
  *
  * Phases are told apart by their labels, ranks by icon and word: colour only repeats it.
  */
-import { useComputed, type Signal } from "@preact/signals";
+import { batch, useComputed, useSignal, type Signal } from "@preact/signals";
+import type { VNode } from "preact";
+import { useEffect, useRef } from "preact/hooks";
 import { glance, type Glance, type Rank } from "../core/glance";
 import { figure } from "../core/format";
 import { href } from "../core/route";
@@ -14,52 +16,119 @@ import { said, t } from "../texts";
 import { Age } from "./age";
 import { Icon } from "./icons";
 
-export function Tile({ system, rank }: { system: Signal<SystemState>; rank: Rank }) {
-  const state = system.value;
-  const seen = glance(state);
+interface Props {
+  system: Signal<SystemState>;
+  rank: Rank;
+  /** In one line. */
+  line: boolean;
+  /** Among those that are likely seen at once. */
+  first: boolean;
+}
+
+export function Tile({ system, rank, line, first }: Props) {
+  const place = useRef<HTMLLIElement>(null);
+  const visible = useSignal(first);
+  const drawn = useRef<{ rank: Rank; line: boolean; inside: VNode } | null>(null);
+  useEffect(() => watch(place.current, visible), []);
+  const kept = drawn.current;
+  if (visible.value || kept?.rank !== rank || kept.line !== line) {
+    const Inside = !visible.value ? Name : line ? Line : Whole;
+    drawn.current = { rank, line, inside: <Inside system={system} rank={rank} visible={visible} /> };
+  }
   return (
-    <li class={`tile ${rank}`}>
-      <a href={href("system", state.id)}>
-        <span class="tile-head">
-          <b class="tile-name">{state.name ?? state.id}</b>
-          <Badge rank={rank} state={state} />
-        </span>
-        <span class="tile-main">
-          <Big seen={seen} />
-          <span class="tile-word">{said(`state.${seen.word}`, seen.word)}</span>
-        </span>
-        <Store seen={seen} />
-        <span class="tile-low">
-          <Phases seen={seen} rated={null} />
-          <Sparkline trail={trailOf(state.id)} />
-        </span>
-        <span class="tile-foot">
-          <span class="tile-event">{state.window ? [state.window.eventId, state.window.location].filter(Boolean).join(" · ") : t("tile.not_active")}</span>
-          <Age system={system} />
-        </span>
-      </a>
+    <li ref={place} class={`tile ${line ? "line" : ""} ${rank}`}>
+      {drawn.current?.inside}
     </li>
   );
 }
 
-/** The same in one line. */
-export function Row({ system, rank }: { system: Signal<SystemState>; rank: Rank }) {
-  const state = system.value;
+/** What is enough of a tile that nobody sees, but a screen reader may come across. */
+function Name({ system, rank }: InsideProps) {
+  const state = system.peek();
+  return (
+    <a href={href("system", state.id)}>
+      <span class="tile-head">
+        <b class="tile-name">{state.name ?? state.id}</b>
+        <Badge rank={rank} state={state} />
+      </span>
+    </a>
+  );
+}
+
+/** What nobody sees is not drawn anew: with two hundred systems that is most of the work. */
+const shown = new WeakMap<Element, Signal<boolean>>();
+const observer = new IntersectionObserver(
+  (entries) =>
+    batch(() => {
+      for (const entry of entries) {
+        const visible = shown.get(entry.target);
+        if (visible) visible.value = entry.isIntersecting;
+      }
+    }),
+  { rootMargin: "150px" },
+);
+
+function watch(element: Element | null, visible: Signal<boolean>): () => void {
+  if (!element) return () => undefined;
+  shown.set(element, visible);
+  observer.observe(element);
+  return () => observer.unobserve(element);
+}
+
+interface InsideProps {
+  system: Signal<SystemState>;
+  rank: Rank;
+  visible: Signal<boolean>;
+}
+
+/** Follow a system while it is seen. */
+function useSeen({ system, visible }: InsideProps): SystemState {
+  const last = useRef(system.peek());
+  if (visible.value) last.current = system.value;
+  return last.current;
+}
+
+function Whole(props: InsideProps) {
+  const state = useSeen(props);
   const seen = glance(state);
   return (
-    <li class={`tile line ${rank}`}>
-      <a href={href("system", state.id)}>
-        <span class="tile-head">
-          <b class="tile-name">{state.name ?? state.id}</b>
-          <Badge rank={rank} state={state} />
-        </span>
+    <a href={href("system", state.id)}>
+      <span class="tile-head">
+        <b class="tile-name">{state.name ?? state.id}</b>
+        <Badge rank={props.rank} state={state} />
+      </span>
+      <span class="tile-main">
         <Big seen={seen} />
-        <span class="line-more">
-          {seen.soc && <SocText seen={seen} />}
-          <Age system={system} />
-        </span>
-      </a>
-    </li>
+        <span class="tile-word">{said(`state.${seen.word}`, seen.word)}</span>
+      </span>
+      <Store seen={seen} />
+      <span class="tile-low">
+        <Phases seen={seen} rated={null} />
+        <Sparkline trail={trailOf(state.id)} />
+      </span>
+      <span class="tile-foot">
+        <span class="tile-event">{state.window ? [state.window.eventId, state.window.location].filter(Boolean).join(" · ") : t("tile.not_active")}</span>
+        <Age system={props.system} visible={props.visible} />
+      </span>
+    </a>
+  );
+}
+
+function Line(props: InsideProps) {
+  const state = useSeen(props);
+  const seen = glance(state);
+  return (
+    <a href={href("system", state.id)}>
+      <span class="tile-head">
+        <b class="tile-name">{state.name ?? state.id}</b>
+        <Badge rank={props.rank} state={state} />
+      </span>
+      <Big seen={seen} />
+      <span class="line-more">
+        {seen.soc && <SocText seen={seen} />}
+        <Age system={props.system} visible={props.visible} />
+      </span>
+    </a>
   );
 }
 

@@ -1,13 +1,16 @@
 /** What happens now: a tile a system, trouble first. */
 import { signal } from "@preact/signals";
 import { matches } from "../core/glance";
-import { Row, Tile } from "../parts/tile";
+import { Tile } from "../parts/tile";
 import { Icon } from "../parts/icons";
 import { nowView } from "../shell/settings";
 import { counts, listed, systems } from "../shell/store";
 import { t } from "../texts";
 
 type Filter = "all" | "attention" | "stale" | "active";
+
+/** So many are drawn whole before anyone looks whether they are seen. */
+const FIRST = 12;
 
 const search = signal("");
 const filter = signal<Filter>("all");
@@ -23,7 +26,6 @@ export default function Now() {
     const state = systems.value.get(one.id)?.peek();
     return matches(typed, one.id, one.label, state?.window?.eventId, state?.place?.name, state?.kind);
   });
-  const One = nowView.value === "list" ? Row : Tile;
   return (
     <>
       <h1 class="visually-hidden">{t("now.title")}</h1>
@@ -50,9 +52,9 @@ export default function Now() {
         {typed && t("now.count", { shown: shown.length, all: listed.value.length })}
       </p>
       <ul class={`tiles ${nowView.value}`}>
-        {shown.map((one) => {
+        {shown.map((one, index) => {
           const system = systems.value.get(one.id);
-          return system && <One key={one.id} system={system} rank={one.rank} />;
+          return system && <Tile key={one.id} system={system} rank={one.rank} line={nowView.value === "list"} first={index < FIRST} />;
         })}
       </ul>
     </>

@@ -1,23 +1,14 @@
-/** The live connection: mqtt.js over websockets, read-only. The states are in `core/link`; this does what they say.
+/** The live connection, read-only. Its states are in `core/link`; this does what they say, through `live_worker`.
  *
- * mqtt.js makes one connection here and never a second: when and whether to try again is ours, so that it is
- * told in words and never ends.
+ * When and whether to try again is decided here, so that it is told in words and never ends.
  */
 import { signal } from "@preact/signals";
-import type { MqttClient } from "mqtt";
 import { DEAD_MS, first, next, type Happening, type Link } from "../core/link";
-import { filters } from "../core/topics";
 import { isObject, numberOf, textOf } from "../core/wire";
 import { get } from "./api";
 import { read, write } from "./settings";
-import { take } from "./store";
-
-export interface Place {
-  prefix: string;
-  url: string;
-  username?: string;
-  password?: string;
-}
+import type { Order, Place, Told } from "./live_messages";
+import { takeNow, takeStates } from "./store";
 
 export interface Node {
   id: string;
@@ -28,13 +19,14 @@ export interface Node {
 export const link = signal<Link>(first(Date.now()));
 export const node = signal<Node | null>(null);
 
-const load = () => import("mqtt");
-let client: MqttClient | null = null;
 let generation = 0;
+let prefix = "ovr";
+const worker = new Worker(new URL("./live_worker.ts", import.meta.url), { type: "module" });
+const order = (said: Order): void => worker.postMessage(said);
 
 /** Connect, and stay so for ever. */
 export function startLive(): void {
-  void load();
+  worker.onmessage = ({ data }: MessageEvent<Told>) => data.generation === generation && heard(data);
   setInterval(() => happen({ what: "tick" }), 1000);
   document.addEventListener("visibilitychange", () => happen({ what: document.hidden ? "hid" : "shown" }));
   window.addEventListener("pageshow", (event) => event.persisted && happen({ what: "shown" }));
@@ -57,53 +49,37 @@ function happen(happened: Happening): void {
 
 function close(): void {
   generation += 1;
-  client?.removeAllListeners();
-  client?.on("error", () => undefined);
-  client?.end(true);
-  client = null;
+  order({ what: "close", generation });
 }
 
 async function open(): Promise<void> {
   close();
   const mine = generation;
-  const current = (): boolean => mine === generation;
-  const closed = (why: string): void => {
-    if (current()) happen({ what: "closed", why, random: Math.random() });
-  };
   let place: Place;
   try {
     place = await where();
   } catch {
-    closed("the node cannot be reached");
+    if (mine === generation) closed("the node cannot be reached");
     return;
   }
-  const { default: mqtt } = await load();
-  if (!current()) return;
-  client = mqtt.connect(place.url, {
-    protocolVersion: 5,
-    clean: true,
-    clientId: `browser_${Math.random().toString(36).slice(2, 12)}`,
-    keepalive: 30,
-    reconnectPeriod: 0,
-    timerVariant: "native",
-    connectTimeout: DEAD_MS,
-    queueQoSZero: false,
-    resubscribe: false,
-    ...(place.username === undefined ? {} : { username: place.username, password: place.password ?? "" }),
-  });
-  const mineClient = client;
-  client.on("connect", () => {
-    if (!current()) return;
-    mineClient.subscribe(filters(place.prefix), { qos: 0 }, (error) => error && closed("the broker refused"));
-    happen({ what: "opened" });
-  });
-  client.on("message", (topic, payload, packet) => {
-    if (current() && take(place.prefix, topic, payload, packet.retain === true) === "head" && packet.retain !== true) {
-      happen({ what: "heartbeat" });
-    }
-  });
-  client.on("error", (error) => closed(error.message));
-  client.on("close", () => closed("the connection ended"));
+  if (mine !== generation) return;
+  prefix = place.prefix;
+  order({ what: "open", generation, place, timeoutMs: DEAD_MS });
+}
+
+const closed = (why: string): void => happen({ what: "closed", why, random: Math.random() });
+
+function heard(told: Told): void {
+  switch (told.what) {
+    case "opened":
+      return happen({ what: "opened" });
+    case "closed":
+      return closed(told.why);
+    case "states":
+      return takeStates(prefix, told.states, told.received);
+    case "now":
+      if (takeNow(prefix, told.topic, told.text, told.retained) === "head" && !told.retained) happen({ what: "heartbeat" });
+  }
 }
 
 const KEPT = "ovr.place";

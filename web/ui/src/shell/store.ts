@@ -2,7 +2,7 @@
  *
  * Rules that must stay true here:
  * - a system is one signal, so that a message draws one tile and no list;
- * - states are parsed at most three times a second, the newest of each topic only; facts at once.
+ * - states come twice a second, the newest of each topic only; facts at once.
  */
 import { batch, computed, signal, type ReadonlySignal, type Signal } from "@preact/signals";
 import { looked, unknown, type Offset } from "../core/clock";
@@ -12,7 +12,6 @@ import { add, before, empty, type Trail } from "../core/trail";
 import * as wire from "../core/wire";
 import { get } from "./api";
 
-const FLUSH_MS = 300;
 const MOST_FACTS = 300;
 
 export const systems = signal<ReadonlyMap<string, Signal<wire.SystemState>>>(new Map());
@@ -30,9 +29,6 @@ export const offsetMs = computed(() => offset.value.ms);
 export const now = signal(Date.now());
 export const nodeNow = (): number => Date.now() + offset.value.ms;
 
-const decoder = new TextDecoder();
-const waiting = new Map<string, Uint8Array>();
-let timer: ReturnType<typeof setTimeout> | undefined;
 let received = 0;
 type OnFact = (fact: wire.Fact) => void;
 const listeners = new Set<OnFact>();
@@ -43,47 +39,40 @@ export function onFact(listener: OnFact): () => void {
   return () => listeners.delete(listener);
 }
 
-/** Take in a message of the bus. */
-export function take(prefix: string, topic: string, payload: Uint8Array, retained: boolean): "head" | "other" {
-  received += 1;
+/** Take in what is told at once: the head, or a recorded event. */
+export function takeNow(prefix: string, topic: string, text: string, retained: boolean): "head" | "other" {
   const heard = parse(prefix, topic);
-  if (!heard) return "other";
-  if (heard.kind === "head") {
-    takeHead(payload, retained);
+  if (heard?.kind === "head") {
+    takeHead(text, retained);
     return "head";
   }
-  if (heard.kind === "fact") takeFact(payload);
-  else {
-    waiting.set(topic, payload);
-    timer ??= setTimeout(() => flush(prefix), FLUSH_MS);
-  }
+  if (heard?.kind === "fact") takeFact(text);
   return "other";
 }
 
-function takeHead(payload: Uint8Array, retained: boolean): void {
-  const said = wire.json(decoder.decode(payload));
+function takeHead(text: string, retained: boolean): void {
+  const said = wire.json(text);
   if (!said) return;
   const newest = wire.head(said);
   head.value = newest;
   if (!retained && newest.timeMs !== null) offset.value = looked(offset.peek(), newest.timeMs, Date.now());
 }
 
-function takeFact(payload: Uint8Array): void {
-  const said = wire.json(decoder.decode(payload));
+function takeFact(text: string): void {
+  const said = wire.json(text);
   const fact = said && wire.fact(said);
   if (!fact || facts.peek().some((known) => known.id === fact.id && known.source === fact.source)) return;
   facts.value = [fact, ...facts.peek()].slice(0, MOST_FACTS);
   for (const listener of listeners) listener(fact);
 }
 
-function flush(prefix: string): void {
-  timer = undefined;
-  const due = [...waiting];
-  waiting.clear();
+/** Take in states, the newest of each topic; all at once, so that a list is drawn once. */
+export function takeStates(prefix: string, states: readonly (readonly [string, string])[], count: number): void {
+  received = count;
   batch(() => {
-    for (const [topic, payload] of due) {
+    for (const [topic, text] of states) {
       const heard = parse(prefix, topic);
-      const said = payload.length > 0 ? wire.json(decoder.decode(payload)) : null;
+      const said = text === "" ? null : wire.json(text);
       if (heard?.kind === "system") takeSystem(heard.id, said);
       else if (heard?.kind === "event") events.value = changed(events.peek(), heard.id, said && wire.eventState(heard.id, said));
       else if (heard?.kind === "health") healths.value = changed(healths.peek(), heard.process, said && wire.health(heard.process, said));
