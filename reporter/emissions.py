@@ -114,7 +114,9 @@ def _apart(ledger: Ledger, baseline: Fuel, actual: Fuel) -> Document:
 
 def _outside(ledger: Ledger, of: Fuel) -> tuple[Range | None, float, str | None]:
     value, why = _burning(ledger, of, OUTSIDE)
-    return value, of.coverage_pct, "fossil" if why == f"no_factor_{OUTSIDE}" else why
+    if of.litres is not None and (why is not None or of.litres.high == 0):
+        return None, of.coverage_pct, "fossil"
+    return value, of.coverage_pct, why
 
 
 def _burning(ledger: Ledger, of: Fuel, scope: str) -> tuple[Range | None, str | None]:

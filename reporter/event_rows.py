@@ -69,6 +69,7 @@ def billing(of: Sequence[Member]) -> Document | None:
     ]
     if not lines:
         return None
+    lines.sort(key=lambda line: -line["energy_wh"])
     first = next(bills[0] for _, bills in told if bills)
     return {
         "energy_wh": sum(line["energy_wh"] for line in lines),

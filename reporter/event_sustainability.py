@@ -22,6 +22,7 @@ _COMPARED: Final = (
     "avoided_wtt_kg",
 )
 _WITH: Final = {"compared_actual_l": "actual_l", "compared_actual_co2_kg": "actual_co2_kg"}
+_NOTHING_STATED: Final = "no_counterfactual"
 _DAY_S: Final = 86_400
 _US: Final = 1e-6
 
@@ -47,7 +48,7 @@ def sustainability(of: Sequence[Member], facts: EventFacts, energy: Document) ->
         "factors": [factors[name] for name in sorted(factors)],
         "person_days": _person_days(facts),
         "per_person_day": _per_person_day(facts, energy, made),
-        "notes": _notes(told),
+        "notes": [word for word in _notes(told) if not (stated and word == _NOTHING_STATED)],
     }
 
 

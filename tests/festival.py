@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from reporter.columns import Columns, Floats, Samples
+from reporter.columns import Columns, Flags, Floats, Samples
 from reporter.event_members import SystemPart
 from reporter.event_report import event_report
 from reporter.facts import (
@@ -87,6 +87,7 @@ class Made:
     soc_pct: float = 90.0
     genset_w: float = 0.0
     holes: Sequence[tuple[int, int]] = ()
+    outages: Sequence[tuple[int, int]] = ()
     registration: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -109,6 +110,7 @@ SYSTEMS = (
         pv_w=5_200,
         grid_w=22_000,
         soc_pct=82,
+        outages=((us("4 17:31"), us("4 17:38")),),
         registration=_bess(81_600) | {"counterfactual_generator": DIESEL},
     ),
     Made(
@@ -208,7 +210,10 @@ def samples(made: Made, from_us: int, to_us: int, step_s: int = STEP_S) -> Sampl
         register = np.cumsum(load) * step_s / 3600.0 + 1_250_000.0
         values[f"{place}_energy_import_wh"] = np.round(register, 0)
     else:
-        values |= _rig(made, hour, load, step_s)
+        away = np.zeros(len(time_us), np.bool_)
+        for begin_us, end_us in made.outages:
+            away |= (time_us >= begin_us) & (time_us < end_us)
+        values |= _rig(made, hour, load, away, step_s)
     kind = "victron" if place == "ac_out" else "acuvim"
     position = np.arange(len(time_us)) + 1
     return Samples(made.system_id, (Columns.ordered(kind, step_s * 1000, time_us, position, values),))
@@ -236,7 +241,7 @@ def _phases(place: str, load: Floats, shares: Sequence[float]) -> dict[str, Floa
     return values
 
 
-def _rig(made: Made, hour: Floats, load: Floats, step_s: int) -> dict[str, Floats]:
+def _rig(made: Made, hour: Floats, load: Floats, away: Flags, step_s: int) -> dict[str, Floats]:
     """Follow a battery: sun first, then what the input gives up to its limit, the rest from the battery."""
     sun = made.pv_w * np.clip(np.sin((hour + 12.0 - 5.5) / 16.0 * np.pi), 0.0, None) * (hour < 9.5)
     soc, running = made.soc_pct, False
@@ -247,18 +252,20 @@ def _rig(made: Made, hour: Floats, load: Floats, step_s: int) -> dict[str, Float
             running = soc < 35.0 or (running and soc < 75.0)
             given = min(made.genset_w, max(need + 9_000.0, 0.0)) if running else 0.0
         else:
-            given = min(made.grid_w, max(0.0, need + 4_000.0 * (soc < 92.0)))
+            given = 0.0 if away[index] else min(made.grid_w, max(0.0, need + 4_000.0 * (soc < 92.0)))
         into[index] = given
         battery[index] = given - need if soc < 100.0 or given < need else min(0.0, given - need)
         soc = float(np.clip(soc + battery[index] * step_s / 36.0 / made.capacity_wh, 4.0, 100.0))
         charge[index] = soc
-    code = np.where(into > 0, 2.0, 240.0) if made.genset_w else np.where(made.grid_w > 0, 1.0, 240.0)
+    code = (
+        np.where(into > 0, 2.0, 240.0) if made.genset_w else np.where((made.grid_w > 0) & ~away, 1.0, 240.0)
+    )
     values: dict[str, Floats] = {
         "battery_power_w": np.round(battery),
         "battery_voltage_v": np.round(51.2 + charge / 50.0 + battery / 20_000.0, 2),
         "soc_pct": np.round(charge, 2),
         "ac_in_power_w": np.round(into),
-        "ac_in_source_code": np.broadcast_to(code, load.shape).astype(np.float64),
+        "ac_in_source_code": code,
         "ac_out_nominal_power_w": np.full(len(load), made.rated_w),
     }
     if made.pv_w:
