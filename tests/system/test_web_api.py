@@ -3,8 +3,11 @@
 import json
 import re
 import shutil
+import sqlite3
 import subprocess
+import threading
 from collections.abc import Iterator
+from contextlib import closing
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -12,10 +15,17 @@ from urllib.parse import quote
 
 import httpx
 import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis.errors import Unsatisfiable
+from schemathesis import GenerationMode
+from schemathesis.checks import CHECKS, load_all_checks
+from schemathesis.core.result import Ok
 
 from bus import ids, instants
 from ovr.api_keys import ApiKeys
 from ovr.layout import Layout
+from projectors import report_index
 from tests.waiting import until
 from tests.web_node import Api, serving
 
@@ -28,7 +38,8 @@ PNG = bytes.fromhex(
 
 @pytest.fixture(scope="module")
 def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
-    with serving(tmp_path_factory.mktemp("node")) as found:
+    without = '"projector-reports", "projector-archive"'
+    with serving(tmp_path_factory.mktemp("node"), without=without) as found:
         yield found
 
 
@@ -499,12 +510,160 @@ def raw_get(api: Api, path: str) -> tuple[int, bytes]:
     return int(answer.split(b" ", 2)[1]), answer
 
 
+def checked(api: Api, examples: int) -> Iterator[tuple[str, Exception]]:
+    """Try what the description allows, and what it forbids; yield what the API answered wrongly."""
+    load_all_checks()
+    left_out: Any = CHECKS.get_by_names(
+        [
+            "positive_data_acceptance",  # there are rules that no schema can say
+            "use_after_free",
+            "ensure_resource_availability",
+            "ignored_auth",
+            "object_level_authorization",
+        ]
+    )
+    document = schemathesis.openapi.from_url(f"http://127.0.0.1:{api.port}/api/openapi.json")
+    for found in document.get_all_operations():
+        assert isinstance(found, Ok)
+        operation = found.ok()
+        for mode in GenerationMode:
+
+            @settings(
+                max_examples=examples,
+                deadline=None,
+                phases=[Phase.explicit, Phase.generate],
+                suppress_health_check=list(HealthCheck),
+                derandomize=True,
+                database=None,
+            )
+            @given(case=operation.as_strategy(generation_mode=mode))
+            def check(case: schemathesis.Case[Any]) -> None:
+                case.call_and_validate(excluded_checks=left_out, timeout=30)
+
+            try:
+                check()
+            except Unsatisfiable:
+                continue  # nothing can be wrong with a request that says nothing
+            except Exception as error:  # noqa: BLE001 - all of them are told together
+                yield f"{operation.label} {mode.value}", error
+
+
+def test_whatever_is_sent_the_answer_is_as_described(api: Api) -> None:
+    assert not [f"{label}: {error}" for label, error in checked(api, 2)]
+    assert api.served()
+
+
+@pytest.mark.soak
+def test_whatever_is_sent_for_long_the_answer_is_as_described(api: Api) -> None:
+    assert not [f"{label}: {error}" for label, error in checked(api, 100)]
+    assert api.served()
+
+
 def test_an_unknown_address_is_no_page_of_ours(api: Api) -> None:
     assert api.get("/api/nothing").json()["status"] == 404
     assert api.post("/api/nothing", {}).status_code == 404
     wrong = api.post("/api/status", {})
     assert wrong.status_code == 405
     assert wrong.headers["allow"] == "GET"
+
+
+def put_report(api: Api, position: int, **row: Any) -> Path:
+    """Write a report as the reports projector leaves it."""
+    directory = Path("reports") / f"r{position}"
+    known = {
+        "position": position,
+        "source": "/edge_01/web",
+        "id": ids.uuid7(),
+        "scope": "event",
+        "revision": 1,
+        "reason": "event_ended",
+        "cut_position": position,
+        "requested_us": instants.now_us(),
+        "directory": str(directory),
+        "state": "ready",
+        "totals": json.dumps({"energy_wh": 1234.5}),
+        "changed": "[]",
+        "made": json.dumps({"coverage_pct": 99.0, "provisional": False}),
+        "told_us": instants.now_us(),
+    } | row
+    path = api.node.data / directory
+    path.mkdir(parents=True, exist_ok=True)
+    for name, content in (("data.json", "{}"), ("report.html", "<html>r</html>"), ("blocks.csv", "a,b")):
+        (path / name).write_text(content)
+    with closing(sqlite3.connect(api.node.data / "reports" / "index.sqlite", isolation_level=None)) as db:
+        db.executescript(report_index.TABLES)
+        names, marks = ", ".join(known), ", ".join("?" * len(known))
+        db.execute(f"INSERT OR REPLACE INTO report ({names}) VALUES ({marks})", tuple(known.values()))
+        db.execute("INSERT OR REPLACE INTO pdf (position, folder) VALUES (?, '')", (position,))
+    return path
+
+
+def test_reports_are_listed_and_handed_out(api: Api) -> None:
+    event = "Fête 1/2"
+    put_report(api, 7, event_id=event)
+    put_report(api, 8, event_id=event, revision=2)
+    put_report(api, 9, event_id=event, scope="system", system_id="rig_20")
+    place = f"/api/reports/{quote(event, safe='')}"
+
+    listed = api.get("/api/reports", params={"event_id": event}).json()["reports"]
+    assert [(one["revision"], one["system_id"], one["state"]) for one in listed] == [
+        (1, "rig_20", "ready"),
+        (2, None, "ready"),
+        (1, None, "ready"),
+    ]
+    assert listed[0]["totals"] == {"energy_wh": 1234.5}
+    assert listed[0]["coverage_pct"] == 99.0
+    for one in listed:
+        answer = api.get(one["html_url"])
+        assert (answer.status_code, answer.text) == (200, "<html>r</html>")
+        assert "script-src" not in answer.headers["content-security-policy"]
+        assert answer.headers["content-security-policy"].startswith("default-src 'none'")
+        assert api.get(one["json_url"]).json() == {}
+        assert api.get(one["csv_url"]).headers["content-type"] == "text/csv; charset=utf-8"
+    assert api.get(f"{place}/html").text == "<html>r</html>"
+    assert api.get(place, params={"revision": 3}).status_code == 404
+    assert api.get(f"{place}/csv", params={"table": "../data"}).status_code == 422
+    assert api.get(f"{place}/csv", params={"table": "energies"}).status_code == 404
+
+
+def test_a_pdf_that_is_being_made_is_waited_for(api: Api) -> None:
+    path = put_report(api, 10, event_id="printed")
+    maker = threading.Timer(0.5, (path / "report.pdf").write_bytes, (b"%PDF-1.7",))
+    maker.start()
+
+    answer = api.get("/api/reports/printed/pdf", timeout=30)
+
+    maker.join()
+    assert (answer.status_code, answer.content) == (200, b"%PDF-1.7")
+    assert answer.headers["content-type"] == "application/pdf"
+
+
+def test_a_report_that_is_asked_for_is_asked_for_once(api: Api) -> None:
+    api.start("rig_21", "wanted")
+    said = {"event_id": "wanted", "id": ids.uuid7()}
+
+    first, again = (api.post("/api/reports/generate", said) for _ in range(2))
+
+    assert first.json() == again.json()
+    assert first.json()["report_url"].endswith("/api/reports/wanted/html")
+    data = api.data(first.json()["position"])
+    assert (data["scope"], data["event_id"], data["reason"]) == ("event", "wanted", "operator")
+    assert data["cut_position"] < first.json()["position"]
+    assert api.post("/api/reports/generate", {"event_id": "never was"}).status_code == 404
+    own = api.post("/api/reports/generate", {"event_id": "wanted", "system_id": "Rig 21"}).json()
+    assert own["system_id"] == "rig_21"
+
+
+def test_a_report_can_be_sent(api: Api) -> None:
+    put_report(api, 11, event_id="mailed")
+
+    answer = api.post("/api/reports/mailed/send", {"to": ["office@example.com"]})
+
+    assert answer.json()["to"] == ["office@example.com"]
+    (queued,) = report_index.Reports(api.node.data).deliveries(11)
+    assert (queued["recipient"], queued["state"]) == ("office@example.com", "waiting")
+    for wrong in ("office", "a@b,c@d", "a b@c", "x@y\nBcc: z@w"):
+        assert api.post("/api/reports/mailed/send", {"to": [wrong]}).status_code == 422
 
 
 def test_keys_guard_what_they_must(api: Api) -> None:

@@ -1,21 +1,33 @@
-"""The HTTP API under faults: what it was given is recorded once, whatever was killed."""
+"""The HTTP API under faults and behind a proxy: what it was given is recorded once, whatever was killed."""
 
+import shutil
 import socket
+import ssl
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import httpx
+import paho.mqtt.client as mqtt
 import pytest
+from paho.mqtt.enums import CallbackAPIVersion
 
 from bus import ids
+from ovr.processes import binary
+from tests.services import Service, free_port
 from tests.waiting import until
 from tests.web_node import Api, serving
 
 WITHOUT = '"projector-counters", "projector-reports", "projector-archive"'
+KILLS, LEAST = 3, 10
+CADDY = shutil.which("caddy") or str(Path(sys.executable).with_name("caddy"))
+CADDYFILE = Path(__file__).parents[2] / "deploy" / "caddy" / "Caddyfile"
 
 
 @pytest.fixture(scope="module")
@@ -54,22 +66,18 @@ def test_what_is_written_while_the_broker_hangs_is_recorded_once_after_it_was_ki
 def test_retries_through_kills_of_the_process_are_recorded_once_in_order(api: Api) -> None:
     """A client sends each action until it is confirmed, before it sends the next, as the pages do."""
     until(api.served, "the API serves", within_s=60)
-    actions = [{"system_id": "rig_02", "msg": f"note {n}", "id": ids.uuid7()} for n in range(6)]
-    stop = threading.Event()
+    actions: list[dict[str, Any]] = []
 
     def kill() -> None:
-        while not stop.is_set():
+        for _ in range(KILLS):
             api.node.kill("web")
-            stop.wait(0.3)
 
     killer = threading.Thread(target=kill)
     killer.start()
-    try:
-        for action in actions:
-            until(partial(sent, api, action), f"{action['msg']} is confirmed", within_s=60)
-    finally:
-        stop.set()
-        killer.join()
+    while killer.is_alive() or len(actions) < LEAST:
+        actions.append({"system_id": "rig_02", "msg": f"note {len(actions)}", "id": ids.uuid7()})
+        until(partial(sent, api, actions[-1]), "it is confirmed", within_s=60)
+    killer.join()
 
     reader = api.node.journal()
     notes = [row for row in reader.read(types=["note.added"]) if row.subject == "rig_02"]
@@ -127,6 +135,73 @@ def test_a_client_that_hangs_up_in_the_middle_does_no_harm(api: Api) -> None:
     reader = api.node.journal()
     assert not [row for row in reader.read(head, types=["note.added"]) if row.subject == "rig_05"]
     reader.close()
+
+
+@pytest.fixture
+def proxy(api: Api, tmp_path: Path) -> Iterator[Service]:
+    """Run Caddy with the configuration that we ship, and a certificate of our own."""
+    key = (
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:prime256v1",
+        "-nodes",
+        "-days",
+        "2",
+    )
+    names = ("-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost")
+    files = ("-keyout", str(tmp_path / "node.key"), "-out", str(tmp_path / "node.crt"))
+    subprocess.run([binary("openssl"), *key, *names, *files], check=True, capture_output=True)
+    port = free_port()
+    environment = {
+        "OVR_NAME": f"https://localhost:{port}",
+        "OVR_TLS": str(tmp_path),
+        "OVR_WEB": f"127.0.0.1:{api.port}",
+        "OVR_MQTT": f"127.0.0.1:{api.node.base + 1}",
+        "HOME": str(tmp_path),
+    }
+    said = [f"{name}={value}" for name, value in environment.items()]
+    command = ["env", *said, CADDY, "run", "--config", str(CADDYFILE), "--adapter", "caddyfile"]
+    service = Service(command, port, tmp_path / "caddy")
+    service.start()
+    yield service
+    service.stop()
+
+
+def test_pages_api_and_stream_are_one_address_behind_the_proxy(
+    api: Api, proxy: Service, tmp_path: Path
+) -> None:
+    until(api.served, "the API serves", within_s=60)
+    trust = ssl.create_default_context(cafile=str(tmp_path / "node.crt"))
+    here = f"https://localhost:{proxy.port}"
+    with httpx.Client(base_url=here, verify=trust) as client:
+        page = client.get("/")
+        assert page.status_code == 200
+        assert page.headers["strict-transport-security"]
+        begin = client.get("/api/ui").json()
+        assert (begin["secure"], begin["base_url"]) == (True, here)
+        note = {"system_id": "rig_07", "msg": "By TLS.", "id": ids.uuid7()}
+        assert client.post("/api/note", json=note, headers={"Origin": here}).status_code == 200
+        assert client.post("/api/note", json=note, headers={"Origin": "https://x"}).status_code == 403
+        photo = client.post("/api/photo", files={"file": b"\x89PNG\r\n\x1a\n" + bytes(3 << 20)})
+        assert photo.status_code == 413
+
+    heard: list[str] = []
+    browser = mqtt.Client(CallbackAPIVersion.VERSION2, transport="websockets", protocol=mqtt.MQTTv5)
+    browser.tls_set_context(trust)
+    browser.ws_set_options(path=begin["mqtt"]["path"])
+    browser.on_connect = lambda client, *_: client.subscribe("ovr/state/#")
+    browser.on_message = lambda _client, _data, message: heard.append(message.topic)
+    browser.connect("localhost", proxy.port)
+    browser.loop_start()
+    try:
+        api.start("rig_07", "streamed")
+        until(lambda: "ovr/state/rig_07" in heard, "the state comes through the proxy")
+    finally:
+        browser.disconnect()
+        browser.loop_stop()
 
 
 def test_without_a_state_reading_says_so_and_writing_goes_on(api: Api) -> None:
