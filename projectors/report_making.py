@@ -7,7 +7,7 @@ Rules that must stay true here:
 """
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib import metadata
 from pathlib import Path
@@ -32,6 +32,7 @@ from reporter.facts import Document, MadeFrom, ReportSettings, SystemFacts
 from reporter.profile import profile
 from reporter.render import DATA, files
 from reporter.track import Track
+from reporter.wanted import NAMES
 from schemas.errors import InputError
 from schemas.registry import Registry
 
@@ -126,6 +127,15 @@ def make(sources: Sources, wanted: Wanted, cut: int, target: Path, root: Path, p
     return made
 
 
+def documents(sources: Sources, wanted: Wanted, cut: int) -> Iterator[tuple[Part, Document]]:
+    """Make the documents of all systems that a report is about, one after the other, and no files."""
+    past = Past(sources.reader, Registry.load(), cut, wanted.position)
+    settings = sources.settings(wanted.event_id)
+    maker = _Maker(sources, past, wanted, settings, _made_from(past, sources.reader, settings))
+    for part in parts(past, wanted):
+        yield part, maker.document(part)
+
+
 class _Maker:
     """Makes the documents of one request."""
 
@@ -149,6 +159,9 @@ class _Maker:
             ("",),
             ((part.system_id, ""),),
         )
+
+    def document(self, part: Part) -> Document:
+        return self._part(part, self._happened([part]))[1]
 
     def event(self, about: Sequence[Part], directory: Path, progress: Progress) -> Made:
         happened = self._happened(about)
@@ -193,6 +206,7 @@ class _Maker:
             part.system_id,
             part.from_us,
             part.to_us,
+            names=NAMES,
             upto=self._past.cut,
         )
         facts = replace(

@@ -22,6 +22,18 @@ class Model(StrEnum):
     COUNTERS = "counters"
     SERIES = "series"
     ARCHIVE = "archive"
+    REPORTS = "reports"
+
+
+class Checked(StrEnum):
+    """What can be verified: the read models, and one event's energies."""
+
+    STATE = "state"
+    COUNTERS = "counters"
+    SERIES = "series"
+    ARCHIVE = "archive"
+    REPORTS = "reports"
+    REPORT = "report"
 
 
 def rebuild(
@@ -37,7 +49,11 @@ def rebuild(
     node = open_node(data, config)
     _must_exist(node)
     with progressing(f"rebuilding {model}") as progress:
-        if model is not Model.SERIES:
+        if model is Model.REPORTS:
+            from ovr.report_rebuild import rebuild as make_anew
+
+            place = make_anew(node, progress)
+        elif model is not Model.SERIES:
             place = _rebuild_files(model, node, progress)
             if node.layout.run.is_dir():
                 node.layout.retry_request.touch()
@@ -58,22 +74,46 @@ def rebuild(
 
 
 def verify(
-    model: Annotated[Model, typer.Argument(help="Which read model.")],
+    checked: Annotated[
+        Checked, typer.Argument(help="Which read model; `report` for one event.", metavar="MODEL")
+    ],
+    event_id: Annotated[
+        str | None,
+        typer.Argument(help="With `report`: the event.", metavar="[EVENT_ID]", show_default=False),
+    ] = None,
+    system: Annotated[str | None, typer.Option("--system", help="With `report`: only this system.")] = None,
     data: Data = None,
     config: Config = None,
     json: Json = False,
 ) -> None:
     """Rebuild a read model beside the one that serves, and compare; exit status 1 when they differ.
 
-    Example: `ovr verify state --data data`
+    `ovr verify report EVENT_ID` compares three ways to each system's energy: the report's, the integral of the
+    series in VictoriaMetrics, and the difference of the meter's own register.
+
+    Examples: `ovr verify state --data data`, `ovr verify report startup`
     """
     node = open_node(data, config)
     _must_exist(node)
+    if checked is Checked.REPORT:
+        from ovr.commands.report import verify_energies
+
+        if event_id is None:
+            raise typer.BadParameter("name the event: ovr verify report EVENT_ID")
+        verify_energies(node, event_id, canonical(node, [system])[0] if system else None, json=json)
+        return
+    if event_id is not None:
+        raise typer.BadParameter(f"{checked} takes no event")
+    model = Model(checked.value)
     with progressing(f"verifying {model}") as progress:
         if model is Model.SERIES:
             found = _verify_series(node, progress)
         elif model is Model.ARCHIVE:
             found = _verify_archive(node, progress)
+        elif model is Model.REPORTS:
+            from ovr.report_rebuild import verify as compare_reports
+
+            found = compare_reports(node, progress)
         else:
             found = _verify_model(model, node, progress)
     if json:

@@ -12,7 +12,7 @@ from typer.core import TyperGroup
 
 from bus import instants
 from ovr.commands.stream import canonical
-from ovr.node import open_node
+from ovr.node import Node, open_node
 from ovr.options import As, Config, Data, Json, Systems, instant
 from ovr.users import CONSOLE
 from schemas.errors import ConfigurationError
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _WIDE = 240
 _MAKE = "make"
+_NUMBERS = frozenset({"energy", "measured", "report kWh", "it says kWh", "apart", "bound"})
 
 
 class _Group(TyperGroup):
@@ -113,7 +114,7 @@ def make(
 
 
 def _ask(
-    node: Any,
+    node: Node,
     user: str,
     event_id: str,
     systems: Sequence[str],
@@ -228,6 +229,23 @@ def send(
     typer.echo(f"revision {ready[0].revision} goes to {', '.join(to)}")
 
 
+def verify_energies(node: Node, event_id: str, system_id: str | None, *, json: bool) -> None:
+    """Print how the energies of an event compare; exit status 1 where two differ, or none can be compared."""
+    from ovr.report_verify import compare, lines
+
+    found = compare(node, event_id, system_id)
+    equal = any(one.agrees for one in found) and not any(one.agrees is False for one in found)
+    if json:
+        typer.echo(orjson.dumps({"equal": equal, "compared": [one.told() for one in found]}).decode())
+    elif not found:
+        typer.echo(f"{event_id!r} has no window to compare", err=True)
+    else:
+        names = ("system", "window from", "source", "report kWh", "it says kWh", "apart", "bound", "")
+        _print(names, list(lines(found)))
+    if not equal:
+        raise typer.Exit(1)
+
+
 def _span(from_: str | None, to: str | None) -> tuple[int, int] | None:
     since_us, until_us = instant(from_, "--from"), instant(to, "--to")
     if since_us is None and until_us is None:
@@ -262,18 +280,12 @@ def _row(report: "Report") -> dict[str, Any]:
 
 
 def _table(rows: Sequence[dict[str, Any]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
     from ovr.event_lines import visible
 
-    table = Table(box=None, header_style="dim", pad_edge=False)
-    for name in ("event", "system", "rev", "state", "reason", "asked for", "energy", "measured", "where"):
-        table.add_column(name, overflow="fold", justify="right" if name in {"energy", "measured"} else "left")
-    for row in rows:
+    def cells(row: dict[str, Any]) -> tuple[str, ...]:
         energy, coverage = row["totals"].get("energy_wh"), row["totals"].get("coverage_pct")
         state = row["state"] + (", no PDF" if row["pdf"] == "failed" else "")
-        table.add_row(
+        return (
             visible(row["event_id"]),
             row["system_id"] or "(all)",
             str(row["revision"]),
@@ -284,6 +296,21 @@ def _table(rows: Sequence[dict[str, Any]]) -> None:
             "" if coverage is None else f"{coverage:.1f} %",
             row["directory"],
         )
+
+    names = ("event", "system", "rev", "state", "reason", "asked for", "energy", "measured", "where")
+    _print(names, [cells(row) for row in rows])
+
+
+def _print(names: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, header_style="dim", pad_edge=False)
+    for name in names:
+        table.add_column(name, overflow="fold", justify="right" if name in _NUMBERS else "left")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
     console = Console(highlight=False)
     if not console.is_terminal:
         console.width = _WIDE
