@@ -1,7 +1,7 @@
 """Making all reports anew, and checking that they come out as they lie there.
 
-Rules that must stay true here: nothing is asked for, told or sent; what lies there is replaced one report at a
-time, each in one step.
+Rules that must stay true here: nothing is asked for, told or sent; what lies there is replaced one report
+at a time, each in one step.
 """
 
 import tempfile

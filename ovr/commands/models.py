@@ -88,8 +88,8 @@ def verify(
 ) -> None:
     """Rebuild a read model beside the one that serves, and compare; exit status 1 when they differ.
 
-    `ovr verify report EVENT_ID` compares three ways to each system's energy: the report's, the integral of the
-    series in VictoriaMetrics, and the difference of the meter's own register.
+    `ovr verify report EVENT_ID` compares three ways to each system's energy: the report's, the integral of
+    the series in VictoriaMetrics, and the difference of the meter's own register.
 
     Examples: `ovr verify state --data data`, `ovr verify report startup`
     """
