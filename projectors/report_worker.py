@@ -13,7 +13,7 @@ import resource
 import signal
 import sys
 from collections.abc import Callable, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -47,8 +47,9 @@ def main() -> None:
     if setup is None:
         return
     work: Work = worker(orjson.loads(setup))
-    for line in lines:
-        say({**answer(work, orjson.loads(line), say), "rss_kib": _rss_kib()})
+    with suppress(BrokenPipeError):  # whoever leads us was killed: its successor has the work done again
+        for line in lines:
+            say({**answer(work, orjson.loads(line), say), "rss_kib": _rss_kib()})
 
 
 def worker(setup: Mapping[str, Any]) -> Work:
@@ -67,6 +68,8 @@ def answer(work: Work, said: Mapping[str, Any], say: Say) -> dict[str, Any]:
     """Do a piece of work, and tell its result or why there is none."""
     try:
         return {"result": work(said, say)}
+    except BrokenPipeError:
+        raise
     except (InputError, ConfigurationError) as error:
         return {"error": str(error), "for_good": True}
     except OvrError as error:
