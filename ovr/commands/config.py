@@ -34,10 +34,13 @@ def show(data: Data = None, config: Config = None) -> None:
     """
     from ovr.alerts import limits
     from ovr.node import open_node
+    from ovr.reports import delivery, wishes
 
     node = open_node(data, config)
     node.aliases()
     limits(node.site.alerts)
+    wishes(node.site.reports)
+    delivery(node.site)
     said = _without_secrets(asdict(node.site))
     typer.echo(orjson.dumps(said, default=str, option=orjson.OPT_INDENT_2).decode())
 
