@@ -38,7 +38,7 @@ def under_load(tmp: Path) -> Iterator[Figure]:
     with (
         victoria(tmp) as server,
         noting(server.port) as (proxy, accepted),
-        _node(tmp, proxy) as node,
+        running(tmp, proxy) as node,
         ours(flow, node["port_base"], tmp) as device,
     ):
         time.sleep(WARM_S)
@@ -57,7 +57,7 @@ def under_load(tmp: Path) -> Iterator[Figure]:
 
 def memory(tmp: Path) -> Iterator[Figure]:
     """Record a million samples at full rate, and look at how large our processes are then."""
-    with victoria(tmp) as server, _node(tmp, server.port) as node:
+    with victoria(tmp) as server, running(tmp, server.port) as node:
         for _ in range(MILLION // _CHUNK):
             load.run(node["port_base"], _CHUNK)
         wait(lambda: _lag(tmp / "data") == 0, 300.0)
@@ -124,11 +124,12 @@ def _ours(node: dict[str, Any]) -> dict[str, int]:
 
 
 @contextmanager
-def _node(tmp: Path, victoria_port: int) -> Iterator[dict[str, Any]]:
+def running(tmp: Path, victoria_port: int, more: str = "") -> Iterator[dict[str, Any]]:
+    """Run a node with this machine alone; yield what its supervisor says. `more` is added to its site.toml."""
     data = tmp / "data"
-    data.mkdir()
+    data.mkdir(exist_ok=True)
     (data / "site.toml").write_text(
-        f'[victoria]\nurl = "http://127.0.0.1:{victoria_port}"\n[producers.host]\nkind = "host"\n'
+        f'[victoria]\nurl = "http://127.0.0.1:{victoria_port}"\n[producers.host]\nkind = "host"\n{more}'
     )
     command = [sys.executable, "-m", "ovr", "demo", "--data", str(data)]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
