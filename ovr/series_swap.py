@@ -24,7 +24,7 @@ class _Step(Enum):
 class SeriesSwap:
     """Carries out requests for an exchange, a step a turn."""
 
-    def __init__(self, layout: Layout, projector: Child, victoria: Child | None) -> None:
+    def __init__(self, layout: Layout, projector: Child | None, victoria: Child | None) -> None:
         self._layout = layout
         self._projector = projector
         self._victoria = victoria
@@ -52,7 +52,8 @@ class SeriesSwap:
         if self._step is _Step.STARTING:
             victoria = State.READY if self._victoria is None else self._victoria.state
             if victoria in {State.READY, State.FAILED}:
-                self._projector.start()
+                if self._projector is not None:
+                    self._projector.start()
                 self._step = _Step.NONE
 
     def _exchange(self) -> None:

@@ -56,7 +56,7 @@ class Supervisor:
         self._stage_until = time.monotonic() + _STAGE_PATIENCE_S
         self._told: object = None
         self._told_at = self._logs_at = 0.0
-        self._swap = SeriesSwap(node.layout, self._children[SERIES], self._children.get(VICTORIA))
+        self._swap = SeriesSwap(node.layout, self._children.get(SERIES), self._children.get(VICTORIA))
         self._watch = Watch(node.broker("supervisor"), "supervisor")
         self._bell, self._rope = socket.socketpair()
         self._bell.setblocking(False)

@@ -23,7 +23,9 @@ CYCLE_S = 30
 
 @pytest.fixture
 def node(tmp_path: Path) -> Iterator[Node]:
-    with running(tmp_path, without=("alerts", "projector-archive", "projector-reports", "web")) as one:
+    with running(
+        tmp_path, without=("alerts", "projector-archive", "projector-reports", "projector-series", "web")
+    ) as one:
         yield one
 
 
