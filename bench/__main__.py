@@ -14,7 +14,7 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
-from bench import archive, counters, node, producers, projectors, recorder, sealing
+from bench import archive, counters, node, producers, projectors, recorder, sealing, web
 from bench.figures import Figure
 
 BENCHMARKS: dict[str, Callable[[Path], Iterator[Figure]]] = {
@@ -27,6 +27,7 @@ BENCHMARKS: dict[str, Callable[[Path], Iterator[Figure]]] = {
     "archive": archive.archive,
     "node": node.under_load,
     "producers": producers.producers,
+    "web": web.api,
 }
 LONG: dict[str, Callable[[Path], Iterator[Figure]]] = {
     "memory": node.memory,

@@ -125,7 +125,7 @@ def _ours(node: dict[str, Any]) -> dict[str, int]:
 
 @contextmanager
 def running(tmp: Path, victoria_port: int, more: str = "") -> Iterator[dict[str, Any]]:
-    """Run a node with this machine alone; yield what its supervisor says. `more` is added to its site.toml."""
+    """Run a node with this machine alone, and `more` in its site.toml; yield what its supervisor says."""
     data = tmp / "data"
     data.mkdir(exist_ok=True)
     (data / "site.toml").write_text(

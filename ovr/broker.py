@@ -10,7 +10,7 @@ from ovr.ports import Ports
 from schemas.errors import ConfigurationError
 
 _MOST_CONNECTIONS = 1000
-_EVERYWHERE = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared with, not bound to
+EVERYWHERE = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared with, not bound to
 
 
 def configuration(layout: Layout, listen: Listen, ports: Ports, *, anonymous: bool) -> str:
@@ -58,7 +58,7 @@ def _listeners(listen: Listen, ports: Ports) -> list[str]:
 
 def _addresses(address: str) -> list[str]:
     """List the addresses for MQTT: our own processes always come over loopback."""
-    reached = is_loopback(address) or address in _EVERYWHERE
+    reached = is_loopback(address) or address in EVERYWHERE
     return [address] if reached else ["127.0.0.1", address]
 
 

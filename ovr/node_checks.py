@@ -31,10 +31,18 @@ def check_network(node: Node) -> Iterator[Finding]:
             f"MQTT listens on {listen.address} without TLS: passwords can be overheard",
             "give listen.cert_file and listen.key_file in site.toml, where the network is not your own",
         )
+    web = node.site.web.address or listen.address
+    if not is_loopback(web) and not node.layout.keys.exists():
+        yield Finding(
+            Grade.NOTE,
+            "web",
+            f"listens on {web} without any key: whoever reaches it may write",
+            "`ovr key add NAME`, or put a proxy in front that asks who comes",
+        )
     if node_status.supervisor_runs(node) or listen.port_base is None:
         return
     chosen = ports.Ports(listen.port_base)
-    for port in (chosen.mqtt, chosen.websockets, chosen.victoria):
+    for port in chosen.all():
         if not ports.is_free(port):
             yield Finding(
                 Grade.BAD,

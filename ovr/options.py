@@ -21,7 +21,7 @@ PortBase = Annotated[
     int | None,
     typer.Option(
         "--port-base",
-        help="MQTT here, websockets +1, VictoriaMetrics +2.",
+        help="MQTT here, websockets +1, VictoriaMetrics +2, HTTP +3.",
         show_default="18830, or free ones",
     ),
 ]

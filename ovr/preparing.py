@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import IO
 
 from ovr import broker
+from ovr.broker import EVERYWHERE
 from ovr.node import Node
 from ovr.ports import Ports
 from ovr.users import Users, write_private
@@ -85,7 +86,11 @@ def urls(node: Node, ports: Ports) -> dict[str, str]:
     """Tell where a node's services are."""
     said = node.site.broker
     host = said.host or "127.0.0.1"
+    web = node.site.web
+    address = web.address or node.site.listen.address
+    seen = "127.0.0.1" if address in EVERYWHERE else address
     return {
+        "http": web.base_url or f"http://{seen}:{web.port or ports.http}",
         "mqtt": f"mqtt://{host}:{ports.mqtt if said.host is None else said.port}",
         "websockets": f"ws://{host}:{ports.websockets}",
         "victoria": node.site.victoria.url or f"http://127.0.0.1:{ports.victoria}",

@@ -16,6 +16,8 @@ def figures(process: Mapping[str, Any], snapshot: Snapshot) -> str:
         return f"{snapshot['urls']['mqtt']}  {snapshot['urls']['websockets']}"
     if name == "victoria-metrics":
         return str(snapshot["urls"]["victoria"])
+    if name == "web":
+        return _web(health, snapshot)
     if name == "recorder":
         return _recorder(health, snapshot)
     if "lag_events" in health:
@@ -27,6 +29,13 @@ def figures(process: Mapping[str, Any], snapshot: Snapshot) -> str:
     if "playing" in health:
         return f"{health['playing']} replays running"
     return ""
+
+
+def _web(health: Mapping[str, Any], snapshot: Snapshot) -> str:
+    words = [str(snapshot["urls"].get("http") or f"port {health.get('port', '?')}")]
+    if health.get("outbox_pending"):
+        words.append(f"{health['outbox_pending']:,} wait for the recorder")
+    return ", ".join(words)
 
 
 def _recorder(health: Mapping[str, Any], snapshot: Snapshot) -> str:

@@ -170,7 +170,7 @@ def welcome(node: Node, snapshot: dict[str, Any], *, anonymous: bool) -> str:
     lines = (
         f"ready: MQTT {urls['mqtt']}, websockets {urls['websockets']}, VictoriaMetrics {urls['victoria']}",
         f"data in {data}",
-        "try in another terminal:",
+        f"open {urls['http']} in a browser, or try in another terminal:",
         *(() if anonymous else (f"  {ovr} user add alice --data {data}",)),
         f"  mosquitto_sub {at} -v -t '{prefix}/#'",
         f"  mosquitto_pub {at} -V 5 -q 1 -t {topic} -m {event}",
