@@ -9,9 +9,10 @@ Rules that must stay true here:
 
 import contextlib
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
+from typing import Any
 
 from bus.envelope import Event, Recorded
 from projectors import lines, markers, windows
@@ -57,10 +58,11 @@ class SeriesFold:
 
     Attributes:
         horizon_us: the newest `recordedat` seen.
+        counted: how many occurrences and alerts it took in since it began, or since it told what it counted.
     """
 
     def __init__(self, registry: Registry, compatibility: Compatibility | None = None) -> None:
-        self.horizon_us = 0
+        self.horizon_us = self.counted = 0
         self._registry = registry
         self._events = EventReader(registry)
         self._compatibility = compatibility or Compatibility()
@@ -76,14 +78,23 @@ class SeriesFold:
         self._rewrite: set[tuple[str, str]] = set()
         self._effects = Effects()
 
-    def restore(self, facts: Iterable[Recorded], samples: Iterable[Recorded], horizon_us: int) -> None:
+    def restore(
+        self,
+        facts: Iterable[Recorded],
+        samples: Iterable[Recorded],
+        horizon_us: int,
+        counted: Mapping[str, Any] | None = None,
+    ) -> None:
         """Stand at a place of the stream without writing anything.
 
         Args:
-            facts: all `FACTS` up to that place.
+            facts: all `FACTS` up to that place, but `COUNTED` only from where `counted` was told.
             samples: the last samples up to that place, at least those of its last millisecond.
             horizon_us: the newest `recordedat` up to it.
+            counted: what `tell_counted` returned at that place or before it.
         """
+        if counted is not None:
+            self._counters = CounterSeries.load(counted)
         for recorded in facts:
             with contextlib.suppress(InputError):
                 event = self._events.event(recorded)
@@ -119,6 +130,11 @@ class SeriesFold:
         self._taken = []
         self._append.clear()
         return effects
+
+    def tell_counted(self) -> dict[str, Any]:
+        """Return what was counted up to here, as JSON holds it, to be restored without its facts."""
+        self.counted = 0
+        return self._counters.tell()
 
     def system(self, subject: str) -> str:
         """Name the system that a recorded subject is, as far as is known now."""
@@ -175,6 +191,7 @@ class SeriesFold:
     def _count(self, event: Event) -> None:
         self._taken.extend(self._counters.move(event.recorded_us))
         self._counters.take(event, self.system(event.subject))
+        self.counted += 1
 
     def _systems(self, subject: str) -> set[str]:
         """Name the systems that facts about a subject are about."""

@@ -4,13 +4,14 @@ Rules that must stay true here:
 - a series gets its value at the `recordedat` of what changed it, and again at every full minute of the
   stream, so that an instant query finds it; what is written where depends on the stream alone;
 - no series gets two values for one millisecond: what changed within one is written when it is over;
-- a total never goes down: resets are for people, and a late occurrence only adds.
+- a total never goes down: resets are for people, and a late occurrence only adds;
+- what was told at one place and is loaded goes on as if it had never been away.
 """
 
 from bisect import bisect_right, insort
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
-from typing import Final
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
 
 from bus.envelope import Event
 from projectors import lines
@@ -79,12 +80,34 @@ class CounterSeries:
             self._times[system_id] = sorted(self._times[system_id] + self._times.pop(alias, []))
             self._changed = {(system_id if name == alias else name, what) for name, what in self._changed}
 
-    def score(self, system_id: str, now_us: int) -> int:
+    def tell(self) -> dict[str, Any]:
+        """Return all that is known at this place, as JSON holds it."""
+        return {
+            "totals": [[*key, total] for key, total in self._totals.items()],
+            "times": self._times,
+            "alerts": [[*key, *said] for key, said in self._alerts.items()],
+            "changed": sorted(self._changed),
+            "now": [self._now_ms, self._changed_ms, self._minute],
+        }
+
+    @classmethod
+    def load(cls, told: Mapping[str, Any]) -> "CounterSeries":
+        """Go on from what `tell` returned."""
+        found = cls()
+        found._totals.update({(system_id, type_): total for system_id, type_, total in told["totals"]})
+        for system_id, times in told["times"].items():
+            found._times[system_id] = [(time_us, weight) for time_us, weight in times]
+        found._alerts = {(system_id, name): (said, on) for system_id, name, said, on in told["alerts"]}
+        found._changed = {(system_id, name) for system_id, name in told["changed"]}
+        found._now_ms, found._changed_ms, found._minute = told["now"]
+        return found
+
+    def _score(self, system_id: str, now_us: int) -> int:
         """Return the health of a system, 0 to 100, by what was confirmed in the last days."""
         times = self._times[system_id]
-        begin = bisect_right(times, (now_us - _WINDOW_US, 0))
+        del times[: bisect_right(times, (now_us - _WINDOW_US, 0))]  # for ever: the stream only goes on
         end = bisect_right(times, (now_us, _HEAVIEST))
-        return max(0, 100 - sum(weight for _, weight in times[begin:end]))
+        return max(0, 100 - sum(weight for _, weight in times[:end]))
 
     def _write(self, keys: Iterable[Key], time_ms: int) -> Iterator[bytes]:
         systems: set[str] = set()
@@ -104,4 +127,4 @@ class CounterSeries:
                 yield lines.point(lines.series("ovr_alert", tags), "active", active, time_ms)
         for system_id in sorted(systems):
             head = lines.series("ovr_health", {"system_id": system_id})
-            yield lines.point(head, "score", self.score(system_id, time_ms * 1000 + 999), time_ms)
+            yield lines.point(head, "score", self._score(system_id, time_ms * 1000 + 999), time_ms)

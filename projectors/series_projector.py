@@ -23,6 +23,7 @@ from projectors.events import SAMPLE
 from projectors.lines import Compatibility
 from projectors.projector import Retained, Samples
 from projectors.series import FACTS, VERSION, Effects, SeriesFold
+from projectors.series_counters import COUNTED
 from projectors.series_sink import Delete, Flush, Operation, Place, Post, Reached, Sink
 from projectors.series_store import SeriesStore
 from projectors.sqlite_model import DeadLetter
@@ -50,6 +51,7 @@ class Settings:
         trail_s: how long an accepted sample may still be forgotten.
         pulse_s: how often VictoriaMetrics is asked whether it still is the same process.
         mark_every_s: how often a durable place is written down.
+        keep_every: after how many occurrences what they come to is kept, so that a start need not read them.
         strict: an event that cannot be written is an error, as in a rebuild.
     """
 
@@ -57,6 +59,7 @@ class Settings:
     trail_s: float = 30.0
     pulse_s: float = 1.0
     mark_every_s: float = 10.0
+    keep_every: int = 20_000
     strict: bool = False
 
 
@@ -140,6 +143,8 @@ class SeriesProjector:
             self._store.bury(letter.recorded.position, letter.recorded.id, letter.error)
         for operation in self._operations(effects, Place(place, self._fold.horizon_us)):
             self._submit(operation)
+        if self._fold.counted >= self._settings.keep_every:
+            self._store.keep_counted(place.position, self._fold.tell_counted())
         self._keep()
 
     def spill(self) -> None:
@@ -220,9 +225,14 @@ class SeriesProjector:
             return
         upto = place.head.position
         buried = {position for position, *_ in self._store.buried()}
-        facts = (fact for fact in self._reader.read(upto=upto, types=FACTS) if fact.position not in buried)
+        after, counted = self._store.counted(upto)
+        read = chain(
+            self._reader.read(upto=after, types=FACTS - COUNTED),
+            self._reader.read(after, upto=upto, types=FACTS),
+        )
+        facts = (fact for fact in read if fact.position not in buried)
         samples = self._reader.read(max(0, upto - _LAST_MILLISECOND), upto=upto, types={SAMPLE})
-        self._fold.restore(facts, samples, place.horizon_us)
+        self._fold.restore(facts, samples, place.horizon_us, counted)
 
     def _operations(self, effects: Effects, place: Place) -> Iterator[Operation]:
         yield from _posts(chain.from_iterable(effects.written))

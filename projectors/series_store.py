@@ -3,13 +3,17 @@
 Rules that must stay true here:
 - a place is kept only when nothing up to it can be forgotten any more; the places before it stay for some
   hours, to go back to when VictoriaMetrics was restored from an older copy;
+- what was counted follows from the stream alone, so it stays true whatever VictoriaMetrics lost;
 - whose stream it is, is written before anything of that stream is: places come half a minute later.
 """
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+import orjson
 
 from bus import instants
 from bus.journal import Head
@@ -31,6 +35,10 @@ CREATE TABLE IF NOT EXISTS place (
     incarnation TEXT NOT NULL,
     horizon_us INTEGER NOT NULL
 ) STRICT;
+CREATE TABLE IF NOT EXISTS counted (
+    position INTEGER PRIMARY KEY,
+    told TEXT NOT NULL
+) STRICT;
 CREATE TABLE IF NOT EXISTS dead_letter (
     position INTEGER NOT NULL,
     what TEXT NOT NULL,
@@ -40,6 +48,7 @@ CREATE TABLE IF NOT EXISTS dead_letter (
 ) STRICT, WITHOUT ROWID;
 """
 _PLACES = 1000
+_COUNTED = 3
 
 
 class SeriesStore:
@@ -102,6 +111,25 @@ class SeriesStore:
         """Forget the places behind a position: VictoriaMetrics lost what led to them."""
         with self._writing():
             self._db.execute("DELETE FROM place WHERE position > ?", (position,))
+
+    def keep_counted(self, position: int, told: Mapping[str, Any]) -> None:
+        """Keep what the stream counts to, up to a position; of what was kept before, the newest."""
+        with self._writing():
+            self._db.execute(
+                "INSERT OR REPLACE INTO counted VALUES (?, ?)", (position, orjson.dumps(told).decode())
+            )
+            self._db.execute(
+                "DELETE FROM counted WHERE position <= "
+                "(SELECT position FROM counted ORDER BY position DESC LIMIT 1 OFFSET ?)",
+                (_COUNTED,),
+            )
+
+    def counted(self, upto: int) -> tuple[int, Mapping[str, Any] | None]:
+        """Return what was kept last up to a position, and where that was; 0 and None when nothing was."""
+        row = self._db.execute(
+            "SELECT position, told FROM counted WHERE position <= ? ORDER BY position DESC LIMIT 1", (upto,)
+        ).fetchone()
+        return (0, None) if row is None else (row[0], orjson.loads(row[1]))
 
     def bury(self, position: int, what: str, reason: str) -> None:
         """Keep what could not be written, once."""

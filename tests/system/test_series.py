@@ -26,7 +26,7 @@ from tests.services import Victoria, start_victoria
 from tests.waiting import until
 
 Content = dict[tuple[tuple[str, str], ...], dict[int, float]]
-QUICK = Settings(trail_s=0.0, pulse_s=0.02, mark_every_s=0.0)
+QUICK = Settings(trail_s=0.0, pulse_s=0.02, mark_every_s=0.0, keep_every=1)
 
 
 def content(url: str) -> Content:
