@@ -61,14 +61,14 @@ def _questions(counters: Counters) -> dict[str, Callable[[], object]]:
         "all counts of the fleet": lambda: counters.show(now_us),
         "all counts of a system": lambda: counters.show(now_us, "rig_042"),
         "rate of a type over 17 days, fleet": lambda: counters.rate(loss, now_us, 17 * DAY_US),
-        "statistics of a type over a year, fleet": lambda: counters.statistics(loss, now_us, 365),
-        "statistics of a type over a year, system": lambda: counters.statistics(
-            loss, now_us, 365, system_id="rig_042"
-        ),
+        "statistics of a year, fleet": lambda: counters.statistics(now_us, 365),
+        "statistics of a year, system": lambda: counters.statistics(now_us, 365, system_id="rig_042"),
         "health of the fleet": lambda: counters.health(now_us),
         "health of a system": lambda: counters.health(now_us, "rig_042"),
-        "time on battery in a year, fleet": lambda: counters.durations(loss, now_us),
+        "time on battery in a year, fleet": lambda: counters.durations(now_us, year.since_us),
+        "days of a year, fleet": lambda: counters.by_day(year.since_us, year.until_us),
         "newest 100 of the fleet": counters.history,
+        "newest 1000 of the fleet": lambda: counters.history(limit=1000),
         "newest 100 of a type, fleet": lambda: counters.history(types=[loss]),
         "newest 100 of a system, last month": lambda: counters.history(
             system_id="rig_042", since_us=month.since_us, until_us=month.until_us
@@ -76,7 +76,7 @@ def _questions(counters: Counters) -> dict[str, Callable[[], object]]:
     }
     for which in KINDS:
         questions[f"{which} report of a system, a month"] = partial(report, counters, which, month, "rig_042")
-    questions["summary report of the fleet, a year"] = lambda: report(counters, "summary", year)
+        questions[f"{which} report of the fleet, a year"] = partial(report, counters, which, year)
     return questions
 
 

@@ -7,7 +7,7 @@ goes; counts of whole days always are.
 import sqlite3
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from bus.instants import SECOND_US
 
@@ -24,7 +24,7 @@ _ONE_BY_ONE: Final = 0
 def counts(
     db: sqlite3.Connection, since_us: int, until_us: int, where: str, values: Sequence[Any] = ()
 ) -> dict[int, int]:
-    """Count what was confirmed with since <= time < until, by key of the counter; none are left out.
+    """Count what was confirmed with since <= time < until, by key of the counter.
 
     Args:
         db: the file.
@@ -50,24 +50,26 @@ def counts(
     return found
 
 
-def fleet_counts(db: sqlite3.Connection, since_us: int, until_us: int) -> dict[str, int]:
-    """Count what was confirmed anywhere with since <= time < until, by type; none are left out."""
+def fleet_counts(
+    db: sqlite3.Connection, since_us: int, until_us: int, by: Literal["type", "system_id"]
+) -> dict[str, int]:
+    """Count what was confirmed anywhere with since <= time < until, by type or by system."""
+    table = {"type": "type_sums", "system_id": "system_sums"}[by]
     found: dict[str, int] = defaultdict(int)
     for days, begin, end in _cut(since_us, until_us):
-        rows = (
-            db.execute(
-                "SELECT c.type, count(*) FROM counters AS c CROSS JOIN history AS h ON h.key = c.key"
-                " WHERE c.stage = ? AND h.time_us >= ? AND h.time_us < ? GROUP BY c.type",
-                (CONFIRMED, begin, end),
+        if days == _ONE_BY_ONE:
+            rows = db.execute(
+                f"SELECT c.{by}, count(*) FROM history AS h CROSS JOIN counters AS c ON c.key = h.key"  # noqa: S608 - our words
+                f" WHERE c.stage = '{CONFIRMED}' AND h.time_us >= ? AND h.time_us < ? GROUP BY c.{by}",
+                (begin, end),
             )
-            if days == _ONE_BY_ONE
-            else db.execute(
-                "SELECT type, sum(count) FROM fleet_sums WHERE days = ? AND n >= ? AND n < ? GROUP BY type",
+        else:
+            rows = db.execute(
+                f"SELECT {by}, sum(count) FROM {table} WHERE days = ? AND n >= ? AND n < ? GROUP BY {by}",  # noqa: S608 - our words
                 (days, begin, end),
             )
-        )
-        for type_, number in rows:
-            found[type_] += number
+        for name, number in rows:
+            found[name] += number
     return found
 
 

@@ -32,6 +32,7 @@ from schemas.errors import ConfigurationError
 from schemas.occurrences import TABLE
 
 _FURTHER = 8
+_HEAVY = [type_ for type_, one in TABLE.occurrences.items() if TABLE.health.weights[one.severity]]
 
 
 class Counters:
@@ -130,20 +131,20 @@ class Counters:
             for type_, total in totals.items()
         ]
 
-    def matrix(
-        self, since_us: int, until_us: int, system_id: str | None = None
-    ) -> dict[tuple[str, str], int]:
-        """Return how many there were in a period, by system and type."""
-        keys = {row[0]: (row[1], row[2]) for row in self._rows(system_id)}
-        found = counts(self._db, since_us, until_us, *_of(system_id))
-        return {keys[key]: number for key, number in found.items()}
+    def by_type(self, since_us: int, until_us: int, system_id: str | None = None) -> dict[str, int]:
+        """Return how many there were in a period, by type; what there was none of is left out."""
+        return dict(self._by_type(since_us, until_us, system_id))
+
+    def by_system(self, since_us: int, until_us: int) -> dict[str, int]:
+        """Return how many there were in a period, by system; those without any are left out."""
+        return dict(fleet_counts(self._db, since_us, until_us, "system_id"))
 
     def by_day(self, since_us: int, until_us: int, system_id: str | None = None) -> dict[str, dict[int, int]]:
         """Return how many there were on each day (of the epoch, UTC) that the period touches, by type."""
         days = (since_us // DAY_US, -(-until_us // DAY_US))
         if system_id is None:
             rows = self._db.execute(
-                "SELECT type, n, count FROM fleet_sums WHERE days = 1 AND n >= ? AND n < ?", days
+                "SELECT type, n, count FROM type_sums WHERE days = 1 AND n >= ? AND n < ?", days
             )
         else:
             rows = self._db.execute(
@@ -222,7 +223,9 @@ class Counters:
         """Count, by system and type, what the score is made of."""
         found: dict[str, dict[str, int]] = defaultdict(dict)
         begin_us = now_us - TABLE.health.days * DAY_US
-        for (system, type_), number in self.matrix(begin_us, now_us, system_id).items():
+        where, values = _of(system_id)
+        where = f"{where} AND c.type IN ({','.join('?' * len(_HEAVY))})"
+        for (system, type_), number in self._counts(begin_us, now_us, where, (*values, *_HEAVY)).items():
             found[system][type_] = number
         return found
 
@@ -233,11 +236,17 @@ class Counters:
 
     def _by_type(self, since_us: int, until_us: int, system_id: str | None) -> dict[str, int]:
         if system_id is None:
-            return fleet_counts(self._db, since_us, until_us)
-        found: dict[str, int] = defaultdict(int)
-        for (_, type_), number in self.matrix(since_us, until_us, system_id).items():
-            found[type_] = number
-        return found
+            return fleet_counts(self._db, since_us, until_us, "type")
+        found = self._counts(since_us, until_us, *_of(system_id))
+        return defaultdict(int, {type_: number for (_, type_), number in found.items()})
+
+    def _counts(
+        self, since_us: int, until_us: int, where: str, values: tuple[str, ...]
+    ) -> dict[tuple[str, str], int]:
+        """Count by system and type."""
+        found = counts(self._db, since_us, until_us, where, values)
+        rows = self._db.execute(f"SELECT c.key, c.system_id, c.type FROM counters AS c WHERE {where}", values)  # noqa: S608 - our words
+        return {(system, type_): found[key] for key, system, type_ in rows if key in found}
 
     def _totals(self, system_id: str | None) -> dict[str, int]:
         """Return how many there were ever, by type in order of its category."""

@@ -5,13 +5,12 @@ Pure but for reading the counters. Rules that must stay true here:
 - totals add up: of types to categories, of categories to the whole, of systems to the fleet.
 """
 
-from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from bus.instants import SECOND_US, text
-from projectors.counter_answers import Durations, Happened, Health, Statistics, fleet_health, health_of
+from projectors.counter_answers import Durations, Happened, Health, Statistics, fleet_health
 from projectors.counter_periods import DAY_US
 from projectors.counter_queries import Counters
 from schemas.occurrences import TABLE
@@ -19,7 +18,6 @@ from schemas.occurrences import TABLE
 KINDS: Final = ("summary", "detailed", "trends")
 _TOP = 5
 _MOST_HISTORY = 1000
-_UNTOUCHED = health_of({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,16 +59,18 @@ def report(counters: Counters, kind: str, period: Period, system_id: str | None 
 
 
 def _summary(counters: Counters, period: Period, system_id: str | None) -> dict[str, Any]:
-    types: Counter[str] = Counter()
-    systems: Counter[str] = Counter()
-    for (system, type_), number in counters.matrix(period.since_us, period.until_us, system_id).items():
-        types[type_] += number
-        systems[system] += number
-    healths = counters.each_health(period.until_us)
-    whole = _fleet(healths) if system_id is None else _health(healths.get(system_id, _UNTOUCHED))
+    types = counters.by_type(period.since_us, period.until_us, system_id)
+    if system_id is None:
+        systems = counters.by_system(period.since_us, period.until_us)
+        healths = counters.each_health(period.until_us)
+        health = _fleet(healths)
+    else:
+        systems = {system_id: sum(types.values())} if types else {}
+        healths = {system_id: counters.health(period.until_us, system_id)}
+        health = _health(healths[system_id])
     return {
-        "total_events": types.total(),
-        "health": whole,
+        "total_events": sum(types.values()),
+        "health": health,
         "event_categories": {
             category: _category(category, name, types) for category, name in TABLE.categories.items()
         },

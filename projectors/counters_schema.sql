@@ -32,6 +32,7 @@ CREATE TABLE IF NOT EXISTS history (
     details TEXT NOT NULL,          -- JSON: what the event says of cause, measured value and limit
     PRIMARY KEY (key, time_us, position)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS history_by_time ON history (time_us);
 
 -- How many were confirmed, kept for ever: on each day, and on each 32 days that are counted from the epoch too.
 CREATE TABLE IF NOT EXISTS sums (
@@ -42,13 +43,20 @@ CREATE TABLE IF NOT EXISTS sums (
     PRIMARY KEY (key, days, n)
 ) STRICT, WITHOUT ROWID;
 
--- The same for all systems together.
-CREATE TABLE IF NOT EXISTS fleet_sums (
+-- The same for all systems together, by type; and for all types together, by system.
+CREATE TABLE IF NOT EXISTS type_sums (
     type TEXT NOT NULL,
     days INTEGER NOT NULL,
     n INTEGER NOT NULL,
     count INTEGER NOT NULL,
     PRIMARY KEY (type, days, n)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS system_sums (
+    system_id TEXT NOT NULL,
+    days INTEGER NOT NULL,
+    n INTEGER NOT NULL,
+    count INTEGER NOT NULL,
+    PRIMARY KEY (system_id, days, n)
 ) STRICT, WITHOUT ROWID;
 
 -- Occurrences that ended: from a confirmed beginning to the first confirmed end after it. Those of one key

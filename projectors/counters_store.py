@@ -37,6 +37,7 @@ _COUNTER: Final = (
     "INSERT INTO counters VALUES (?,?,?,?,?,?,?,?) ON CONFLICT (key) DO UPDATE SET total = excluded.total,"
     " before = excluded.before, first_us = excluded.first_us, last_us = excluded.last_us"
 )
+_SUMS: Final = {"key": "sums", "type": "type_sums", "system_id": "system_sums"}
 _by_key = attrgetter("key")
 
 
@@ -237,7 +238,7 @@ class CountersStore:
         """Write what is pending."""
         touched, self._touched = sorted(self._touched, key=_by_key), []
         history = list[tuple[Any, ...]]()
-        days: dict[tuple[int, str, int], int] = defaultdict(int)
+        days: dict[tuple[int, str, str, int], int] = defaultdict(int)
         for one in touched:
             rows, one.rows = one.rows, []
             times = [row[1] for row in rows]
@@ -246,7 +247,7 @@ class CountersStore:
                 self._observe(one.system_id, one.first_us)
             if one.stage == CONFIRMED:
                 for time_us in times:
-                    days[one.key, one.type, time_us // DAY_US] += 1
+                    days[one.key, one.type, one.system_id, time_us // DAY_US] += 1
             history += [row for row in rows if row[1] >= self._horizon_us]
         db = self._db
         db.executemany("INSERT INTO history VALUES (?,?,?,?)", history)
@@ -258,20 +259,17 @@ class CountersStore:
         pairings = {id(one): one for counter in touched for one in counter.pairings() if one.changed}
         counter_spans.write(db, pairings.values())
 
-    def _add_up(self, days: Mapping[tuple[int, str, int], int]) -> None:
-        """Add to the sums what was confirmed, by key, type and day."""
-        sums: dict[tuple[int, int, int], int] = defaultdict(int)
-        fleet: dict[tuple[str, int, int], int] = defaultdict(int)
-        for (key, type_, day), number in days.items():
+    def _add_up(self, days: Mapping[tuple[int, str, str, int], int]) -> None:
+        """Add to the sums what was confirmed, by key, type, system and day."""
+        found: dict[str, dict[tuple[int | str, int, int], int]] = {of: defaultdict(int) for of in _SUMS}
+        for (key, type_, system_id, day), number in days.items():
             for width, n in ((1, day), (BLOCK_DAYS, day // BLOCK_DAYS)):
-                sums[key, width, n] += number
-                fleet[type_, width, n] += number
-        for table, what, found in (("sums", "key", sums), ("fleet_sums", "type", fleet)):
-            self._db.executemany(
-                f"INSERT INTO {table} VALUES (?,?,?,?) ON CONFLICT ({what}, days, n)"  # noqa: S608 - our tables
-                " DO UPDATE SET count = count + excluded.count",
-                [(*where, number) for where, number in sorted(found.items())],
-            )
+                found["key"][key, width, n] += number
+                found["type"][type_, width, n] += number
+                found["system_id"][system_id, width, n] += number
+        for of, sums in found.items():
+            rows = [(*where, number) for where, number in sorted(sums.items())]
+            self._db.executemany(f"INSERT INTO {_SUMS[of]} VALUES (?,?,?,?) {_adding(of)}", rows)  # noqa: S608 - our tables
 
     def _trim(self, counter: Counter) -> None:
         """Keep only the newest occurrences of a counter."""
@@ -325,6 +323,7 @@ class CountersStore:
             self._db.execute("DELETE FROM systems WHERE system_id = ?", (alias,))
             self._observe(system_id, self._since.pop(alias, EVER_US))
             self._db.execute("UPDATE resets SET system_id = ? WHERE system_id = ?", (system_id, alias))
+            self._move_sums("system_id", system_id, alias)
             for gone in [one for one in self._counters.values() if one.system_id == alias]:
                 into = self._counters.get((system_id, gone.type, gone.stage))
                 self._merge(gone, into or self._begin(system_id, gone.type, gone.stage))
@@ -347,12 +346,19 @@ class CountersStore:
         self._db.execute(_COUNTER, into.row())
         for table in ("history", "spans", "lasting"):
             self._db.execute(f"UPDATE {table} SET key = ? WHERE key = ?", keys)  # noqa: S608 - our tables
-        self._db.execute(
-            "INSERT INTO sums SELECT ?, days, n, count FROM sums WHERE key = ?"
-            " ON CONFLICT (key, days, n) DO UPDATE SET count = count + excluded.count",
-            keys,
-        )
-        for table in ("sums", "span_sums"):
-            self._db.execute(f"DELETE FROM {table} WHERE key = ?", (gone.key,))  # noqa: S608 - our tables
+        self._move_sums("key", into.key, gone.key)
+        self._db.execute("DELETE FROM span_sums WHERE key = ?", (gone.key,))
         if into.total > self._retention.most:
             self._trim(into)
+
+    def _move_sums(self, of: str, into: int | str, gone: int | str) -> None:
+        table = _SUMS[of]
+        self._db.execute(
+            f"INSERT INTO {table} SELECT ?, days, n, count FROM {table} WHERE {of} = ? {_adding(of)}",  # noqa: S608 - our tables
+            (into, gone),
+        )
+        self._db.execute(f"DELETE FROM {table} WHERE {of} = ?", (gone,))  # noqa: S608 - our tables
+
+
+def _adding(of: str) -> str:
+    return f"ON CONFLICT ({of}, days, n) DO UPDATE SET count = count + excluded.count"

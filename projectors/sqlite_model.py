@@ -19,6 +19,7 @@ from bus.journal import Head
 from schemas.errors import ConfigurationError, TransientError
 
 _BUILD_CACHE_KIB = 48 * 1024
+_SORT_CACHE_KIB = 8 * 1024
 BOOKKEEPING = frozenset({"checkpoint", "dead_letters"})
 _TABLES = """
 CREATE TABLE IF NOT EXISTS checkpoint (
@@ -143,9 +144,10 @@ class SqliteModel:
 
         Without a journal of SQLite's every page is written once or twice, and not with every save.
         """
+        self.defer_indexes()
         with transient(self.path):
-            for pragma in ("journal_mode = OFF", "synchronous = OFF", f"cache_size = -{_BUILD_CACHE_KIB}"):
-                self.db.execute(f"PRAGMA {pragma}")
+            self.db.execute("PRAGMA journal_mode = OFF")
+            self.db.execute("PRAGMA synchronous = OFF")
             self.db.execute("BEGIN IMMEDIATE")
 
     def defer_indexes(self) -> None:
@@ -165,12 +167,13 @@ class SqliteModel:
     def finish(self) -> None:
         """Make a built file whole, and empty the write-ahead log, before it is served or copied."""
         with transient(self.path):
-            if self.db.in_transaction:
-                self.db.execute("COMMIT")
-                self.db.execute("PRAGMA journal_mode = WAL")
+            self.db.execute(f"PRAGMA cache_size = -{_SORT_CACHE_KIB}")
             while self._deferred:
                 self.db.execute(self._deferred[-1])
                 self._deferred.pop()
+            if self.db.in_transaction:
+                self.db.execute("COMMIT")
+                self.db.execute("PRAGMA journal_mode = WAL")
             self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def close(self) -> None:

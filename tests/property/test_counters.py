@@ -118,8 +118,10 @@ def test_totals_days_and_spans_are_what_a_recount_gives(said: list[Said]) -> Non
         days = Counter(((system_of(one), one.type), day_of(one) // width) for one in confirmed)
         sums = [row for row in rows["sums"] if row[1] == width]
         assert {(keys[key][:2], n): number for key, _, n, number in sums} == days
-        fleet = Counter((one.type, day_of(one) // width) for one in confirmed)
-        assert {(row[0], row[2]): row[3] for row in rows["fleet_sums"] if row[1] == width} == fleet
+        types = Counter((one.type, day_of(one) // width) for one in confirmed)
+        assert {(row[0], row[2]): row[3] for row in rows["type_sums"] if row[1] == width} == types
+        systems = Counter((system_of(one), day_of(one) // width) for one in confirmed)
+        assert {(row[0], row[2]): row[3] for row in rows["system_sums"] if row[1] == width} == systems
     assert len(rows["history"]) == len(happened)
     spans = Counter((keys[key][0], begun, ended) for key, ended, _, begun, _ in rows["spans"])
     spans += Counter((keys[key][0], begun, None) for key, begun, _ in rows["lasting"])
@@ -201,7 +203,12 @@ def counting(said: Sequence[Said]) -> Iterator[Counters]:
 @given(st.lists(occurrences, max_size=60), PERIODS)
 def test_a_period_counts_what_lies_in_it(said: list[Said], period: tuple[int, int]) -> None:
     with counting(said) as counters:
-        each = counters.matrix(*period)
+        types, systems = counters.by_type(*period), counters.by_system(*period)
+        each = {
+            (system, type_): number
+            for system in SYSTEMS
+            for type_, number in counters.by_type(*period, system).items()
+        }
         every = {
             one.occurrence.type: one.recent for one in counters.statistics(period[1], since_us=period[0])
         }
@@ -210,6 +217,8 @@ def test_a_period_counts_what_lies_in_it(said: list[Said], period: tuple[int, in
     confirmed = [one for one in said if one.data["stage"] == "confirmed"]
     inside = [one for one in confirmed if period[0] <= BASE_US + round(one.at_s * S) < period[1]]
     assert each == Counter((one.subject, one.type) for one in inside)
+    assert types == Counter(one.type for one in inside)
+    assert systems == Counter(one.subject for one in inside)
     assert {type_: number for type_, number in every.items() if number} == Counter(one.type for one in inside)
     touched = range(period[0] // DAY_US, -(-period[1] // DAY_US))
     assert {(type_, day): number for type_, of_type in days.items() for day, number in of_type.items()} == (
