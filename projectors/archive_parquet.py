@@ -6,15 +6,16 @@ Rules that must stay true here:
   by name, null where a row does not tell one.
 """
 
+import contextlib
 import os
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from projectors.archive_tree import PART
 from projectors.arrow_numpy import from_numpy, to_numpy
 from projectors.sample_blocks import Block
 from reporter.columns import FLAGS
@@ -95,7 +96,7 @@ class Writer:
             TransientError: the disk is in the way.
         """
         self.path = path
-        self._part = path.with_name(f".{path.name}.part")
+        self._part = path.with_name(f".{path.name}{PART}")
         with disk(path):
             self._part.parent.mkdir(parents=True, exist_ok=True)
             self._file = self._part.open("wb")
@@ -125,9 +126,10 @@ class Writer:
             self._part.replace(self.path)
 
     def abandon(self) -> None:
-        """Let go of an unfinished file."""
-        self._file.close()
-        self._part.unlink(missing_ok=True)
+        """Let go of an unfinished file, however full the disk is."""
+        for end in (self._parquet.close, self._file.close, self._part.unlink):
+            with contextlib.suppress(OSError, ValueError, pa.ArrowException):
+                end()
 
 
 def write(path: Path, block: Block) -> None:
@@ -171,7 +173,7 @@ def groups(file: pq.ParquetFile, since_us: int, until_us: int) -> list[int]:
     ]
 
 
-@contextmanager
+@contextlib.contextmanager
 def opened(path: Path) -> Iterator[pq.ParquetFile]:
     """Open a file.
 
@@ -203,7 +205,7 @@ def sync(directories: Collection[Path]) -> None:
                 os.close(descriptor)
 
 
-@contextmanager
+@contextlib.contextmanager
 def disk(path: Path) -> Iterator[None]:
     """Turn what the disk refuses into an error that is tried again.
 

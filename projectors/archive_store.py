@@ -63,12 +63,11 @@ class ArchiveStore:
         several = []
         for partition in archive_tree.partitions(self.root):
             directory = self.root / partition.path
+            pieces, parts = archive_tree.contents(directory)
             with archive_parquet.disk(directory):
-                for part in directory.glob(".*.part"):
+                for part in parts:
                     part.unlink()
-                kept = [
-                    piece for piece in archive_tree.pieces(directory) if not self._deleted(piece, position)
-                ]
+                kept = [piece for piece in pieces if not self._deleted(piece, position)]
             if len(kept) > 1:
                 several.append(partition)
         archive_parquet.sync(self._unsynced)

@@ -24,6 +24,7 @@ from schemas.errors import OvrError
 DAY_US = 86_400 * instants.SECOND_US
 EVER_US = 2**62
 CHECKPOINT = "_archive.sqlite"
+PART = ".part"
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _FILE = re.compile(r"([1-9][0-9]*)-([1-9][0-9]*)\.parquet")
 
@@ -84,6 +85,13 @@ class ChangedError(OvrError):
 def pieces(directory: Path) -> list[Piece]:
     """List the files of a partition in order of position; none when it is not there."""
     return _pieces(directory, _names(directory))
+
+
+def contents(directory: Path) -> tuple[list[Piece], list[Path]]:
+    """List the files of a partition, and those that were never finished."""
+    names = _names(directory)
+    parts = [directory / name for name in names if name.startswith(".") and name.endswith(PART)]
+    return _pieces(directory, names), parts
 
 
 @contextmanager

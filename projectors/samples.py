@@ -2,6 +2,7 @@
 
 Rules that must stay true here:
 - what comes out depends on the journal, the span and the position alone, never on how far the archive is;
+  only samples that the journal has erased are nowhere but in the archive;
 - a system is what its recorded names stand for at that position: aliases registered later are not known.
 """
 

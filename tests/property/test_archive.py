@@ -49,7 +49,7 @@ _EVENTS = st.lists(st.one_of(_SAMPLES, _SAMPLES, _LATE, _REGISTERED), max_size=2
 
 
 @given(_EVENTS, st.data())
-@settings(max_examples=40)
+@settings(max_examples=25)
 def test_samples_do_not_depend_on_how_far_the_archive_is(said: list[Said], data: st.DataObject) -> None:
     journal = MemoryJournal()
     record(journal, said)
@@ -74,7 +74,7 @@ def test_samples_do_not_depend_on_how_far_the_archive_is(said: list[Said], data:
 
 
 @given(_EVENTS, st.data())
-@settings(max_examples=30)
+@settings(max_examples=15)
 def test_the_archive_holds_every_sample_once_whatever_the_batches_and_crashes(
     said: list[Said], data: st.DataObject
 ) -> None:
@@ -108,7 +108,7 @@ def test_the_archive_holds_every_sample_once_whatever_the_batches_and_crashes(
 @given(
     st.lists(st.lists(st.tuples(st.integers(0, 30), _VALUES), min_size=1, max_size=8), min_size=1, max_size=4)
 )
-@settings(max_examples=30)
+@settings(max_examples=15)
 def test_merging_files_keeps_every_row_and_sorts_by_time(
     parts: list[list[tuple[int, dict[str, float | None]]]],
 ) -> None:

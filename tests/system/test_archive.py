@@ -118,7 +118,7 @@ def test_a_process_killed_again_and_again_archives_every_sample_once(
         place = reader.place()
         return place.position if place else 0
 
-    for turn in range(4):
+    for turn in range(3):
         record(journal, story(60, turn * 60))
         process = subprocess.Popen([sys.executable, "-c", _PROCESS, str(tmp_path), str(mosquitto.port)])
         target = turn * 60 + 1
@@ -127,10 +127,10 @@ def test_a_process_killed_again_and_again_archives_every_sample_once(
         process.wait()
 
     with projecting(tmp_path, mosquitto.port):
-        until(lambda: archived() == 240, "all is archived")
+        until(lambda: archived() == 180, "all is archived")
     found = verify_archive(tmp_path)
     assert found.faults == ()
-    assert found.tally.rows == 240
+    assert found.tally.rows == 180
 
 
 def test_a_second_process_is_refused(tmp_path: Path, journal: SqliteJournal) -> None:
@@ -275,7 +275,7 @@ def test_who_reads_while_days_are_compacted_and_rebuilt_finds_every_row_once(
     record(journal, story(60))
     rebuild_archive(tmp_path)
     with closing(SqliteJournalReader(tmp_path / "journal")) as reader, projecting(tmp_path, mosquitto.port):
-        for turn in range(12):
+        for turn in range(8):
             record(journal, story(20, 60 + turn * 20))
             if turn % 4 == 3:
                 rebuild_archive(tmp_path)
