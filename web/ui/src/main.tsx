@@ -4,7 +4,7 @@ import { App, loadAll } from "./app";
 import { startLive } from "./shell/live";
 import { startOutbox } from "./shell/outbox";
 import { applySettings } from "./shell/settings";
-import { loadTrails, startClock } from "./shell/store";
+import { startClock } from "./shell/store";
 import { registerWorker } from "./shell/worker";
 import "./styles/base.css";
 
@@ -14,6 +14,5 @@ startLive();
 void startOutbox();
 const app = document.getElementById("app");
 if (app) render(<App />, app);
-void loadTrails().catch(() => undefined);
 void registerWorker();
 loadAll();

@@ -143,7 +143,7 @@ describe("a trail", () => {
     expect(add(trail, T0 - 1e9, 8)).toBe(trail);
   });
 
-  it("is joined with the past that the node remembers", () => {
+  it("is joined with the past that the node remembers, its least and its most", () => {
     const heard = add(empty, T0, 50);
     const joined = before(heard, BUCKET_MS, T0 - 2 * BUCKET_MS, [10, null, 30]);
     expect(joined.buckets).toEqual([[10, 10], null, [30, 50]]);

@@ -12,7 +12,7 @@ export interface Report {
   html: string;
   pdf: string | null;
   csv: string | null;
-  changed: string | null;
+  changed: readonly { figure: string; before: number | null; after: number | null }[];
   totals: Readonly<Record<string, number>>;
 }
 
@@ -29,9 +29,9 @@ export function reports(said: Json): Report[] {
       provisional: one.provisional === true,
       generatedMs: timeOf(one.generated_at),
       html: local(one.html_url) ?? `${base}/html`,
-      pdf: local(one.pdf_url),
+      pdf: one.pdf === "failed" ? null : local(one.pdf_url),
       csv: local(one.csv_url),
-      changed: textOrNull(one.changed),
+      changed: list(one.changed).map((each) => ({ figure: textOf(each.figure), before: numberOf(each.before), after: numberOf(each.after) })),
       totals: totals(one.totals),
     };
   });

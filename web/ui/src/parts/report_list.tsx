@@ -1,6 +1,6 @@
 /** Reports in a list: view, other forms, make again, e-mail. */
 import { useSignal } from "@preact/signals";
-import { figure, instant } from "../core/format";
+import { figure, instant, words } from "../core/format";
 import { href } from "../core/route";
 import { newestFirst, type Report } from "../core/reports";
 import { post } from "../shell/api";
@@ -26,6 +26,16 @@ export function ReportList({ all, events, onAsked }: Props) {
       ))}
     </ul>
   );
+}
+
+const MOST_CHANGES = 4;
+
+function change({ figure: name, before, after }: Report["changed"][number]): string {
+  const said_ = [before, after].map((value) => {
+    const { text, unit } = figure(name, value, manner());
+    return `${text} ${unit}`;
+  });
+  return `${said(`totals.${name}`, words(name))} ${said_.join(" → ")}`;
 }
 
 const TOTALS = ["energy_wh", "peak_w", "coverage_pct"];
@@ -61,7 +71,9 @@ function One({ report, events, onAsked }: { report: Report; events: boolean; onA
           );
         })}
       </div>
-      {report.changed && <p class="muted">{t("reports.changed", { what: report.changed })}</p>}
+      {report.changed.length > 0 && (
+        <p class="muted">{t("reports.changed", { what: report.changed.slice(0, MOST_CHANGES).map(change).join(", ") })}</p>
+      )}
       <div class="row">
         {ready && (
           <a class="button primary" href={report.html} target="_blank" rel="noopener">

@@ -11,6 +11,7 @@ import { href } from "../core/route";
 import { path, type Trail } from "../core/trail";
 import type { SystemState } from "../core/wire";
 import { manner } from "../shell/settings";
+import { wantPast } from "../shell/past";
 import { trailOf } from "../shell/store";
 import { said, t } from "../texts";
 import { Age } from "./age";
@@ -91,6 +92,10 @@ function useSeen({ system, visible }: InsideProps): SystemState {
 function Whole(props: InsideProps) {
   const state = useSeen(props);
   const seen = glance(state);
+  const main = seen.main?.name;
+  useEffect(() => {
+    if (main && props.visible.value) wantPast(state.id, main);
+  }, [state.id, main, props.visible.value]);
   return (
     <a href={href("system", state.id)}>
       <span class="tile-head">

@@ -19,7 +19,7 @@ import { Loaded } from "./loaded";
 interface Props {
   /** What the timeline is asked for, without `before` and `limit`. */
   query: Readonly<Record<string, string>>;
-  /** Whether an event that came live belongs here. */
+  /** Whether one belongs here. */
   mine: (one: Item) => boolean;
   /** Name the system of each. */
   systems: boolean;
@@ -46,7 +46,7 @@ export function Timeline({ query, mine, systems }: Props) {
   return (
     <Loaded asked={asked}>
       {(page) => {
-        const all = merged([...page.items, ...(older?.items ?? [])], live);
+        const all = merged([...page.items, ...(older?.items ?? [])].filter(mine), live);
         const next = older ? older.next : page.next;
         return (
           <>

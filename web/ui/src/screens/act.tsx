@@ -153,6 +153,7 @@ export default function Act() {
           />
         </div>
         <div id="field-location">
+          <div class="with-button">
           <Combo
             label={t("act.location")}
             placeholder={t("act.location_hint")}
@@ -162,6 +163,7 @@ export default function Act() {
             problem={need("location")}
           />
           {mayLocate() && <Gps />}
+          </div>
         </div>
       </div>
       <div id="field-note" class="field">
@@ -296,9 +298,16 @@ function Gps() {
     }
   };
   return (
-    <button type="button" class="button slim" aria-pressed={place.value !== null} onClick={() => (place.value ? (place.value = null) : void add())}>
+    <button
+      type="button"
+      class="button gps"
+      aria-label={t("act.gps")}
+      title={t("act.gps")}
+      aria-pressed={place.value !== null}
+      onClick={() => (place.value ? (place.value = null) : void add())}
+    >
       <Icon name="pin" />
-      {place.value ? t("act.gps_on", { m: place.value.accuracy_m }) : t("act.gps")}
+      {place.value && <small>{t("act.gps_on", { m: place.value.accuracy_m })}</small>}
     </button>
   );
 }

@@ -43,6 +43,9 @@ interface Happened {
   cause: string;
 }
 
+/** Labels are written as in the counters specification: `AC_POWER_LOSS`. */
+const named = (label: string): string => words(label.toLowerCase());
+
 function counters(one: Json): Counters {
   return {
     system: textOf(one.system_id),
@@ -51,7 +54,7 @@ function counters(one: Json): Counters {
     total: numberOf(one.total) ?? 0,
     lastDay: numberOf(one.last_day) ?? 0,
     why: list(one.factors)
-      .map((factor) => `${textOf(factor.label)} (${numberOf(factor.recent) ?? 0})`)
+      .map((factor) => `${named(textOf(factor.label))} (${numberOf(factor.recent) ?? 0})`)
       .join(", "),
     types: list(one.types).map((each) => ({
       type: textOf(each.type),
@@ -152,7 +155,7 @@ function One({ id }: { id: string }) {
               </div>
               <p class="muted">{one.why || t("counters.nothing_wrong")}</p>
             </section>
-            <section class="panel">
+            <section class="panel" hidden={one.types.length === 0}>
               <div class="scroll-x" tabIndex={0} role="region" aria-label={t("counters.title")}>
                 <table>
                   <thead>
@@ -174,7 +177,7 @@ function One({ id }: { id: string }) {
                     {one.types.map((each) => (
                       <tr key={each.type}>
                         <th scope="row" class="row-head">
-                          {words(each.label)}
+                          {named(each.label)}
                           {each.lasting && <span class="badge warning">{t("counters.lasting")}</span>}
                         </th>
                         <td class="number">{each.lastHour}</td>

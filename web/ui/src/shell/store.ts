@@ -8,9 +8,8 @@ import { batch, computed, signal, type ReadonlySignal, type Signal } from "@prea
 import { looked, unknown, type Offset } from "../core/clock";
 import { find, glance, inOrder, rank, type Listed } from "../core/glance";
 import { parse } from "../core/topics";
-import { add, before, empty, type Trail } from "../core/trail";
+import { add, empty, type Trail } from "../core/trail";
 import * as wire from "../core/wire";
-import { get } from "./api";
 
 const MOST_FACTS = 300;
 
@@ -151,19 +150,6 @@ export const counts = computed(() => {
     active: count((one) => one.active),
   };
 });
-
-/** Fill the small charts with what the node remembers of the last quarter of an hour. */
-export async function loadTrails(): Promise<void> {
-  const said = await get("/api/sparklines?minutes=15");
-  const stepMs = (wire.numberOf(said.step_s) ?? 0) * 1000;
-  const fromMs = wire.timeOf(said.from);
-  if (!wire.isObject(said.systems) || stepMs <= 0 || fromMs === null) return;
-  for (const [id, values] of Object.entries(said.systems)) {
-    if (!Array.isArray(values)) continue;
-    const trail = trailOf(id);
-    trail.value = before(trail.peek(), stepMs, fromMs, values.map(wire.numberOf));
-  }
-}
 
 /** Sum the main power of systems; null when none has one. */
 export function powerOf(ids: Iterable<string>): number | null {

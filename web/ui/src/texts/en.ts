@@ -143,7 +143,7 @@ export const en = {
   "act.location": "Location",
   "act.location_hint": "Where it stands",
   "act.gps": "Add position",
-  "act.gps_on": "Position ±{m} m",
+  "act.gps_on": "±{m} m",
   "act.gps_failed": "No position: {why}",
   "act.note": "Note",
   "act.note_hint": "What you see",
