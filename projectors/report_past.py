@@ -28,6 +28,8 @@ DESCRIBED: Final = "device.described"
 RESTORED: Final = "journal.restored"
 ALARMS: Final = frozenset({"alarm.raised", "alarm.cleared"})
 REMARKS: Final = frozenset({"note.added", "photo.added"})
+_TOLD: Final = frozenset({REQUESTED, GENERATED})
+_FEW: Final = frozenset({REGISTERED, DESCRIBED, RESTORED, *windows.TYPES, *_TOLD})
 _ROUND_US: Final = 600 * instants.SECOND_US
 _STEP: Final = 1000
 
@@ -46,6 +48,17 @@ class Known:
     windows: Windows = field(default_factory=Windows)
     registration: Event | None = None
     described: dict[str, Event] = field(default_factory=dict)
+
+    def absorb(self, other: "Known") -> None:
+        """Take in what was noted under another name."""
+        self.facts |= other.facts
+        if other.registration is not None and (
+            self.registration is None or _newer(other.registration, self.registration)
+        ):
+            self.registration = other.registration
+        for device, event in other.described.items():
+            if device not in self.described or _newer(event, self.described[device]):
+                self.described[device] = event
 
 
 class Past:
@@ -77,32 +90,49 @@ class Past:
         self.told: list[Event] = []
         self._reader = reader
         self._events = EventReader(registry)
-        self._read_facts()
-        self._read_reports(before)
-        self._restored = list(self._read(None, RESTORED))
-
-    def _read_facts(self) -> None:
-        for event in self._read(self.cut, REGISTERED):
-            self.aliases.learn(event)
-            self._newer(self.known(event.subject), event)
-        for event in self._read(self.cut, DESCRIBED):
-            devices = self.known(event.subject).described
-            before = devices.get(event.data["device"])
-            if before is None or (event.time_us, event.position) > (before.time_us, before.position):
-                devices[event.data["device"]] = event
+        self._restored: list[Event] = []
         shared: dict[int, WindowFact] = {}
-        for event in self._read(self.cut, *windows.TYPES):
-            self.said[event.position] = event
-            facts = shared if event.subject == system_ids.ALL else self.known(event.subject).facts
-            facts[event.position] = fact_of(event)
+        for event in self._read(None, *_FEW):
+            if event.type in _TOLD:
+                self._note_report(event, before)
+            elif event.type == RESTORED:
+                self._restored.append(event)
+            elif event.position <= cut:
+                self._note_fact(event, shared)
         for known in self.systems.values():
             if known.facts:
                 known.windows = fold_windows((*known.facts.values(), *shared.values()))
 
-    def _read_reports(self, before: int | None) -> None:
-        upto = None if before is None else before - 1
-        self.requests = {event.id: event for event in self._read(upto, REQUESTED)}
-        self.told = list(self._read(upto, GENERATED))
+    def _note_report(self, event: Event, before: int | None) -> None:
+        if before is not None and event.position >= before:
+            return
+        if event.type == REQUESTED:
+            self.requests[event.id] = event
+        else:
+            self.told.append(event)
+
+    def _note_fact(self, event: Event, shared: dict[int, WindowFact]) -> None:
+        if event.type in windows.TYPES:
+            self.said[event.position] = event
+            facts = shared if event.subject == system_ids.ALL else self.known(event.subject).facts
+            facts[event.position] = fact_of(event)
+        elif event.type == REGISTERED:
+            self._learn(event)
+        else:
+            devices = self.known(event.subject).described
+            earlier = devices.get(event.data["device"])
+            if earlier is None or _newer(event, earlier):
+                devices[event.data["device"]] = event
+
+    def _learn(self, event: Event) -> None:
+        """Take in a registration; what was noted under a name that turns out to be an alias moves along."""
+        for alias in self.aliases.learn(event):
+            merged = self.systems.pop(alias, None)
+            if merged is not None:
+                self.known(event.subject).absorb(merged)
+        known = self.known(event.subject)
+        if known.registration is None or _newer(event, known.registration):
+            known.registration = event
 
     def known(self, name: str) -> Known:
         """Return what was known of a system, under whichever of its names."""
@@ -147,8 +177,7 @@ class Past:
         found: dict[str, list[Event]] = defaultdict(list)
         after = 0 if started_by is None else self._before(started_by, from_us)
         frequent = self._read(self.cut, *TABLE.occurrences, after=after, since_us=from_us, until_us=to_us)
-        remarks = self._read(self.cut, *REMARKS, DROPPED)
-        for event in (*frequent, *remarks, *self._read(self.cut, *ALARMS, until_us=to_us)):
+        for event in (*frequent, *self._read(self.cut, *REMARKS, DROPPED, *ALARMS)):
             name = event.subject if event.subject.startswith("_") else self.aliases.resolve(event.subject)
             found[name].append(event)
         return found
@@ -178,7 +207,6 @@ class Past:
             except InputError:
                 continue  # of a newer version than we know; the projector keeps it as a dead letter
 
-    def _newer(self, known: Known, event: Event) -> None:
-        before = known.registration
-        if before is None or (event.time_us, event.position) > (before.time_us, before.position):
-            known.registration = event
+
+def _newer(event: Event, other: Event) -> bool:
+    return (event.time_us, event.position) > (other.time_us, other.position)
