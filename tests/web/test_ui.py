@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.browsers import DESK, PHONE, SCREENS, Pages, chromium, picture, recorded
+from tests.browsers import DESK, PHONE, PLAIN_HOST, SCREENS, Pages, chromium, picture, recorded
 from tests.node import Node, running
 from tests.waiting import until
 
@@ -222,11 +222,13 @@ def test_every_screen_is_accessible_in_every_theme(pages: Pages) -> None:
     starter = pages.new()
     starter.act("START", system="rig_08", event="Accessible", location="Stage", note="with a note")
     starter.settled()
-    themes = (("auto", PHONE, ()), ("bright", DESK, ENHANCED), ("night", PHONE, CONTRAST))
+    every = (*SCREENS, "system/rig_08", "event/Accessible", "counters/host_node")
+    some = ("now", "act", "alerts", "system/rig_08", "settings")
+    themes = (("auto", PHONE, (), every), ("bright", DESK, ENHANCED, some), ("night", PHONE, CONTRAST, some))
     found: dict[str, list[str]] = {}
-    for theme, viewport, rules in themes:
+    for theme, viewport, rules, screens in themes:
         ui = pages.new(viewport=viewport, settings={"theme": theme}, reduced_motion="reduce")
-        for screen in (*SCREENS, "system/rig_08", "event/Accessible", "counters/host_node"):
+        for screen in screens:
             ui.open(screen)
             ui.live()
             ui.quiet()
@@ -236,11 +238,22 @@ def test_every_screen_is_accessible_in_every_theme(pages: Pages) -> None:
     assert found == {}
 
 
-def test_plain_http_says_what_it_lacks(browser: Browser, node: Node) -> None:
-    context = browser.new_context(viewport=PHONE)
-    context.add_init_script("Object.defineProperty(Navigator.prototype, 'serviceWorker', {get: undefined})")
-    context.add_init_script("delete Navigator.prototype.serviceWorker; delete Crypto.prototype.randomUUID")
-    page = context.new_page()
-    page.goto(f"http://127.0.0.1:{node.base + 3}/#/settings")
-    expect(page.get_by_text("plain http")).to_be_visible()
-    context.close()
+def test_plain_http_keeps_what_is_tapped_and_says_what_it_lacks(node: Node, browser: Browser) -> None:
+    pages = Pages(browser, f"http://{PLAIN_HOST}:{node.base + 3}")
+    ui = pages.new()
+    ui.open("settings")
+    ui.live()
+    assert ui.page.evaluate("isSecureContext") is False
+    expect(ui.page.get_by_text("plain http")).to_be_visible()
+
+    ui.page.route("**/api/note", lambda route: route.abort())
+    ui.act("ADD NOTE", system="rig_09", note="over plain http")
+    expect(ui.page.locator(".status-waiting")).to_contain_text("1 waiting")
+    ui.page.reload()
+    expect(ui.page.locator(".waiting-one")).to_contain_text("over plain http")
+    assert of(node, "rig_09") == []
+    ui.page.unroute("**/api/note")
+
+    assert [one["text"] for one in told(node, "rig_09", 1)] == ["over plain http"]
+    ui.settled()
+    pages.close()
