@@ -14,7 +14,7 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
-from bench import archive, counters, node, producers, projectors, recorder, sealing, web
+from bench import archive, counters, node, producers, projectors, recorder, reports, sealing, web
 from bench.figures import Figure
 
 BENCHMARKS: dict[str, Callable[[Path], Iterator[Figure]]] = {
@@ -25,6 +25,7 @@ BENCHMARKS: dict[str, Callable[[Path], Iterator[Figure]]] = {
     "state": projectors.state,
     "series": projectors.series,
     "archive": archive.archive,
+    "reports": reports.reports,
     "node": node.under_load,
     "producers": producers.producers,
     "web": web.api,
@@ -32,6 +33,7 @@ BENCHMARKS: dict[str, Callable[[Path], Iterator[Figure]]] = {
 LONG: dict[str, Callable[[Path], Iterator[Figure]]] = {
     "memory": node.memory,
     "counters": counters.a_year,
+    "festival": reports.festival,
 }
 
 

@@ -1,4 +1,4 @@
-"""Reports: from the end of a window to a report that is served, a system's day, a festival of a hundred systems."""
+"""Reports: from the end of a window to a report that is served, a system's day, a hundred systems' event."""
 
 import math
 import random
@@ -21,8 +21,13 @@ from bus.journal import Entry
 from bus.journal_sqlite import SqliteJournalReader
 from bus.journal_writer import SqliteJournal
 from bus.sender import Sender
+from projectors.archive_reader import ArchiveReader
 from projectors.archive_rebuild import rebuild_archive
+from projectors.report_facts import Wanted
 from projectors.report_index import Reports
+from projectors.report_making import Sources, make
+from reporter.facts import ReportSettings
+from reporter.render import paper
 
 DAY_ROWS = 172_800
 HOURS_4 = 28_800
@@ -53,12 +58,8 @@ def day(data: Path) -> Iterator[Figure]:
     """Make the report of a system's day."""
     times = [_make(data, "rig_00") for _ in range(_TURNS + 1)]
     yield Figure("reports: a system-day at 2 Hz, first", times[0] * 1000, "ms")
-    yield Figure(
-        "reports: a system-day at 2 Hz, JSON + HTML, warm", min(times[1:]) * 1000, "ms", at_most=500
-    )
+    yield Figure("reports: a system-day at 2 Hz, JSON + HTML, warm", min(times[1:]) * 1000, "ms", at_most=500)
     yield Figure("reports: memory of a system-day, highest", _memory_mb(), "MiB", at_most=300)
-    from reporter.render import paper
-
     document = orjson.loads((data / "reports" / "rig_00" / "data.json").read_bytes())
     began = time.perf_counter()
     paper(document)
@@ -77,11 +78,6 @@ def event(data: Path) -> Iterator[Figure]:
 
 
 def _make(data: Path, system_id: str | None) -> float:
-    from projectors.archive_reader import ArchiveReader
-    from projectors.report_facts import Wanted
-    from projectors.report_making import Sources, make
-    from reporter.facts import ReportSettings
-
     settings = ReportSettings(time_zone="Europe/Berlin")
     began = time.perf_counter()
     with closing(SqliteJournalReader(data / "journal")) as reader:
