@@ -111,7 +111,7 @@ def html(document: Document, photos: Mapping[str, str] | None = None, *, paper: 
         paper: for the PDF: only what a printed page needs.
     """
     doc = cleaned(document)
-    says = voice(doc)
+    says = voice(doc, paper=paper)
     light, dark = palettes((doc["settings"].get("branding") or {}).get("colour"))
     style = Style(light, says.clock)
     event = doc["scope"] == "event"

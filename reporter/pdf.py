@@ -7,6 +7,7 @@ bytes with the same fonts; the attached data are the bytes of data.json.
 import hashlib
 import io
 import logging
+import warnings
 from collections.abc import Mapping
 from typing import Final
 
@@ -35,10 +36,12 @@ def pdf(document: Document, photos: Mapping[str, str] | None = None) -> bytes:
         relationship="Source",
     )
     page = html(document, photos, paper=True)
-    out: bytes = HTML(string=page, url_fetcher=URLFetcher(allowed_protocols=("data",))).write_pdf(
-        pdf_variant=VARIANT,
-        pdf_identifier=hashlib.sha256(data).hexdigest()[:32].encode(),
-        attachments=[attached],
-        jpeg_quality=80,
-    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)  # its colour profile is closed by being forgotten
+        out: bytes = HTML(string=page, url_fetcher=URLFetcher(allowed_protocols=("data",))).write_pdf(
+            pdf_variant=VARIANT,
+            pdf_identifier=hashlib.sha256(data).hexdigest()[:32].encode(),
+            attachments=[attached],
+            jpeg_quality=80,
+        )
     return out

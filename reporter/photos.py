@@ -19,7 +19,7 @@ MOST_PIXELS: Final = 80_000_000
 MOST_INSIDE: Final = 8_000_000
 """How many bytes of photos stand in the page itself; further ones lie beside it as files."""
 
-_FORMATS: Final = ("JPEG", "PNG", "WEBP", "GIF", "MPO")
+_FORMATS: Final = ("JPEG", "PNG", "WEBP", "GIF")
 
 
 def small(original: Path) -> bytes | None:

@@ -24,7 +24,9 @@ LONGEST_TEXT: Final = 4000
 _COMPLETE_PCT: Final = 99.5
 _APART_PCT: Final = 1.0
 _MOST_DECIMALS: Final = 4
-_BELOW = re.compile(r"[^/\\:?#<>\"'&\s][^\\:?#<>\"'&]*")
+_LONG = re.compile(r"\S{20}(?=\S)")
+_ENDLESS = re.compile(r"(\S{120})\S+")
+_BELOW = re.compile(r"[^/\\:?#<>\"'&\s][^\\:?#<>\"'&\n\t]*")
 _CONTROL = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufff9-\uffff\ud800-\udfff]"
 )
@@ -32,11 +34,12 @@ _CONTROL = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Voice:
-    """Speak of one document: its language, its zone, its currency."""
+    """Speak of one document: its language, its zone, its currency; `paper`: into a PDF."""
 
     t: Texts
     clock: Clock
     currency: str = ""
+    paper: bool = False
 
     def say(self, value: float | None, unit: str) -> str:
         """Say a number with its unit; None is `not measured`."""
@@ -169,22 +172,27 @@ class Voice:
 
     def name(self, name: Any) -> Markup:
         """Write a name that others chose, cut where it is too long, apart from the text around it."""
-        return Markup("<bdi>{}</bdi>").format(cut("" if name is None else str(name), LONGEST_NAME))
+        return Markup("<bdi>{}</bdi>").format(self._written(name, LONGEST_NAME))
 
     def text(self, text: Any) -> Markup:
         """Write what others wrote, with its line breaks."""
-        return Markup('<bdi class="text">{}</bdi>').format(
-            cut("" if text is None else str(text), LONGEST_TEXT)
-        )
+        return Markup('<bdi class="text">{}</bdi>').format(self._written(text, LONGEST_TEXT))
+
+    def _written(self, text: Any, most: int) -> str:
+        """Cut a text; on paper let long words break and cut endless ones, which take its setter minutes."""
+        written = cut("" if text is None else str(text), most)
+        if not self.paper:
+            return written
+        return _LONG.sub("\\g<0>\u200b", _ENDLESS.sub("\\1\u2026", written))
 
 
-def voice(document: Document) -> Voice:
+def voice(document: Document, *, paper: bool = False) -> Voice:
     """Make the voice that a document asks for in its settings."""
     settings = document.get("settings") or {}
     said = texts(str(settings.get("language") or "en"))
     days, months = said("calendar.days").split(), said("calendar.months").split()
     return Voice(
-        said, clock(settings.get("time_zone"), days, months), str(settings.get("currency") or "")[:8]
+        said, clock(settings.get("time_zone"), days, months), str(settings.get("currency") or "")[:8], paper
     )
 
 
