@@ -23,6 +23,7 @@ from projectors.sqlite_model import DeadLetter, SqliteModel
 from schemas.registry import Registry
 
 NAME, VERSION = "counters", 2
+_MANY = 50_000
 Beside = Callable[[sqlite3.Connection, float], None]
 _TABLES = resources.files("projectors").joinpath("counters_schema.sql").read_text()
 
@@ -75,11 +76,11 @@ class CountersProjector:
         """Load what is saved."""
         self.close()
         self._model = open_model(self._path())
-        if isinstance(self._place, Path):
-            self._model.fill()  # a build: nobody asks it before it is finished
         if isinstance(self._place, Generations) and self._place.current() is None:
             self._place.serve(self._model.path)
         self._store = CountersStore(self._model.db, self._retention)
+        if isinstance(self._place, Path):
+            self._model.fill(self._store.write)  # a build: nobody asks it before it is finished
         return self._model.place()
 
     def stale(self) -> bool:
@@ -100,6 +101,8 @@ class CountersProjector:
         taken, self._taken = self._taken, []
         with self.model.transaction():
             self._store.apply(taken)
+            if isinstance(self._place, Generations) or self._store.waiting >= _MANY:
+                self._store.write()
             for letter in letters:
                 self.model.bury(letter)
             self.model.save_place(place)

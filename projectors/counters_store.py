@@ -69,7 +69,7 @@ class Retention:
         return self.most - max(1, self.most // 10) + 1
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Counter:
     """One row of `counters`, and what is not written yet.
 
@@ -108,7 +108,11 @@ class Counter:
 
 
 class CountersStore:
-    """The counters in memory, small, and everything else in the file."""
+    """The counters in memory, small, and everything else in the file.
+
+    Attributes:
+        waiting: how many occurrences are taken in and not written.
+    """
 
     def __init__(self, db: sqlite3.Connection, retention: Retention) -> None:
         """Load what the file holds."""
@@ -133,6 +137,7 @@ class CountersStore:
         self._known: dict[tuple[str, str, str], Counter] = {}
         self._pairings: dict[tuple[str, str], Pairing] = defaultdict(Pairing)
         self._touched: list[Counter] = []
+        self.waiting = 0
         for row in db.execute("SELECT * FROM counters").fetchall():
             self._add(Counter(*row))
         begun = {key: (time_us, position) for key, time_us, position in db.execute("SELECT * FROM lasting")}
@@ -140,7 +145,7 @@ class CountersStore:
             pairing.begun = begun.get(pairing.start or 0)
 
     def apply(self, taken: Iterable[Taken]) -> None:
-        """Take a stretch of the stream in; inside a transaction."""
+        """Take a stretch of the stream in; inside a transaction, and what waits is to be written."""
         for recorded, data in taken:
             if recorded.recorded_us > self._recorded_us:
                 self._move(recorded.recorded_us)
@@ -151,38 +156,40 @@ class CountersStore:
             counter = self._known.get(name) or self._meet(*name)
             if counter is not None:
                 self._count(counter, recorded.time_us, recorded.position, data)
-        self._write()
 
     def _move(self, recorded_us: int) -> None:
         """Let the stream come so far, and forget what is too old then."""
         self._recorded_us = recorded_us
-        if self._retention.horizon_us(recorded_us) != self._horizon_us:
-            self._write()
-            self._horizon_us = self._retention.horizon_us(recorded_us)
-            keys = [(one.key, self._horizon_us) for one in self._counters.values()]
+        horizon_us = self._retention.horizon_us(recorded_us)
+        if horizon_us != self._horizon_us:
+            self.write()
+            self._horizon_us = horizon_us
+            keys = [(one.key, horizon_us) for one in self._counters.values()]
             self._db.executemany("DELETE FROM history WHERE key = ? AND time_us < ?", keys)
             self._db.executemany("DELETE FROM spans WHERE key = ? AND ended_us <= ?", keys)
-            self._db.execute("DELETE FROM span_sums WHERE n < ?", (self._horizon_us // BLOCK_US,))
+            self._db.execute("DELETE FROM span_sums WHERE n < ?", (horizon_us // BLOCK_US,))
 
     def _count(self, counter: Counter, time_us: int, position: int, data: Mapping[str, Any]) -> None:
         if not counter.rows:
             self._touched.append(counter)
         details = {name: data[name] for name in _DETAILS if name in data}
         counter.rows.append((counter.key, time_us, position, orjson.dumps(details).decode()))
+        self.waiting += 1
         counter.total += 1
-        counter.before += time_us < counter.reset_us
+        if time_us < counter.reset_us:
+            counter.before += 1
         if time_us >= self._horizon_us:
             if counter.begins is not None:
                 counter.begins.take((time_us, position), begins=True)
             for pairing in counter.ends:
                 pairing.take((time_us, position), begins=False)
         if counter.total > self._retention.most and self._retention.trims(counter.total):
-            self._write()
+            self.write()
             self._trim(counter)
 
     def _rare(self, recorded: Recorded, data: Mapping[str, Any]) -> None:
         if recorded.type == RESET:
-            self._write()
+            self.write()
             self._reset(recorded, data)
             return
         system_id = self._system(recorded.subject)
@@ -234,11 +241,12 @@ class CountersStore:
         for pairing in counter.pairings():
             pairing.upto = max(pairing.upto, (counter.last_us, EVER_US))
 
-    def _write(self) -> None:
-        """Write what is pending."""
+    def write(self) -> None:
+        """Write what waits; inside a transaction."""
         touched, self._touched = sorted(self._touched, key=_by_key), []
+        self.waiting = 0
         history = list[tuple[Any, ...]]()
-        days: dict[tuple[int, str, str, int], int] = defaultdict(int)
+        days: dict[tuple[Counter, int], int] = defaultdict(int)
         for one in touched:
             rows, one.rows = one.rows, []
             times = [row[1] for row in rows]
@@ -247,7 +255,7 @@ class CountersStore:
                 self._observe(one.system_id, one.first_us)
             if one.stage == CONFIRMED:
                 for time_us in times:
-                    days[one.key, one.type, one.system_id, time_us // DAY_US] += 1
+                    days[one, time_us // DAY_US] += 1
             history += [row for row in rows if row[1] >= self._horizon_us]
         db = self._db
         db.executemany("INSERT INTO history VALUES (?,?,?,?)", history)
@@ -259,14 +267,14 @@ class CountersStore:
         pairings = {id(one): one for counter in touched for one in counter.pairings() if one.changed}
         counter_spans.write(db, pairings.values())
 
-    def _add_up(self, days: Mapping[tuple[int, str, str, int], int]) -> None:
-        """Add to the sums what was confirmed, by key, type, system and day."""
+    def _add_up(self, days: Mapping[tuple[Counter, int], int]) -> None:
+        """Add to the sums what was confirmed, by counter and day."""
         found: dict[str, dict[tuple[int | str, int, int], int]] = {of: defaultdict(int) for of in _SUMS}
-        for (key, type_, system_id, day), number in days.items():
+        for (one, day), number in days.items():
             for width, n in ((1, day), (BLOCK_DAYS, day // BLOCK_DAYS)):
-                found["key"][key, width, n] += number
-                found["type"][type_, width, n] += number
-                found["system_id"][system_id, width, n] += number
+                found["key"][one.key, width, n] += number
+                found["type"][one.type, width, n] += number
+                found["system_id"][one.system_id, width, n] += number
         for of, sums in found.items():
             rows = [(*where, number) for where, number in sorted(sums.items())]
             self._db.executemany(f"INSERT INTO {_SUMS[of]} VALUES (?,?,?,?) {_adding(of)}", rows)  # noqa: S608 - our tables
@@ -316,7 +324,7 @@ class CountersStore:
 
     def _join(self, system_id: str, data: Mapping[str, Any]) -> None:
         """Give what was counted under names that turn out to be aliases to their system."""
-        self._write()
+        self.write()
         aliases = self._aliases.claim(system_id, data.get("aliases", ()))
         self._db.executemany("INSERT OR REPLACE INTO aliases VALUES (?, ?)", self._aliases.known().items())
         for alias in aliases:

@@ -8,7 +8,7 @@ Rules that must stay true here:
 """
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,6 +78,7 @@ class SqliteModel:
         self.name = name
         self.version = version
         self._deferred: list[str] = []
+        self._rest: Callable[[], object] = _nothing
         with transient(path):
             self.db = sqlite3.connect(path, isolation_level=None)
             for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "busy_timeout = 5000"):
@@ -139,11 +140,15 @@ class SqliteModel:
         (number,) = self.db.execute(f"SELECT count(*) FROM {table}").fetchone()  # noqa: S608 - our tables
         return int(number)
 
-    def fill(self) -> None:
+    def fill(self, rest: Callable[[], object]) -> None:
         """Make one transaction of all until `finish`, for a build that is thrown away when it fails.
 
         Without a journal of SQLite's every page is written once or twice, and not with every save.
+
+        Args:
+            rest: called at the end, to write what still waits to be written.
         """
+        self._rest = rest
         self.defer_indexes()
         with transient(self.path):
             self.db.execute("PRAGMA journal_mode = OFF")
@@ -167,6 +172,7 @@ class SqliteModel:
     def finish(self) -> None:
         """Make a built file whole, and empty the write-ahead log, before it is served or copied."""
         with transient(self.path):
+            self._rest()
             self.db.execute(f"PRAGMA cache_size = -{_SORT_CACHE_KIB}")
             while self._deferred:
                 self.db.execute(self._deferred[-1])
@@ -195,6 +201,10 @@ class SqliteModel:
                 f"{self.path} was made by version {row[0]} of projector {self.name}, this is version"
                 f" {self.version}: run `ovr rebuild {self.name}`"
             )
+
+
+def _nothing() -> None:
+    """Do nothing."""
 
 
 @contextmanager
