@@ -136,6 +136,7 @@ def test_status_tells_programs_that_all_is_ready(node: Node) -> None:
             "projector-series",
             "projector-archive",
             "projector-reports",
+            "web",
             "host",
         ),
         "ready",
