@@ -149,11 +149,12 @@ def tile(
     voice: Voice, found: Told, key: str, overall_pct: float = 100.0, *, label: str | None = None
 ) -> dict[str, Any]:
     """Make a key figure: label, value, and what is to be said of it."""
+    missing = voice.value(found, key) is None
     return {
         "label": voice.t(f"key.{label or key}"),
-        "value": voice.figure(found, key),
-        "about": voice.about(found, key, overall_pct),
-        "missing": voice.value(found, key) is None,
+        "value": voice.t("absent") if missing else voice.figure(found, key),
+        "about": voice.why(found, key) if missing else voice.about(found, key, overall_pct),
+        "missing": missing,
     }
 
 
@@ -162,6 +163,11 @@ def _further(document: Document, voice: Voice) -> Iterator[dict[str, Any] | None
     used, back = voice.value(summary, "energy_wh") or 0.0, voice.value(summary, "energy_export_wh") or 0.0
     if back > _EXPORTS * used:
         yield tile(voice, summary, "energy_export_wh")
+    alone = (document.get("sources") or {}).get("islanded") or {}
+    if value_of(alone.get("duration_s")):
+        yield tile(voice, alone, "duration_s", label="islanded_s") | {
+            "about": voice.t("key.islanded_about", longest=voice.duration(alone["longest_s"]))
+        }
     battery = document.get("battery")
     if battery and battery.get("soc_pct"):
         yield _soc(voice, battery["soc_pct"])

@@ -61,9 +61,15 @@ class Voice:
 
     def missing(self, figure: Any) -> Markup:
         """Say that there is no value, and why."""
+        return Markup('<span class="none">{}</span>').format(self._reason(figure))
+
+    def why(self, found: Mapping[str, Any], key: str) -> str:
+        """Say why a figure has no value."""
+        return self._reason(found.get(key))
+
+    def _reason(self, figure: Any) -> str:
         why = figure.get("why") if isinstance(figure, Mapping) else None
-        said = self.t.word("why", why) if why else self.t("none")
-        return Markup('<span class="none">{}</span>').format(said)
+        return self.t.word("why", why) if why else self.t("none")
 
     def about(self, found: Mapping[str, Any], key: str, overall_pct: float = 100.0) -> str:
         """Say when a figure was, and how much of the time it rests on where that is not what all do."""
