@@ -95,12 +95,24 @@ def _running(said: list[Mapping[str, Any]]) -> Iterator[int]:
 
 
 def _lives(said: list[Mapping[str, Any]]) -> Readings:
-    """Count restarts, and processes that only a person can start again."""
+    """Count restarts, processes that were given up, and what all say that waits or was refused."""
     if not said:
         return {}
     restarts = [one["restarts"] for one in said[1:] if isinstance(one.get("restarts"), int)]
     failed = [one for one in said[1:] if one.get("state") == "failed"]
-    return {"ovr_restarts_count": float(sum(restarts)), "ovr_failed_count": float(len(failed))}
+    told = [one["health"] for one in said[1:] if isinstance(one.get("health"), dict)]
+    outboxes = [one["outbox"] for one in told if isinstance(one.get("outbox"), dict)]
+    return {
+        "ovr_restarts_count": float(sum(restarts)),
+        "ovr_failed_count": float(len(failed)),
+        "ovr_behind_count": max(_numbers(told, "lag_events"), default=0.0),
+        "ovr_refused_count": sum((*_numbers(told, "dead_letters"), *_numbers(told, "rejected"))),
+        "ovr_unsent_count": sum(_numbers(outboxes, "pending")),
+    }
+
+
+def _numbers(said: list[Mapping[str, Any]], name: str) -> Iterator[float]:
+    return (float(one[name]) for one in said if isinstance(one.get(name), int | float))
 
 
 def _is_same(pid: object, name: object) -> bool:

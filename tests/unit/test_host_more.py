@@ -250,13 +250,28 @@ def supervised(data: Path, *processes: dict[str, Any]) -> None:
 def test_the_processes_of_the_supervisor_are_summed(tmp_path: Path, sleeper: subprocess.Popen[bytes]) -> None:
     supervised(
         tmp_path,
-        {"pid": sleeper.pid, "identity": identity(sleeper.pid), "restarts": 2, "state": "ready"},
-        {"pid": None, "identity": None, "restarts": 1, "state": "failed"},
+        {
+            "pid": sleeper.pid,
+            "identity": identity(sleeper.pid),
+            "restarts": 2,
+            "state": "ready",
+            "health": {"lag_events": 7, "dead_letters": 2, "outbox": {"pending": 5}},
+        },
+        {
+            "pid": None,
+            "identity": None,
+            "restarts": 1,
+            "state": "failed",
+            "health": {"lag_events": None, "rejected": 1, "outbox": {"pending": 3}},
+        },
     )
 
     values = OwnProcesses(tmp_path).read()
 
     assert not unknown(values)
+    assert values["ovr_behind_count"] == 7
+    assert values["ovr_refused_count"] == 3
+    assert values["ovr_unsent_count"] == 8
     assert (values["ovr_processes_count"], values["ovr_restarts_count"], values["ovr_failed_count"]) == (
         2,
         3,
