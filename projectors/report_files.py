@@ -68,7 +68,7 @@ def tidy(root: Path) -> None:
     """Remove what was left behind half done; nobody else may be making reports here."""
     if root.is_dir():
         for path in (*root.glob(f"{_PART}*"), *root.glob(f"{_OLD}*")):
-            shutil.rmtree(path, ignore_errors=True)
+            _remove(path)
 
 
 def _swap(root: Path, part: Path, target: Path) -> None:
@@ -78,7 +78,14 @@ def _swap(root: Path, part: Path, target: Path) -> None:
         target.rename(old)
     part.rename(target)
     _sync_one(target.parent)
-    shutil.rmtree(old, ignore_errors=True)
+    _remove(old)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _sync(directory: Path) -> None:
