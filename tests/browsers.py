@@ -1,8 +1,10 @@
 """Chromium on the field UI of a node: pages that act as technicians do, and what they must not say."""
 
+import fcntl
 import io
 import os
 import re
+import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -25,7 +27,6 @@ from tests.node import Node
 
 CHROMIUM = "/usr/bin/chromium"
 WEB_UI = Path(__file__).parents[1] / "web" / "ui"
-AXE = WEB_UI / "node_modules" / "axe-core" / "axe.min.js"
 PHONE = ViewportSize(width=360, height=740)
 DESK = ViewportSize(width=1440, height=900)
 PLAIN_HOST = "n100.lan"  # an origin that browsers do not trust, as on a network without certificates
@@ -89,7 +90,8 @@ class Ui:
     def violations(self, rules: Sequence[str] = ()) -> list[str]:
         """Ask axe-core what is not accessible, by some of its rules or by all."""
         if not self.page.evaluate("'axe' in window"):
-            self.page.evaluate(AXE.read_text(encoding="utf-8"))
+            axe = modules() / "axe-core" / "axe.min.js"
+            self.page.evaluate(axe.read_text(encoding="utf-8"))
         options: dict[str, Any] = {"resultTypes": ["violations"]}
         if rules:
             options["runOnly"] = {"type": "rule", "values": [*rules]}
@@ -152,6 +154,19 @@ def chromium() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=options)
         yield browser
         browser.close()
+
+
+def modules() -> Path:
+    """Return where the UI's own tools and axe-core are; they are installed when they are not there yet."""
+    wanted = (WEB_UI / "package-lock.json").read_bytes()
+    installed = WEB_UI / "node_modules" / ".installed"
+    with (WEB_UI / "package-lock.json").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not installed.exists() or installed.read_bytes() != wanted:
+            command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+            subprocess.run(command, cwd=WEB_UI, check=True, capture_output=True, timeout=300)
+            installed.write_bytes(wanted)
+    return installed.parent
 
 
 def picture(width: int = 3000, height: int = 2000) -> bytes:

@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -70,3 +71,9 @@ def source_hash() -> str:
     for name in sorted(path.relative_to(root).as_posix() for path in paths if path.is_file()):
         done.update(f"{name}\0".encode() + hashlib.sha256((root / name).read_bytes()).digest())
     return done.hexdigest()
+
+
+def test_the_vocabulary_is_that_of_the_schemas() -> None:
+    said = orjson.loads((WEB / "ui" / "src" / "vocabulary.json").read_bytes())
+    schemas = WEB.parent / "schemas" / "measurements.toml"
+    assert said == tomllib.loads(schemas.read_text(encoding="utf-8"))
