@@ -18,13 +18,13 @@ from typing import Any
 
 from bus.connection import Broker
 from bus.envelope import Envelope
+from bus.pulse import Pulse
 from bus.sender import Sender
 from producers import pace, paced_loop
 from producers.clock import SystemClock
 from producers.devices_file import Options
 from producers.memory import Memory, Told
 from producers.pace import REAL, Pace
-from bus.pulse import Pulse
 from producers.registry import PRODUCERS
 from producers.reload import Reload
 from producers.runner import Runner

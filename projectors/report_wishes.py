@@ -57,16 +57,13 @@ class ReportWishes:
         """Read what `dataclasses.asdict` and JSON made of one."""
         settings = dict(said["settings"])
         settings["branding"] = Branding(**settings["branding"])
-        known = {one.name for one in fields(EventWishes)}
+        known = {one.name for one in fields(EventWishes)} - {"recipients"}
         return cls(
             ReportSettings(**settings),
             {
                 event_id: EventWishes(
-                    **{
-                        name: tuple(value) if name == "recipients" else value
-                        for name, value in own.items()
-                        if name in known
-                    }
+                    **{name: value for name, value in own.items() if name in known},
+                    recipients=tuple(own.get("recipients", ())),
                 )
                 for event_id, own in said["events"].items()
             },

@@ -68,9 +68,9 @@ def project(
 
         run_archive(made(node), broker, every_s=node.site.archive.every_s)
     elif projector == "reports":
-        from ovr.reports import run
+        from ovr.reports import run as run_reports
 
-        run(node, made(node), broker)
+        run_reports(node, made(node), broker)
     else:
         raise ConfigurationError(
             f"there is no projector {projector}: choose {', '.join(KINDS)}, series, archive or reports"

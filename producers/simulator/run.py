@@ -8,11 +8,11 @@ from pathlib import Path
 
 from bus.connection import Broker
 from bus.envelope import Envelope
+from bus.pulse import Pulse
 from bus.sender import Sender
 from producers import pace, paced_loop
 from producers.clock import SystemClock
 from producers.pace import REAL, Pace
-from bus.pulse import Pulse
 from producers.simulator import scenario_file
 from producers.simulator.site import VirtualSite
 

@@ -104,7 +104,7 @@ def test_without_work_there_is_no_process_after_a_while() -> None:
 
 
 def test_the_real_worker_answers_for_what_it_cannot_do(tmp_path: Path) -> None:
-    wishes = {"settings": {"branding": {}}, "events": {}}
+    wishes: dict[str, object] = {"settings": {"branding": {}}, "events": {}}
     one = Hands({"kind": "make", "data": str(tmp_path), "wishes": wishes}, 60.0)
     try:
         said = answer(
