@@ -1,7 +1,9 @@
 """Each type of occurrence: what must raise it, what must not, and how it ends."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import cycle
 
 import pytest
 
@@ -401,6 +403,57 @@ def test_restarts_at_every_event_change_nothing(case: Case) -> None:
 
     assert [event.id for event in detected(case.said, batch=1)] == ids
     assert len(set(ids)) == len(ids)
+
+
+def between(said: Sequence[Said], more: Callable[[Said], Said | None]) -> list[Said]:
+    """Add a sample after every sample."""
+    found = list[Said]()
+    for one in said:
+        found.append(one)
+        if one.type == "sample.taken" and (another := more(one)) is not None:
+            found.append(another)
+    return found
+
+
+def valued(one: Said, at_s: float, values: Mapping[str, float | None]) -> Said:
+    return Said(one.type, one.subject, at_s, {**one.data, "values": values})
+
+
+def repeated(said: Sequence[Said]) -> list[Said]:
+    """Say everything twice, as devices do that publish whether or not something changed."""
+    return between(said, lambda one: valued(one, one.at_s + 0.1, one.data["values"]))
+
+
+def with_nulls(said: Sequence[Said]) -> list[Said]:
+    """Let every reading be away for a moment before it is there."""
+    absent = between(said[::-1], lambda one: valued(one, one.at_s - 0.1, dict.fromkeys(one.data["values"])))
+    return absent[::-1]
+
+
+def with_late(said: Sequence[Said]) -> list[Said]:
+    """Let samples of long ago arrive late, which say what all the others of their kind said."""
+    kinds: dict[tuple[str, str, int], list[Said]] = defaultdict(list)
+    for one in said:
+        if one.type == "sample.taken":
+            kinds[one.subject, one.data["kind"], one.data["interval_ms"]].append(one)
+    every = {kind: cycle(of_kind) for kind, of_kind in kinds.items()}
+
+    def late(one: Said) -> Said:
+        other = next(every[one.subject, one.data["kind"], one.data["interval_ms"]])
+        return valued(one, -3600 - other.at_s, other.data["values"])
+
+    return between(said, late)
+
+
+@pytest.mark.parametrize("disturbed", [repeated, with_nulls, with_late], ids=lambda one: one.__name__)
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_repeated_missing_and_late_samples_raise_nothing_and_hide_nothing(
+    case: Case, disturbed: Callable[[Sequence[Said]], list[Said]]
+) -> None:
+    found = confirmed(detected(disturbed(case.said)))
+
+    assert [type_ for type_, _ in found] == [type_ for type_, _ in case.counted]
+    assert [at_s for _, at_s in found] == pytest.approx([at_s for _, at_s in case.counted], abs=1.0)
 
 
 def test_every_type_is_shown_to_be_raised() -> None:
