@@ -25,6 +25,7 @@ ROWS: Final = 44
 _MOST_LAYERS: Final = len(STACK)
 _SPARK: Final = 60
 _MOST_BARS: Final = 12
+_SHORT: Final = 4
 
 
 def charts(document: Document, voice: Voice, style: Style, *, paper: bool) -> dict[str, Any]:
@@ -102,8 +103,10 @@ def _stack(document: Document, voice: Voice, layers: Sequence[Layer]) -> StackCh
 
 
 def _broken(profile: Mapping[str, Any]) -> Iterator[int]:
-    """Give the steps in which less than half of the systems that took part were measured."""
-    steps = {n for first, last in profile["missing"] for n in range(first, last + 1)}
+    """Give the steps at which a stack would mislead: short holes, and where most were not measured."""
+    holes = [(first, last) for first, last in profile["missing"]]
+    yield from (n for first, last in holes if last - first < _SHORT for n in range(first, last + 1))
+    steps = {n for first, last in holes for n in range(first, last + 1)}
     rows = [one for one in profile["systems"] if one["counted"]]
     for n in steps:
         here = [row for row in rows if any(first <= n <= last for first, last in row["present"])]

@@ -38,7 +38,9 @@ def _said(name: str, value: Any, names: Mapping[str, str], voice: Voice) -> str:
         if unit == "s":
             return voice.duration(value)
         round_ = name.startswith(("limit_", "rated_", "enough_"))
-        return voice.exact(value, unit) if round_ else voice.say(value, unit)
+        if round_:
+            return voice.exact(value, unit)
+        return voice.share(value) if unit == "pct" else voice.say(value, unit)
     if name in {"heaviest", "lightest", "from", "to"}:
         return str(value).upper()
     return voice.clock.moment(str(value)) if name == "at" else str(value)
