@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from bus.instants import SECOND_US, text
-from projectors.counter_answers import Durations, Happened, Health, Statistics, fleet_health
+from projectors.counter_answers import Statistics
+from projectors.counter_documents import described, fleet_scored, happened, lasted, scored
 from projectors.counter_periods import DAY_US
 from projectors.counter_queries import Counters
 from schemas.occurrences import TABLE
@@ -63,11 +64,11 @@ def _summary(counters: Counters, period: Period, system_id: str | None) -> dict[
     if system_id is None:
         systems = counters.by_system(period.since_us, period.until_us)
         healths = counters.each_health(period.until_us)
-        health = _fleet(healths)
+        health = fleet_scored(healths)
     else:
         systems = {system_id: sum(types.values())} if types else {}
         healths = {system_id: counters.health(period.until_us, system_id)}
-        health = _health(healths[system_id])
+        health = scored(healths[system_id])
     return {
         "total_events": sum(types.values()),
         "health": health,
@@ -76,7 +77,7 @@ def _summary(counters: Counters, period: Period, system_id: str | None) -> dict[
         },
         "durations": _durations(counters, period, system_id),
         "systems": [
-            {"system_id": system, "events": number, "health": _health(healths[system])}
+            {"system_id": system, "events": number, "health": scored(healths[system])}
             for system, number in sorted(systems.items(), key=lambda one: (-one[1], one[0]))
         ],
     }
@@ -88,7 +89,7 @@ def _detailed(counters: Counters, period: Period, system_id: str | None) -> dict
     )
     return {
         **_summary(counters, period, system_id),
-        "types": [_statistics(one) for one in _occurred(counters, period, system_id)],
+        "types": [described(one) for one in _occurred(counters, period, system_id)],
         "resets": [
             {**one, "time": text(one["time_us"])}
             for one in counters.resets(system_id)
@@ -106,7 +107,7 @@ def _trends(counters: Counters, period: Period, system_id: str | None) -> dict[s
     rows = []
     for one in _occurred(counters, period, system_id):
         daily = days.get(one.occurrence.type, {})
-        rows.append(_statistics(one) | {"daily": [daily.get(first + n, 0) for n in range(number)]})
+        rows.append(described(one) | {"daily": [daily.get(first + n, 0) for n in range(number)]})
     return {
         "total_events": sum(row["recent_count"] for row in rows),
         "health": _whole(counters, period, system_id),
@@ -134,81 +135,13 @@ def _category(category: str, name: str, types: Mapping[str, int]) -> dict[str, A
 
 def _whole(counters: Counters, period: Period, system_id: str | None) -> dict[str, Any]:
     if system_id is None:
-        return _fleet(counters.each_health(period.until_us))
-    return _health(counters.health(period.until_us, system_id))
-
-
-def _fleet(healths: Mapping[str, Health]) -> dict[str, Any]:
-    found = fleet_health(healths)
-    return _health(found) | {"worst_system": found.worst}
-
-
-def _health(found: Health) -> dict[str, Any]:
-    return {
-        "score": found.score,
-        "grade": found.grade.upper(),
-        "factors": [
-            {
-                "event_type": one.occurrence.label,
-                "severity": one.occurrence.severity.upper(),
-                "recent_count": one.recent,
-                "points": one.points,
-            }
-            for one in found.factors
-        ],
-    }
+        return fleet_scored(counters.each_health(period.until_us))
+    return scored(counters.health(period.until_us, system_id))
 
 
 def _durations(counters: Counters, period: Period, system_id: str | None) -> list[dict[str, Any]]:
     found = counters.durations(period.until_us, period.since_us, system_id)
-    return [_duration(found[type_]) for type_ in TABLE.occurrences if type_ in found]
-
-
-def _duration(one: Durations) -> dict[str, Any]:
-    opened = one.open_since_us
-    return {
-        "event_type": one.occurrence.label,
-        "number": one.number,
-        "total_s": round(one.total_s, 3),
-        "longest_s": round(one.longest_s, 3),
-        "open_since": text(opened) if opened is not None else None,
-    }
-
-
-def _statistics(one: Statistics) -> dict[str, Any]:
-    return {
-        "event_type": one.occurrence.label,
-        "category": one.occurrence.category,
-        "severity": one.occurrence.severity.upper(),
-        "meaning": one.occurrence.counts,
-        "total_count": one.total,
-        "recent_count": one.recent,
-        "observed_days": round(one.days, 3),
-        "daily_average": one.daily_average,
-        "trend": one.trend,
-        "first_occurrence": text(one.first_us) if one.first_us is not None else None,
-        "last_occurrence": text(one.last_us) if one.last_us is not None else None,
-    }
-
-
-def happened(one: Happened) -> dict[str, Any]:
-    """Describe one occurrence."""
-    said = {
-        "time": text(one.time_us),
-        "system_id": one.system_id,
-        "event_type": one.occurrence.label,
-        "severity": one.occurrence.severity.upper(),
-        "stage": one.stage,
-        "position": one.position,
-        "cause": one.cause,
-        "device": one.device,
-        "measurement": one.measurement,
-        "measured": one.measured,
-        "threshold": one.threshold,
-        "duration_s": one.duration_s,
-        "detail": one.detail,
-    }
-    return {name: value for name, value in said.items() if value is not None}
+    return [lasted(found[type_]) for type_ in TABLE.occurrences if type_ in found]
 
 
 def whole_days(now_us: int, days: int, offset_us: int = 0) -> Period:

@@ -8,7 +8,8 @@ from pydantic import BaseModel
 from bus import instants
 from bus.instants import SECOND_US, text
 from projectors.counter_answers import Count, Health
-from projectors.counter_report import Period, happened, report
+from projectors.counter_documents import happened
+from projectors.counter_report import Period, report
 from web.api.access import Reader, Served
 from web.api.reading import Stores
 from web.api.systems import PathSystem, name, unknown
