@@ -1,5 +1,5 @@
 /** A text field with suggestions: free text, arrows, Enter, Escape, large targets. */
-import { useId, useMemo, useRef, useState } from "preact/hooks";
+import { useEffect, useId, useMemo, useRef, useState } from "preact/hooks";
 import { matches } from "../core/glance";
 import { t } from "../texts";
 import { Icon } from "./icons";
@@ -30,6 +30,9 @@ export function Combo({ label, value, options, onChange, placeholder, most = 120
   const [open, setOpen] = useState(false);
   const [typed, setTyped] = useState(false);
   const [active, setActive] = useState(-1);
+  useEffect(() => {
+    if (plain) input.current?.setAttribute("autocorrect", "off");
+  }, [plain]);
   const found = useMemo(
     () => (typed && value.trim() ? options.filter((one) => matches(value.trim(), one.value, one.hint)) : options).slice(0, SHOWN),
     [options, value, typed],
@@ -70,7 +73,6 @@ export function Combo({ label, value, options, onChange, placeholder, most = 120
           type="text"
           autocomplete="off"
           autocapitalize={plain ? "none" : "sentences"}
-          autocorrect={plain ? "off" : "on"}
           spellcheck={false}
           maxLength={most}
           placeholder={placeholder}

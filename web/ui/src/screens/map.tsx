@@ -3,7 +3,7 @@ import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { lazyMap } from "../parts/lazy_map";
 import { figure } from "../core/format";
-import { glance, naturally, rank } from "../core/glance";
+import { RANKS, glance, naturally, rank } from "../core/glance";
 import { href } from "../core/route";
 import { current, plan as readPlan, spots, tilesStatus, type Plan } from "../core/tiles";
 import type { Picture, Pin } from "../parts/leaflet_map";
@@ -33,7 +33,8 @@ export default function MapScreen() {
     return system ? [system] : [];
   });
   const pins = onPlan && plan && picture ? planPins(all, plan, picture) : worldPins(all);
-  const shown = new Set(pins.map((pin) => pin.key));
+  const placed = (system: SystemState): boolean =>
+    onPlan ? plan?.places[system.place?.name ?? ""] !== undefined : system.place?.lat !== null && system.place?.lat !== undefined;
   const names = [...new Set(all.flatMap((system) => (system.place?.name ? [system.place.name] : [])))].sort(naturally);
   const Shown = lazyMap.value;
   const place = async (lat: number, lon: number): Promise<void> => {
@@ -104,7 +105,7 @@ export default function MapScreen() {
         <h2>{t("map.no_position")}</h2>
         <ul class="chips plain-list">
           {all
-            .filter((system) => !shown.has(system.id))
+            .filter((system) => !placed(system))
             .map((system) => (
               <li key={system.id}>
                 <a class="chip" href={href("system", system.id)}>
@@ -126,16 +127,15 @@ function pinOf(system: SystemState, lat: number, lon: number): Pin {
 
 const worldPins = (all: readonly SystemState[]): Pin[] => spots(all).map(({ system, lat, lon }) => pinOf(system, lat, lon));
 
-/** Systems of one place stand below each other. */
+/** One pin a place, with all that stands there. */
 function planPins(all: readonly SystemState[], plan: Plan, picture: Picture): Pin[] {
-  const taken = new Map<string, number>();
-  return all.flatMap((system) => {
-    const name = system.place?.name ?? "";
-    const at = plan.places[name];
-    if (!at) return [];
-    const index = taken.get(name) ?? 0;
-    taken.set(name, index + 1);
-    return [pinOf(system, (at.y + index * 0.06) * picture.height, at.x * picture.width)];
+  return Object.entries(plan.places).flatMap(([name, at]) => {
+    const here = all.filter((system) => system.place?.name === name).map((system) => pinOf(system, at.y * picture.height, at.x * picture.width));
+    const [first] = here;
+    if (!first || here.length === 1) return here;
+    const worst = RANKS.find((one) => here.some((pin) => pin.rank === one)) ?? "fresh";
+    const text = here.map((pin) => `${pin.label} ${pin.text}`).join("\n");
+    return [{ ...first, key: `place ${name}`, label: name, text, rank: worst, href: href("now", "", { search: name }) }];
   });
 }
 

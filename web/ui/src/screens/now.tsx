@@ -1,8 +1,10 @@
 /** What happens now: a tile a system, trouble first. */
 import { signal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
 import { matches } from "../core/glance";
 import { Tile } from "../parts/tile";
 import { Icon } from "../parts/icons";
+import { route } from "../shell/router";
 import { nowView } from "../shell/settings";
 import { counts, listed, systems } from "../shell/store";
 import { t } from "../texts";
@@ -17,6 +19,10 @@ const filter = signal<Filter>("all");
 const KEEP: Readonly<Record<Filter, readonly string[] | null>> = { all: null, attention: ["critical", "warning"], stale: ["stale", "old"], active: null };
 
 export default function Now() {
+  const asked = route.value.query.search;
+  useEffect(() => {
+    if (asked) search.value = asked;
+  }, [asked]);
   const typed = search.value.trim();
   const keep = KEEP[filter.value];
   const shown = listed.value.filter((one) => {

@@ -19,7 +19,7 @@ export const en = {
   "link.connecting": "Connecting…",
   "link.live": "Live",
   "link.silent": "Nothing heard for {age}",
-  "link.waiting": "No connection, trying again",
+  "link.waiting": "Not connected, trying again",
   "link.hidden": "Paused",
   "link.since": "No news since {time}.",
   "link.phase.connecting": "connecting",
