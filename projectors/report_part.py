@@ -65,7 +65,8 @@ class Part:
             if not is_reportable(window):
                 line.reopen()
             elif line.spec is None:
-                line.end(WINDOW_ENDED, max(now_us, spec_of(window)[1] + WAIT_US))
+                if line.due_us is None:
+                    line.end(WINDOW_ENDED, max(now_us, spec_of(window)[1]) + WAIT_US)
             elif line.spec != spec_of(window):
                 line.touch(CORRECTED, now_us, position)
                 yield number, line

@@ -148,10 +148,19 @@ def test_what_never_was_is_withdrawn(office: Office) -> None:
     assert {one.state for one in index(office).find("gig")} == {"withdrawn"}
 
 
-def test_facts_that_came_late_altogether_are_reported_at_once(office: Office) -> None:
+def test_facts_that_came_late_altogether_are_reported_after_5_s(office: Office) -> None:
     office.asked(samples(0, 200))
     record(office.journal, [start(10), end(90)], recorded_s=201)
-    assert len(office.asked([clock(201)])) == 2
+    assert office.asked([clock(202)]) == []
+    assert len(office.asked([clock(206)])) == 2
+
+
+def test_a_past_that_is_recorded_late_is_reported_when_its_samples_are_past_the_end(office: Office) -> None:
+    said = [start(0), *samples(0, 100), end(100), *samples(95, 101)]
+    record(office.journal, said, recorded_s=10_000)
+    office.runner.finish()
+    asked = [one for one in office.told if one.type == "report.requested"]
+    assert [one.data["cut_position"] for one in asked] == [len(said)] * 2
 
 
 def test_names_that_turn_out_to_be_one_system_keep_their_reports(office: Office) -> None:
