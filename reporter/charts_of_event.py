@@ -26,6 +26,7 @@ _MOST_LAYERS: Final = len(STACK)
 _SPARK: Final = 60
 _MOST_BARS: Final = 12
 _SHORT: Final = 4
+_PAPER_HEIGHT: Final = 262.0
 
 
 def charts(document: Document, voice: Voice, style: Style, *, paper: bool) -> dict[str, Any]:
@@ -37,7 +38,8 @@ def charts(document: Document, voice: Voice, style: Style, *, paper: bool) -> di
         narrow = None
         if not paper:
             narrow = stack_chart(style, replace(chart, name="stack-n"), width=NARROW, height=270)
-        made["stack"] = {"wide": stack_chart(style, chart), "narrow": narrow}
+        wide = stack_chart(style, chart, height=_PAPER_HEIGHT if paper else 320.0)
+        made["stack"] = {"wide": wide, "narrow": narrow}
         made["legend"] = [(layer.role, layer.label) for layer in reversed(layers)]
     made["heat"] = [heat_chart(style, chart) for chart in _heat(document, voice)]
     made["sparks"] = _sparks(document, voice, style)

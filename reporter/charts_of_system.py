@@ -18,6 +18,7 @@ from reporter.moments import instant
 from reporter.voice import Document, Voice, value_of
 
 _SOURCES: Final = {"grid": "s0", "genset": "s1", "pv": "s6", "battery": "store"}
+_PAPER_HEIGHT: Final = 222.0  # so that the curve stands on the first page
 Drawn = Markup | dict[str, Markup | None]
 
 
@@ -25,7 +26,8 @@ def charts(document: Document, voice: Voice, style: Style, *, paper: bool) -> di
     """Draw all charts that the document has something for; on paper only the wide ones."""
     made: dict[str, Drawn] = {}
     for name, chart, height in _over_time(document, voice):
-        wide = time_chart(style, chart, height=height)
+        tall = min(height, _PAPER_HEIGHT) if paper else height
+        wide = time_chart(style, chart, height=tall)
         thin = replace(chart, name=f"{chart.name}-n")
         narrow = None if paper else time_chart(style, thin, width=NARROW, height=min(height, 250))
         made[name] = {"wide": wide, "narrow": narrow}

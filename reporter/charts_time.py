@@ -140,7 +140,7 @@ def _frame(chart: TimeChart, lines: Sequence[Line], width: float, height: float)
     labels = max(len(scale.said.number(tick)) for tick in (scale.low, scale.high, scale.low + scale.step))
     top = 20 + (_BADGE if chart.notes else 0) + (16 if any(line.label for line in lines) else 0)
     bottom = height - 24 - (_LANE + 10 if chart.alarms else 0)
-    left = max(14 + 6.6 * labels, 9 + 5.2 * len(chart.words.alarms) if chart.alarms else 0)
+    left = max(14 + 6.6 * labels, 12 + 5.7 * len(chart.words.alarms) if chart.alarms else 0)
     return Frame(width, height, left, top, width - 8, bottom, chart.seconds, scale)
 
 
