@@ -22,11 +22,6 @@ export function StatusBar() {
       <span class={`link ${state.phase}`}>
         <Icon name={well ? "wifi" : "clock"} />
         <span role="status">{words}</span>
-        {state.phase === "waiting" && (
-          <button type="button" class="link-again" onClick={reconnect}>
-            {t("error.retry")}
-          </button>
-        )}
       </span>
       {waiting > 0 && (
         <a class={`status-waiting ${attention.value > 0 ? "attention" : ""}`} href="#/act">
@@ -43,8 +38,15 @@ export function Stale() {
   const state = link.value;
   if (state.phase === "live" || state.phase === "connecting" || state.phase === "hidden") return null;
   return (
-    <p class="notice warn stale-notice">
-      {t("link.explain")} {t("link.since", { time: clock(state.sinceMs, manner()) })} {!navigator.onLine && t("link.offline")}
-    </p>
+    <div class="notice warn">
+      <p>
+        {t("link.explain")} {t("link.since", { time: clock(state.sinceMs, manner()) })} {!navigator.onLine && t("link.offline")}
+      </p>
+      {state.phase === "waiting" && navigator.onLine && (
+        <button type="button" class="button" onClick={reconnect}>
+          {t("error.retry")}
+        </button>
+      )}
+    </div>
   );
 }
