@@ -22,7 +22,7 @@ from schemas.registry import Registry
 SAMPLE = "sample.taken"
 SITE = "_site"
 _CORRECTED = "window.corrected"
-_FOR_ALL = ("window.ended", _CORRECTED)
+_FOR_ALL = ("window.ended", _CORRECTED, "counters.reset")
 _LONGEST_SOURCE = 256
 _RECORDER_ONLY = frozenset({"journal.restored"})
 _WITHOUT_SYSTEM = frozenset(
@@ -134,7 +134,7 @@ class Judge:
         if reserved == system_ids.ALL:
             if said.type not in _FOR_ALL:
                 raise InputError(
-                    "reserved", "subject", f"only {' and '.join(_FOR_ALL)} may be about all systems"
+                    "reserved", "subject", f"only {', '.join(_FOR_ALL)} may be about all systems"
                 )
             return system_ids.ALL
         if said.subject == SITE and said.type in _WITHOUT_SYSTEM:

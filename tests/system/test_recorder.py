@@ -286,6 +286,16 @@ def test_what_cannot_be_recorded_is_kept_with_its_reason(
     assert journal.head().position == 0
 
 
+@pytest.mark.parametrize("type_", ["window.ended", "counters.reset"])
+def test_some_things_are_said_about_all_systems(ear: Ear, journal: SqliteJournalReader, type_: str) -> None:
+    said = {"window.ended": b'{"event_id":"startup"}', "counters.reset": b'{"reason":"new season"}'}
+    ear.publish(f"ovr/in/alice/ALL/{type_}", said[type_])
+
+    ear.until(lambda: ear.on("ovr/ack/alice"), "it is confirmed")
+
+    assert [(one.type, one.subject) for one in journal.read()] == [(type_, "all")]
+
+
 def test_what_the_recorder_adds_may_not_be_brought_along(ear: Ear) -> None:
     forged = orjson.loads(envelope.encode(note(1))) | {"position": "7"}
     ear.publish("ovr/in/alice/rig_01/note.added", orjson.dumps(forged))
