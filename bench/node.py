@@ -129,7 +129,7 @@ def running(tmp: Path, victoria_port: int, more: str = "") -> Iterator[dict[str,
     data = tmp / "data"
     data.mkdir(exist_ok=True)
     (data / "site.toml").write_text(
-        f'[victoria]\nurl = "http://127.0.0.1:{victoria_port}"\n[producers.host]\nkind = "host"\n{more}'
+        f'{more}[victoria]\nurl = "http://127.0.0.1:{victoria_port}"\n[producers.host]\nkind = "host"\n'
     )
     command = [sys.executable, "-m", "ovr", "demo", "--data", str(data)]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:

@@ -1,4 +1,7 @@
-"""Who may call what: dependencies of routes that find the caller by the key and refuse what it may not do."""
+"""Who may call what: dependencies of routes that find the caller by the key and refuse what it may not do.
+
+They are coroutines because FastAPI sends every plain function to a thread.
+"""
 
 import math
 import time
@@ -22,7 +25,7 @@ _header = APIKeyHeader(
 Served = Annotated[Service, Depends(service)]
 
 
-def caller(request: Request, served: Served, key: Annotated[str | None, Security(_header)]) -> Caller:
+async def caller(request: Request, served: Served, key: Annotated[str | None, Security(_header)]) -> Caller:
     """Find who asks.
 
     Raises:
@@ -54,7 +57,7 @@ def caller(request: Request, served: Served, key: Annotated[str | None, Security
 Asking = Annotated[Caller, Depends(caller)]
 
 
-def reader(who: Asking, served: Served) -> Caller:
+async def reader(who: Asking, served: Served) -> Caller:
     """Let through who may read.
 
     Raises:
@@ -65,7 +68,7 @@ def reader(who: Asking, served: Served) -> Caller:
     return who
 
 
-def holder(who: Asking) -> Caller:
+async def holder(who: Asking) -> Caller:
     """Let through who has any key, or everyone while there are none.
 
     Raises:
@@ -76,7 +79,7 @@ def holder(who: Asking) -> Caller:
     return who
 
 
-def operator(who: Annotated[Caller, Depends(holder)]) -> Caller:
+async def operator(who: Annotated[Caller, Depends(holder)]) -> Caller:
     """Let through who may write.
 
     Raises:
@@ -85,7 +88,7 @@ def operator(who: Annotated[Caller, Depends(holder)]) -> Caller:
     return _at_least(who, Role.OPERATOR)
 
 
-def admin(who: Annotated[Caller, Depends(holder)]) -> Caller:
+async def admin(who: Annotated[Caller, Depends(holder)]) -> Caller:
     """Let through who may change what concerns the whole node.
 
     Raises:

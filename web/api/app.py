@@ -54,21 +54,18 @@ _TAGS: Final[Sequence[dict[str, str]]] = (
     {"name": "node", "description": "The process itself."},
 )
 _PROBLEMS: Final = (400, 401, 403, 404, 405, 408, 413, 415, 422, 429, 500, 503)
+_LATER: Final = frozenset({429, 503})
 _DOCS_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'"
 
 
 def make_app(settings: Gateway, measures: Measures, limits: Limits) -> FastAPI:
     """Make the application; `app.state.service` must be set before it serves."""
-    described: dict[int | str, dict[str, Any]] = {
-        status: {"model": answers.ProblemDetails, "description": _title(status)} for status in _PROBLEMS
-    }
     app = FastAPI(
         title=f"ovr: HTTP API of {settings.node_id}",
         version=version(),
         openapi_url=None,
         docs_url=None,
         redoc_url=None,
-        responses=described,
     )
     for module in _ROUTERS:
         app.include_router(module.router)
@@ -93,7 +90,10 @@ def make_app(settings: Gateway, measures: Measures, limits: Limits) -> FastAPI:
 
 
 def describe(app: FastAPI) -> dict[str, Any]:
-    """Make the OpenAPI document: as FastAPI writes it, with problems as what they are."""
+    """Make the OpenAPI document: as FastAPI writes it, with the problems that every route may answer with.
+
+    They are written here because FastAPI would make a validator of each for every route.
+    """
     document = get_openapi(
         title=app.title,
         version=app.version,
@@ -101,21 +101,29 @@ def describe(app: FastAPI) -> dict[str, Any]:
         routes=app.routes,
         tags=list(_TAGS),
     )
+    schemas = document["components"]["schemas"]
+    for unused in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(unused, None)
+    name = answers.ProblemDetails.__name__
+    schemas[name] = answers.ProblemDetails.model_json_schema()
+    described = {str(status): _described(status, f"#/components/schemas/{name}") for status in _PROBLEMS}
     for item in document["paths"].values():
         for operation in item.values():
+            operation["responses"] |= described
             if operation.get("security"):
                 operation["security"].append({})  # while there are no keys, none is needed
-            for status, answer in operation["responses"].items():
-                content = answer.get("content", {})
-                if int(status) in _PROBLEMS and "application/json" in content:
-                    answer["content"] = {problems.MEDIA_TYPE: content["application/json"]}
-                    if int(status) in {429, 503}:
-                        answer["headers"] = {
-                            "Retry-After": {"schema": {"type": "integer"}, "description": "Seconds to wait."}
-                        }
-    for unused in ("HTTPValidationError", "ValidationError"):
-        document["components"]["schemas"].pop(unused, None)
     return document
+
+
+def _described(status: int, schema: str) -> dict[str, Any]:
+    said: dict[str, Any] = {
+        "description": _title(status),
+        "content": {problems.MEDIA_TYPE: {"schema": {"$ref": schema}}},
+    }
+    if status in _LATER:
+        wait = {"schema": {"type": "integer"}, "description": "Seconds to wait."}
+        said["headers"] = {"Retry-After": wait}
+    return said
 
 
 async def _on_http(request: Request, error: Exception) -> Response:

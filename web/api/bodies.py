@@ -166,9 +166,13 @@ class Location(Said):
     )
     system_id: SystemId
     location: Place
-    lat: Annotated[float | None, Field(ge=-90, le=90, description="Decimal degrees, north positive.")] = None
-    lon: Annotated[float | None, Field(ge=-180, le=180, description="Decimal degrees, east positive.")] = None
-    accuracy_m: Annotated[float | None, Field(ge=0, le=1_000_000, description="Metres.")] = None
+    lat: Annotated[
+        float | None, Field(strict=True, ge=-90, le=90, description="Decimal degrees, north positive.")
+    ] = None
+    lon: Annotated[
+        float | None, Field(strict=True, ge=-180, le=180, description="Decimal degrees, east positive.")
+    ] = None
+    accuracy_m: Annotated[float | None, Field(strict=True, ge=0, le=1_000_000, description="Metres.")] = None
     note: Annotated[Text | None, Blank] = None
 
     @model_validator(mode="after")
@@ -267,7 +271,7 @@ class Tiles(Said):
         json_schema_extra={"examples": [{"provider": "mapbox", "count": 5, "month_key": "2026-01"}]}
     )
     provider: Literal["mapbox", "esri"]
-    count: Annotated[int, Field(ge=1, le=100_000, description="How many since the last time.")]
+    count: Annotated[int, Field(strict=True, ge=1, le=100_000, description="How many since the last time.")]
     month_key: Annotated[Month | None, Blank] = None
 
 

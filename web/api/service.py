@@ -107,7 +107,7 @@ async def serving(
         reading.close()
 
 
-def service(request: Request) -> Service:
+async def service(request: Request) -> Service:
     """Return the running service; a dependency of routes."""
     return of(request.app)
 

@@ -22,7 +22,7 @@ _HEAD = 1 << 16
 class Spot(BaseModel):
     """A place on the plan, as parts of its width and height."""
 
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
     x: Annotated[float, Field(ge=0, le=1)]
     y: Annotated[float, Field(ge=0, le=1)]
 
