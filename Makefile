@@ -10,7 +10,7 @@ ARGS ?=
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup tools demo test check bench soak clean
+.PHONY: help setup tools demo test check bench soak ui clean
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ bench: setup ## measure the budgets
 
 soak: tools ## the long tests: faults in random order, and properties with many examples
 	HYPOTHESIS_PROFILE=soak $(BIN)/python -m pytest -m soak --timeout=0 $(ARGS)
+
+ui: tools ## build the field UI anew into web/static, which is committed
+	PATH="$(CURDIR)/.venv/bin:$$PATH" web/ui/build
 
 clean: ## remove what can be made again: .venv, caches, builds; never recorded data
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build *.egg-info

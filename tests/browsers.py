@@ -5,6 +5,7 @@ import io
 import os
 import re
 import subprocess
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -156,6 +157,11 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
+def node_first() -> dict[str, str]:
+    """Return an environment in which the Node.js of our own virtual environment is found first."""
+    return {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}"}
+
+
 def modules() -> Path:
     """Return where the UI's own tools and axe-core are; they are installed when they are not there yet."""
     wanted = (WEB_UI / "package-lock.json").read_bytes()
@@ -164,7 +170,9 @@ def modules() -> Path:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not installed.exists() or installed.read_bytes() != wanted:
             command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-            subprocess.run(command, cwd=WEB_UI, check=True, capture_output=True, timeout=300)
+            subprocess.run(
+                command, cwd=WEB_UI, check=True, capture_output=True, timeout=300, env=node_first()
+            )
             installed.write_bytes(wanted)
     return installed.parent
 
