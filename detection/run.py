@@ -7,21 +7,14 @@ from typing import Any
 
 from bus import system_ids
 from bus.connection import Broker
-from bus.journal import JournalReader
-from bus.sender import Sender
-from detection.detector import NAME, VERSION, Detector, RulesOf
+from detection.detector import NAME, Detector, RulesOf
+from detection.process import run, source_of
 from detection.rules import CHEMISTRIES, FACTS, Rule, load, override
-from projectors.following import follow
-from projectors.generations import Generations
-from projectors.live import Live, stop_signals
-from projectors.run import wait_for_journal
-from projectors.runner import Runner
 from schemas.errors import ConfigurationError, InputError
 from schemas.occurrences import TABLE
 from schemas.registry import Registry
 
 _ABOUT = (*FACTS, "low_cell_v", "critical_cell_v")
-_LAST_WORDS_S = 2.0
 
 
 def run_detector(
@@ -46,34 +39,10 @@ def run_detector(
     Raises:
         ConfigurationError: the rules are wrong, or another process detects already.
     """
-    stopped = stopped or stop_signals()
-    chosen = rules_of(load(rules), systems or {})
-    source = f"/{node_id}/{NAME}"
-    directory = data / NAME
-    memory = directory / "memory.sqlite"
-    with Generations(directory).only("detecting"):
-        reader = wait_for_journal(data, stopped)
-        if reader is None:
-            return
-        sender = Sender(broker, client=NAME, name=NAME, path=data / "outbox" / f"{NAME}.sqlite")
-        detector = Detector(
-            memory,
-            Registry.load(),
-            source=source,
-            rules_of=chosen,
-            publish=sender.put,
-            told_upto=lambda: newest_own(reader, source),
-        )
-
-        def live() -> Live:
-            return Live(Runner(reader, detector), detector, broker, process=NAME)
-
-        try:
-            follow(live, reader, memory, NAME, VERSION, stopped)
-            sender.flush(_LAST_WORDS_S)
-        finally:
-            sender.close()
-            reader.close()
+    source = source_of(node_id, NAME)
+    detector = Detector(Registry.load(), source=source, rules_of=rules_of(load(rules), systems or {}))
+    own = TABLE.occurrences.keys()
+    run(data, broker, detector, source=source, own=own, doing="detecting", stopped=stopped)
 
 
 def rules_of(rules: tuple[Rule, ...], systems: Mapping[str, Any]) -> RulesOf:
@@ -103,12 +72,6 @@ def rules_of(rules: tuple[Rule, ...], systems: Mapping[str, Any]) -> RulesOf:
         return special.get(system_id, (rules, {}))
 
     return of
-
-
-def newest_own(reader: JournalReader, source: str) -> int:
-    """Return the position of the newest event of a source among the occurrences; 0 when there is none."""
-    found = reader.read(types=TABLE.occurrences.keys())
-    return max((recorded.position for recorded in found if recorded.source == source), default=0)
 
 
 def _check(where: str, about: Mapping[str, Any]) -> None:

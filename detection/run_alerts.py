@@ -1,25 +1,21 @@
 """The alerts as a process, as the command line starts it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Final
 
 from bus.connection import Broker
-from bus.journal import JournalReader
-from bus.sender import Sender
 from detection.alert_events import CLEARED, RAISED
 from detection.alertmanager import Alertmanager, Target
-from detection.alerts import NAME, VERSION, Alerts, Standing
+from detection.alerts import NAME, Alerts, Standing
 from detection.limits import LimitsOf
-from projectors.following import follow
-from projectors.generations import Generations
-from projectors.live import Live, stop_signals
-from projectors.run import wait_for_journal
-from projectors.runner import BATCH, Runner
+from detection.process import run, source_of
+from projectors.runner import BATCH
 from schemas.registry import Registry
 
-_LAST_WORDS_S = 2.0
+_OWN: Final = (RAISED, CLEARED)
+_DOING: Final = "raising alerts"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,56 +55,35 @@ def run_alerts(
     Raises:
         ConfigurationError: the URL is none, or another process does this already.
     """
-    stopped = stopped or stop_signals()
-    source = f"/{node_id}/{NAME}"
-    directory = data / NAME
-    memory = directory / "memory.sqlite"
-    with Generations(directory).only("raising alerts"):
-        reader = wait_for_journal(data, stopped)
-        if reader is None:
-            return
-        post = None
-        if delivery.url is not None:
-            target = Target(delivery.url, node_id, delivery.link)
-            post = Alertmanager(target, every_s=delivery.every_s)
-        sender = Sender(broker, client=NAME, name=NAME, path=data / "outbox" / f"{NAME}.sqlite")
+    source = source_of(node_id, NAME)
+    alerts = Alerts(Registry.load(), source=source, limits_of=limits_of)
+    if delivery.url is None:
+        run(data, broker, alerts, source=source, own=_OWN, doing=_DOING, stopped=stopped)
+        return
+    target = Target(delivery.url, node_id, delivery.link)
+    post = Alertmanager(target, every_s=delivery.every_s)
+    standing: tuple[Standing, ...] | None = None
 
-        def show(standing: tuple[Standing, ...]) -> None:
-            # Of a past that is still being read nobody needs to be woken.
-            if post is not None and runner.behind <= BATCH:
-                post.show(standing)
+    def kept() -> None:
+        nonlocal standing  # who delivers alerts is shown only what is remembered
+        standing = alerts.standing()
 
-        def figures() -> Mapping[str, Any]:
-            return {} if post is None else post.status()
+    def turn(behind: int) -> None:
+        if standing is not None and behind <= BATCH:  # of a past that is still being read nobody is woken
+            post.show(standing)
 
-        alerts = Alerts(
-            memory,
-            Registry.load(),
+    try:
+        run(
+            data,
+            broker,
+            alerts,
             source=source,
-            limits_of=limits_of,
-            publish=sender.put,
-            told_upto=lambda: newest_own(reader, source),
-            show=show,
-            delivery=figures,
+            own=_OWN,
+            doing=_DOING,
+            kept=kept,
+            turn=turn,
+            figures=post.status,
+            stopped=stopped,
         )
-        runner = Runner(reader, alerts)
-
-        def live() -> Live:
-            nonlocal runner
-            runner = Runner(reader, alerts)
-            return Live(runner, alerts, broker, process=NAME)
-
-        try:
-            follow(live, reader, memory, NAME, VERSION, stopped)
-            sender.flush(_LAST_WORDS_S)
-        finally:
-            if post is not None:
-                post.close()
-            sender.close()
-            reader.close()
-
-
-def newest_own(reader: JournalReader, source: str) -> int:
-    """Return the position of the newest event of a source among the alerts; 0 when there is none."""
-    found = reader.read(types=(RAISED, CLEARED))
-    return max((recorded.position for recorded in found if recorded.source == source), default=0)
+    finally:
+        post.close()

@@ -7,6 +7,7 @@ from tempfile import TemporaryDirectory
 from bus.envelope import Envelope
 from detection.alerts import Alerts, Standing
 from detection.limits import LimitsOf, limits_of, packaged
+from detection.telling import Telling
 from projectors.runner import Runner
 from schemas.registry import Registry
 from tests import streams
@@ -50,16 +51,15 @@ def alerts(
     source: str = SOURCE,
     told_upto: int = 0,
     show: Callable[[tuple[Standing, ...]], None] = lambda _: None,
-) -> Alerts:
-    """Make alerts that are published into a list."""
-    return Alerts(
+) -> Telling:
+    """Make alerts that are published into a list; what is kept of them is shown."""
+    fold = Alerts(REGISTRY, source=source, limits_of=limits_of)
+    return Telling(
+        fold,
         path,
-        REGISTRY,
-        source=source,
-        limits_of=limits_of,
         publish=told.append,
         told_upto=lambda: told_upto,
-        show=show,
+        kept=lambda: show(fold.standing()),
     )
 
 

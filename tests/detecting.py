@@ -10,6 +10,7 @@ from bus.envelope import Envelope
 from detection.detector import Detector
 from detection.rules import load
 from detection.run import rules_of
+from detection.telling import Telling
 from projectors.runner import Runner
 from schemas.registry import Registry
 from tests.journals import MemoryJournal
@@ -49,16 +50,10 @@ def detector(
     told: list[Envelope],
     systems: Mapping[str, Any] | None = None,
     source: str = "/edge-01/detector",
-) -> Detector:
+) -> Telling:
     """Make a detector that publishes into a list."""
-    return Detector(
-        path,
-        REGISTRY,
-        source=source,
-        rules_of=rules_of(RULES, systems or {}),
-        publish=told.append,
-        told_upto=lambda: 0,
-    )
+    fold = Detector(REGISTRY, source=source, rules_of=rules_of(RULES, systems or {}))
+    return Telling(fold, path, publish=told.append, told_upto=lambda: 0)
 
 
 def detected(
