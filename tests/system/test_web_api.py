@@ -602,7 +602,8 @@ def put_report(api: Api, position: int, **row: Any) -> Path:
 def test_reports_are_listed_and_handed_out(api: Api) -> None:
     event = "Fête 1/2"
     put_report(api, 7, event_id=event)
-    put_report(api, 8, event_id=event, revision=2)
+    made = json.dumps({"systems": [{"system_id": "rig_20", "folder": "rig_20"}]})
+    path = put_report(api, 8, event_id=event, revision=2, made=made)
     put_report(api, 9, event_id=event, scope="system", system_id="rig_20")
     place = f"/api/reports/{quote(event, safe='')}"
 
@@ -622,6 +623,11 @@ def test_reports_are_listed_and_handed_out(api: Api) -> None:
         assert api.get(one["json_url"]).json() == {}
         assert api.get(one["csv_url"]).headers["content-type"] == "text/csv; charset=utf-8"
     assert api.get(f"{place}/html").text == "<html>r</html>"
+    (path / "rig_20").mkdir()
+    (path / "rig_20" / "report.html").write_text("<html>part</html>")
+    assert api.get(f"{place}/rig_20/report.html").text == "<html>part</html>"
+    assert api.get(f"{place}/rig_21/report.html").status_code == 404
+    assert api.get(f"{place}/..%2Fr7/report.html").status_code == 404
     assert api.get(place, params={"revision": 3}).status_code == 404
     assert api.get(f"{place}/csv", params={"table": "../data"}).status_code == 422
     assert api.get(f"{place}/csv", params={"table": "energies"}).status_code == 404

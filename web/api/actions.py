@@ -12,9 +12,10 @@ from schemas.errors import InputError, TransientError
 from web.api import answers, bodies, state_tables
 from web.api.access import Admin, Operator, Reader, Served, touching
 from web.api.keys import Caller
+from web.api.outcomes import Became, Outcome, refusal
 from web.api.problems import Problem, refused
 from web.api.service import Service
-from web.api.writing import SITE, Became, Claim, Outcome, is_uuid, refusal
+from web.api.writing import SITE, Claim, is_uuid
 
 router = APIRouter(tags=["actions"])
 Key = Annotated[

@@ -4,7 +4,8 @@ import asyncio
 from typing import Final
 
 from web.api.map_counts import LOADED
-from web.api.writing import SITE, Claim, Outcome, Writer
+from web.api.outcomes import Outcome
+from web.api.writing import SITE, Claim, Writer
 
 _TOGETHER_S: Final = 0.25
 _MOST: Final = 1_000_000

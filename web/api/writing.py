@@ -14,22 +14,20 @@ import uuid
 from collections import OrderedDict
 from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 from typing import Any, Final
-
-import orjson
 
 from bus import envelope, ids, instants, system_ids
 from bus.connection import Broker
-from bus.envelope import Envelope, Recorded
+from bus.envelope import Envelope
 from bus.intake import Judge
 from bus.sender import Rejection, Sender
 from bus.topics import Intake
 from projectors.events import EventReader
 from schemas.errors import InputError, TransientError
 from schemas.registry import Registry
-from web.api.problems import Problem, request_field, sentence
-from web.api.reading import Reading, Stores
+from web.api.outcomes import Became, Known, Outcome, find, find_all, letter_of, outcome_of
+from web.api.problems import Problem
+from web.api.reading import Reading
 
 CLIENT: Final = "web"
 SITE: Final = "_site"
@@ -38,15 +36,6 @@ _UUID: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}",
 _OFFLINE_S: Final = 0.5
 _REFUSAL_S: Final = 1.0
 _MOST_REFUSALS: Final = 1000
-_MOST_LETTERS: Final = 500
-
-
-class Became(StrEnum):
-    """What became of an event."""
-
-    RECORDED = "recorded"
-    WAITING = "waiting"
-    REFUSED = "refused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,27 +55,6 @@ class Claim:
     time_us: int | None = None
     key: str | None = None
     extensions: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of a claim.
-
-    Attributes:
-        subject: the canonical system id.
-        position: in the journal, when it is recorded.
-        replayed: it was there before this request.
-        rejection: why it was refused.
-    """
-
-    became: Became
-    id: str
-    type: str
-    subject: str
-    time_us: int
-    position: int | None = None
-    replayed: bool = False
-    rejection: Rejection | None = None
 
 
 @dataclass(slots=True)
@@ -208,7 +176,7 @@ class Writer:
         flying = self._flying.get(id_of(key))
         if flying is not None:
             return flying.event
-        row = await self._reading(_find, self._reading.stores, self.source, id_of(key))
+        row = await self._reading(find, self._reading.stores, self.source, id_of(key))
         return None if row is None else envelope.decode(row.body)
 
     async def became(self, event_id: str) -> Outcome | None:
@@ -217,11 +185,11 @@ class Writer:
         if flying is not None and not flying.done.done():
             event = flying.event
             return Outcome(Became.WAITING, event.id, event.type, event.subject, event.time_us)
-        recorded = await self._reading(_find, self._reading.stores, self.source, event_id)
+        recorded = await self._reading(find, self._reading.stores, self.source, event_id)
         if recorded is not None:
-            return _recorded(recorded)
+            return outcome_of(recorded)
         rejection = self._refused.get(event_id) or await self._reading(
-            _letter, self._reading.stores, event_id
+            letter_of, self._reading.stores, CLIENT, event_id
         )
         if rejection is None:
             return None
@@ -258,10 +226,10 @@ class Writer:
         """Put what is not recorded yet into the outbox."""
         try:
             known = await self._reading(
-                _find_all, self._reading.stores, self.source, sorted(keyed & begun.keys())
+                find_all, self._reading.stores, self.source, sorted(keyed & begun.keys())
             )
             for event_id, recorded in known.items():
-                self._settle(begun[event_id], _recorded(recorded, replayed=True))
+                self._settle(begun[event_id], outcome_of(recorded, replayed=True))
             new = [one for one in begun.values() if one.event.id not in known]
             if new:
                 last = await self._reading(self.sender.put_all, [one.event for one in new])
@@ -296,7 +264,7 @@ class Writer:
         return replace(outcome, replayed=True) if again else outcome
 
     def _kept(self, outcome: Outcome) -> Envelope:
-        assert isinstance(outcome, _Replayed)
+        assert isinstance(outcome, Known)
         event = self._events.event(outcome.row)
         return Envelope(event.id, event.source, event.type, event.subject, event.time_us, event.data)
 
@@ -343,14 +311,14 @@ class Writer:
         wanted = [one.event.id for one in ready]
         while True:
             try:
-                found = await self._reading(_find_all, self._reading.stores, self.source, wanted)
+                found = await self._reading(find_all, self._reading.stores, self.source, wanted)
                 break
             except TransientError:
                 await asyncio.sleep(_OFFLINE_S)
         for one in ready:
             recorded = found.get(one.event.id)
             if recorded is not None:
-                self._settle(one, _recorded(recorded))
+                self._settle(one, outcome_of(recorded))
             else:
                 self._start(self._refuse(one))
 
@@ -371,7 +339,7 @@ class Writer:
             for said in self.sender.rejected():
                 if said.id == event.id:
                     return said
-            letter = await self._reading(_letter, self._reading.stores, event.id)
+            letter = await self._reading(letter_of, self._reading.stores, CLIENT, event.id)
             if letter is not None:
                 return letter
             await asyncio.sleep(0.05)
@@ -390,13 +358,6 @@ class Writer:
         task.add_done_callback(self._tasks.discard)
 
 
-@dataclass(frozen=True, slots=True)
-class _Replayed(Outcome):
-    """An outcome with the row of the journal that it was read from."""
-
-    row: Recorded = field(kw_only=True)
-
-
 def is_uuid(key: str) -> bool:
     """Tell whether a key is a UUID in its usual form."""
     return _UUID.fullmatch(key) is not None
@@ -405,58 +366,3 @@ def is_uuid(key: str) -> bool:
 def id_of(key: str) -> str:
     """Return the id of the event that a key stands for: a UUID is the id itself."""
     return key.lower() if is_uuid(key) else str(uuid.uuid5(_NAMESPACE, key))
-
-
-def refusal(outcome: Outcome) -> Problem:
-    """Say why the recorder refused an event."""
-    said = outcome.rejection
-    assert said is not None
-    return Problem(
-        "refused", sentence(said.hint), field=request_field(said.field) or None, reason=said.reason
-    )
-
-
-def _recorded(row: Recorded, *, replayed: bool = False) -> Outcome:
-    return _Replayed(
-        Became.RECORDED,
-        row.id,
-        row.type,
-        row.subject,
-        row.time_us,
-        position=row.position,
-        replayed=replayed,
-        row=row,
-    )
-
-
-def _find(stores: Stores, source: str, event_id: str) -> Recorded | None:
-    return stores.journal().find(source, event_id)
-
-
-def _find_all(stores: Stores, source: str, wanted: Sequence[str]) -> dict[str, Recorded]:
-    if not wanted:
-        return {}
-    journal = stores.journal()
-    found = {event_id: journal.find(source, event_id) for event_id in wanted}
-    return {event_id: row for event_id, row in found.items() if row is not None}
-
-
-def _letter(stores: Stores, event_id: str) -> Rejection | None:
-    """Find a refused event of ours among the newest dead letters."""
-    for letter, _ in stores.journal().dead_letters(_MOST_LETTERS):
-        if letter.client == CLIENT and event_id.encode() in letter.payload:
-            try:
-                said = orjson.loads(letter.payload)
-            except orjson.JSONDecodeError:
-                continue
-            if isinstance(said, dict) and said.get("id") == event_id:
-                return Rejection(
-                    event_id,
-                    letter.topic,
-                    str(said.get("type", "")),
-                    str(said.get("subject", "")),
-                    letter.reason,
-                    letter.field,
-                    letter.hint,
-                )
-    return None
