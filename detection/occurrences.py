@@ -25,7 +25,7 @@ def events(source: str, system_id: str, rule: Rule, told: Told) -> Iterator[Enve
     device = told.evidence[-1] if told.evidence else None
 
     def name(stage: str) -> str:
-        parts = (type_, stage, system_id, rule.id, device or "", told.trigger)
+        parts = (type_, stage, system_id, rule.id, device or "", told.trigger, *_which(rule, told))
         return str(uuid5(_NAMESPACE, "\0".join(parts)))
 
     data: dict[str, Any] = {"stage": "confirmed" if told.confirmed else "edge", "rule": rule.id}
@@ -40,6 +40,11 @@ def events(source: str, system_id: str, rule: Rule, told: Told) -> Iterator[Enve
     data["duration_s"] = told.duration_s
     said = {key: value for key, value in data.items() if value is not None}
     yield Envelope(name(data["stage"]), source, type_, system_id, told.time_us, said)
+
+
+def _which(rule: Rule, told: Told) -> tuple[str, ...]:
+    """Tell apart what one event shows several times: the cycles that a counter rose by at once."""
+    return (str(told.evidence[_EVIDENCE.index("threshold")]),) if rule.kind == "cycles" else ()
 
 
 def _type(rule: Rule, told: Told) -> str | None:

@@ -22,6 +22,9 @@ _OLD_US = 120 * SECOND_US
 _NOMINAL_V = (100.0, 120.0, 230.0, 277.0)
 _DEAD_V = 50.0
 _SOC_STEP_PCT = 1.0
+_MOST_CYCLES = 100
+"""A counter that rises by more from one sample to the next is another counter."""
+
 Key = tuple[str, str]
 """A rule's id and a device; no device where a rule is about the system."""
 
@@ -306,7 +309,7 @@ class Watched:
         if capacity_wh <= 0:
             return False
         before, self.cycles.energy_wh = self.cycles.energy_wh, counter_wh
-        if before is not None and counter_wh > before:
+        if before is not None and 0 < counter_wh - before <= _MOST_CYCLES * capacity_wh:
             self.cycles.done += (counter_wh - before) / capacity_wh
         return True
 

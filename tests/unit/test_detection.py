@@ -319,6 +319,24 @@ CHARGE = [
         ],
     ),
     Case(
+        "cycles that were delivered while nobody looked are all told",
+        [
+            registered(),
+            GX.at(1, battery_energy_discharged_wh=50_000),
+            GX.at(2, battery_energy_discharged_wh=75_000),
+        ],
+        [("charge_cycle_count", 2)] * 3,
+    ),
+    Case(
+        "a counter that leaps is another counter",
+        [
+            registered(),
+            GX.at(1, battery_energy_discharged_wh=50_000),
+            GX.at(2, battery_energy_discharged_wh=9e12),
+            GX.at(3, battery_energy_discharged_wh=9e12 + 1000),
+        ],
+    ),
+    Case(
         "without a counter the state of charge counts cycles, above its noise",
         [
             *(GX.at(n, soc_pct=90 - n + (0.4 if n % 2 else 0)) for n in range(80)),
