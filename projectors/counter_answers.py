@@ -45,7 +45,7 @@ class Statistics:
         total: how many up to the period's end.
         recent: how many in the period.
         daily_average: per day of the period; a period below one day counts as one.
-        first_us, last_us: of the first and the last one of the period that is kept.
+        first_us, last_us: of the first and the last one of the period, as far as is known.
         trend: increasing, decreasing, stable or insufficient_data: its second half against its first.
     """
 

@@ -32,6 +32,7 @@ from schemas.errors import ConfigurationError
 from schemas.occurrences import TABLE
 
 _FURTHER = 8
+_ENDED = [type_ for type_ in TABLE.occurrences if TABLE.ended_by(type_) is not None]
 _HEAVY = [type_ for type_, one in TABLE.occurrences.items() if TABLE.health.weights[one.severity]]
 
 
@@ -172,7 +173,10 @@ class Counters:
         self, now_us: int, since_us: int | None = None, system_id: str | None = None
     ) -> dict[str, Durations]:
         """Tell how long occurrences of each type that lasted between `since_us` and now did so."""
-        return durations(self._db, -EVER_US if since_us is None else since_us, now_us, *_of(system_id))
+        where, values = _of(system_id)
+        where = f"{where} AND c.type IN ({','.join('?' * len(_ENDED))})"
+        begin_us = -EVER_US if since_us is None else since_us
+        return durations(self._db, begin_us, now_us, where, (*values, *_ENDED))
 
     def history(
         self,
@@ -270,13 +274,17 @@ class Counters:
     def _ends(
         self, since_us: int, until_us: int, system_id: str | None
     ) -> dict[str, tuple[int | None, int | None]]:
-        """Return the times of the first and the last occurrence of a period that are kept, by type."""
-        where, values = _of(system_id)
-        inside = "FROM history AS h WHERE h.key = c.key AND h.time_us >= ? AND h.time_us < ?"
+        """Return the times of the first and the last occurrence of a period, as far as is known, by type."""
+        where = "1" if system_id is None else "c.system_id = :system"
+        inside = "FROM history AS h WHERE h.key = c.key AND h.time_us >= :since AND h.time_us < :until"
         rows = self._db.execute(
-            f"SELECT c.type, min((SELECT min(h.time_us) {inside})), max((SELECT max(h.time_us) {inside}))"  # noqa: S608 - our words
+            "SELECT c.type,"  # noqa: S608 - our words
+            " min(CASE WHEN c.first_us >= :since AND c.first_us < :until THEN c.first_us"
+            f" ELSE (SELECT min(h.time_us) {inside}) END),"
+            " max(CASE WHEN c.last_us >= :since AND c.last_us < :until THEN c.last_us"
+            f" ELSE (SELECT max(h.time_us) {inside}) END)"
             f" FROM counters AS c WHERE c.stage = '{CONFIRMED}' AND {where} GROUP BY c.type",
-            (since_us, until_us, since_us, until_us, *values),
+            {"since": since_us, "until": until_us, "system": system_id},
         )
         return {type_: (first_us, last_us) for type_, first_us, last_us in rows}
 
