@@ -19,6 +19,7 @@ from projectors.events import EventReader
 from projectors.generations import Generations
 from projectors.kind import Kind
 from projectors.projector import Retained, Samples
+from projectors.served import Served
 from projectors.sqlite_model import DeadLetter, SqliteModel
 from schemas.registry import Registry
 
@@ -59,37 +60,29 @@ class CountersProjector:
             beside: called with the open file between the runner's turns, and a steadily growing time.
         """
         self._beside = beside
-        self._place = place
+        self._served = Served(place, open_model)
         self._events = EventReader(registry)
         self._retention = retention or Retention()
-        self._model: SqliteModel | None = None
         self._store: CountersStore | None = None
         self._taken: list[Taken] = []
 
     @property
     def model(self) -> SqliteModel:
         """The open file."""
-        assert self._model is not None
-        return self._model
+        return self._served.model
 
     def open(self) -> Head | None:
         """Load what is saved."""
         self.close()
-        self._model = open_model(self._path())
-        if isinstance(self._place, Generations) and self._place.current() is None:
-            self._place.serve(self._model.path)
-        self._store = CountersStore(self._model.db, self._retention)
-        if isinstance(self._place, Path):
-            self._model.fill(self._store.write)  # a build: nobody asks it before it is finished
-        return self._model.place()
+        model = self._served.open()
+        self._store = CountersStore(model.db, self._retention)
+        if self._served.alone:
+            model.fill(self._store.write)
+        return model.place()
 
     def stale(self) -> bool:
         """Whether another generation serves."""
-        return (
-            isinstance(self._place, Generations)
-            and self._model is not None
-            and self._place.current() != self._model.path
-        )
+        return self._served.stale()
 
     def take(self, recorded: Recorded) -> None:
         """Decode one event; it is counted when it is saved."""
@@ -101,7 +94,7 @@ class CountersProjector:
         taken, self._taken = self._taken, []
         with self.model.transaction():
             self._store.apply(taken)
-            if isinstance(self._place, Generations) or self._store.waiting >= _MANY:
+            if not self._served.alone or self._store.waiting >= _MANY:
                 self._store.write()
             for letter in letters:
                 self.model.bury(letter)
@@ -116,8 +109,8 @@ class CountersProjector:
 
     def messages(self, now_s: float) -> Iterable[Retained]:
         """Yield nothing, and let others ask the counters."""
-        if self._beside is not None and self._model is not None:
-            self._beside(self._model.db, now_s)
+        if self._beside is not None and self._served.is_open:
+            self._beside(self.model.db, now_s)
         return ()
 
     def republish(self) -> None:
@@ -125,19 +118,12 @@ class CountersProjector:
 
     def status(self) -> Mapping[str, Any]:
         """Count dead letters."""
-        return {"dead_letters": self.model.count("dead_letters") if self._model is not None else 0}
+        return {"dead_letters": self._served.letters()}
 
     def close(self) -> None:
         """Close the file, and forget what is not saved."""
         self._taken.clear()
-        if self._model is not None:
-            self._model.close()
-            self._model = self._store = None
-
-    def _path(self) -> Path:
-        if isinstance(self._place, Path):
-            return self._place
-        return self._place.current() or self._place.create()
+        self._served.close()
 
 
 def kind(retention: Retention | None = None, beside: Beside | None = None) -> Kind:

@@ -19,6 +19,7 @@ from projectors.events import EventReader
 from projectors.generations import Generations
 from projectors.kind import Kind
 from projectors.projector import Retained, Samples
+from projectors.served import Served
 from projectors.sqlite_model import DeadLetter, SqliteModel
 from projectors.state_fold import Changes, State
 from projectors.state_messages import Messages
@@ -50,41 +51,32 @@ class StateProjector:
             registry: of event types.
             topics: where to say the state; None for a run that says nothing.
         """
-        self._place = place
+        self._served = Served(place, open_model)
         self._events = EventReader(registry)
         self._topics = topics
-        self._model: SqliteModel | None = None
         self._messages: Messages | None = None
         self.state = State()
 
     @property
     def model(self) -> SqliteModel:
         """The open file."""
-        assert self._model is not None
-        return self._model
+        return self._served.model
 
     def open(self) -> Head | None:
         """Load what is saved."""
         self.close()
-        self._model = open_model(self._path())
-        if isinstance(self._place, Path):
-            self._model.defer_indexes()  # a build: nobody asks it before it is finished
-        if isinstance(self._place, Generations) and self._place.current() is None:
-            self._place.serve(self._model.path)
-        self.state = state_store.load(self._model.db)
-        place = self._model.place()
+        model = self._served.open()
+        if self._served.alone:
+            model.defer_indexes()
+        self.state = state_store.load(model.db)
         if self._topics is not None:
             self._messages = Messages(self._topics, self.state)
             self._messages.touch_all()
-        return place
+        return model.place()
 
     def stale(self) -> bool:
         """Whether another generation serves."""
-        return (
-            isinstance(self._place, Generations)
-            and self._model is not None
-            and self._place.current() != self._model.path
-        )
+        return self._served.stale()
 
     def take(self, recorded: Recorded) -> None:
         """Fold one event."""
@@ -127,19 +119,11 @@ class StateProjector:
 
     def status(self) -> Mapping[str, Any]:
         """Count systems and dead letters."""
-        letters = self.model.count("dead_letters") if self._model is not None else 0
-        return {"systems": len(self.state.systems), "dead_letters": letters}
+        return {"systems": len(self.state.systems), "dead_letters": self._served.letters()}
 
     def close(self) -> None:
         """Close the file."""
-        if self._model is not None:
-            self._model.close()
-            self._model = None
-
-    def _path(self) -> Path:
-        if isinstance(self._place, Path):
-            return self._place
-        return self._place.current() or self._place.create()
+        self._served.close()
 
 
 STATE = Kind(NAME, VERSION, lambda place, topics: StateProjector(place, Registry.load(), topics), open_model)

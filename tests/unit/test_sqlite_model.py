@@ -81,3 +81,18 @@ def test_another_writer_makes_it_wait_and_then_say_so(model: SqliteModel) -> Non
     with model.transaction():
         say(model, "one")
     assert said(model) == ["one"]
+
+
+def test_a_build_is_whole_when_it_is_finished_and_goes_on_as_any_file(model: SqliteModel) -> None:
+    model.fill(lambda: say(model, "rest"))
+    for word in ("one", "two"):
+        with model.transaction():
+            say(model, word)
+    model.finish()
+
+    assert said(model) == ["one", "two", "rest"]
+    assert model.db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    with suppress(RefusedError), model.transaction():
+        say(model, "undone")
+        raise RefusedError
+    assert said(model) == ["one", "two", "rest"]
