@@ -289,7 +289,7 @@ class CountersStore:
         )
 
     def _reset(self, recorded: Recorded, data: Mapping[str, Any]) -> None:
-        system_id = self._system(recorded.subject) or system_ids.ALL
+        system_id = self._aliases.resolve(recorded.subject)  # `all` stands for nothing else
         types = frozenset(data.get("types", ()))
         self._db.execute(
             "INSERT INTO resets VALUES (?,?,?,?,?,?)",
