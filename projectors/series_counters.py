@@ -45,7 +45,7 @@ class CounterSeries:
         if self._changed and now_ms > self._changed_ms:
             yield from self._write(self._changed, self._changed_ms)
             self._changed.clear()
-        minute = now_ms // _MINUTE_MS
+        minute = (now_ms - 1) // _MINUTE_MS  # a minute's first millisecond is over when it has passed
         if minute > self._minute:
             self._minute = minute
             yield from self._write([*self._totals, *self._alerts], minute * _MINUTE_MS)

@@ -137,6 +137,18 @@ def test_going_back_to_any_place_over_whatever_was_written_later_changes_nothing
     assert not model.doubtful
 
 
+def test_what_changes_in_the_first_millisecond_of_a_minute_is_written_once() -> None:
+    journal, model, fold = MemoryJournal(), Model(), SeriesFold(REGISTRY)
+    minute_us = BASE_US - BASE_US % (60 * SECOND_US) + 240 * SECOND_US
+    for recorded_us in (minute_us - 70 * SECOND_US, minute_us, minute_us + SECOND_US):
+        lost = entry("ups.ac_power_loss", "rig_01", recorded_us, {"stage": "confirmed"})
+        journal.append([lost], recorded_us=recorded_us)
+    for event in journal.events:
+        apply(model, fold, journal, [event])
+    assert not model.doubtful
+    assert model.content == rebuilt(journal)
+
+
 def test_a_late_end_removes_what_a_life_before_the_crash_had_repeated() -> None:
     journal = MemoryJournal()
     start = entry("window.started", "rig_01", BASE_US, {"event_id": "startup"})
