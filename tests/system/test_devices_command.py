@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import orjson
+import psutil
 import pytest
 from typer.testing import CliRunner, Result
 
@@ -297,6 +298,10 @@ def test_a_large_search_is_confirmed_by_a_person(monkeypatch: pytest.MonkeyPatch
     assert done.exit_code == NOTHING
 
 
+def talks_to(pid: int, port: int) -> bool:
+    return any(one.raddr and one.raddr.port == port for one in psutil.Process(pid).net_connections("tcp"))
+
+
 def test_ctrl_c_ends_a_search_and_shows_what_was_found(nut: Nut, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as mute:  # accepts, and never answers
         listed = tmp_path / "targets.txt"
@@ -311,13 +316,15 @@ def test_ctrl_c_ends_a_search_and_shows_what_was_found(nut: Nut, tmp_path: Path)
             str(listed),
             "--protocol",
             "ups",
+            "--timeout",
+            "20",
         ]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
             mute.settimeout(20)
             connections = [mute.accept()[0], mute.accept()[0]]  # knocked at, and asked
             connections[1].settimeout(20)
             until(lambda: connections[1].recv(100, socket.MSG_PEEK), "it is asked")
-            threading.Event().wait(0.5)  # the other address has answered long ago
+            until(lambda: not talks_to(running.pid, nut.port), "the other address has answered")
             os.kill(running.pid, signal.SIGINT)
             output, errors = running.communicate(timeout=20)
         for one in connections:
