@@ -81,18 +81,25 @@ class SqliteJournalReader:
         Raises:
             TransientError: the file was replaced meanwhile: what was read and what would follow do not belong
                 together.
-            ConfigurationError: a file of sealed bodies is missing or damaged.
+            ConfigurationError: sealed bodies are missing or damaged.
         """
         filters = self._filters(upto, subjects, types, since_us, until_us)
         if filters is None or (limit is not None and limit < 1):
             return
-        left = limit
+        left, erased_upto = limit, 0
         for event in self._rows(*filters, after, limit):
             if event.body:
                 yield event
                 left = None if left is None else left - 1
                 if left == 0:
                     return
+                continue
+            if event.position > erased_upto:
+                erased_upto = self.erased_upto()
+            if event.type != SAMPLE or event.position > erased_upto:
+                raise ConfigurationError(
+                    f"the body of position {event.position} is missing: restore a backup"
+                )
 
     def _rows(self, where: str, values: Sequence[int], after: int, limit: int | None) -> Iterator[Recorded]:
         """Yield what the filters let through, erased events too: they have no body."""

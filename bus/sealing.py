@@ -5,6 +5,7 @@ Rules that must stay true here:
 - killed at any moment, nothing is lost, and the work goes on where it was;
 - a slice is short: the recorder does it between two messages;
 - a file belongs to one life of the journal: what a restored one seals replaces nothing of the life before;
+- a clock that leaps ahead erases nothing at once: what is old is told by what was recorded a file ago;
 - what is erased are bodies of samples in sealed files, never those of anything else, nor the newest sample of
   a stream; positions and hashes stay.
 """
@@ -94,6 +95,14 @@ class Sealing:
         row = self._db.execute("SELECT recorded_us FROM event WHERE position = ?", (position,)).fetchone()
         return row is not None and row[0] < before_us
 
+    def _a_file_ago_us(self) -> int:
+        """Return when the event was recorded that is a whole file behind the newest."""
+        row = self._db.execute(
+            "SELECT recorded_us FROM event WHERE position = (SELECT max(position) FROM event) - ?",
+            (self._keeping.events,),
+        ).fetchone()
+        return 0 if row is None else int(row[0])
+
     def _seal(self, first: int, last: int) -> Iterator[None]:
         (incarnation,) = self._db.execute("SELECT incarnation FROM identity").fetchone()
         name = f"{incarnation}/{first}-{last}{_SEAL}"
@@ -153,7 +162,9 @@ class Sealing:
         if oldest is None:
             return None
         days, most = self._keeping.samples_days, self._keeping.sealed_bytes
-        too_old = days is not None and self._recorded_before(oldest[1], now_us - round(days * _DAY_US))
+        too_old = days is not None and self._recorded_before(
+            oldest[1], min(now_us, self._a_file_ago_us()) - round(days * _DAY_US)
+        )
         if not too_old and most is not None:
             (size,) = self._db.execute("SELECT sum(bytes) FROM segment").fetchone()
             too_old = size > most
@@ -173,7 +184,7 @@ class Sealing:
         try:
             for begin in range(0, len(positions), self._keeping.block):
                 block = positions[begin : begin + self._keeping.block]
-                writer.add(block, [old.body(position) or b"" for position in block])
+                writer.add(block, [_present(old, position) for position in block])
                 yield
             size = writer.finish()
         except BaseException:
@@ -199,3 +210,15 @@ class Sealing:
             path.unlink()
         for (name,) in self._db.execute("SELECT file FROM segment WHERE erased = 1"):
             (self._directory / (name.removesuffix(_ERASED) + _SEAL)).unlink(missing_ok=True)
+
+
+def _present(segment: Segment, position: int) -> bytes:
+    """Return a body that must be there.
+
+    Raises:
+        ConfigurationError: it is not.
+    """
+    body = segment.body(position)
+    if not body:
+        raise ConfigurationError(f"{segment.path} does not give back position {position}")
+    return body

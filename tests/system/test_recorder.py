@@ -418,17 +418,20 @@ def test_old_events_are_sealed_and_erased_beside_the_recording(tmp_path: Path, b
     keeping = Keeping(seal_after_days=0, samples_days=0, events=16, block=4)
     with recording(tmp_path, broker, keeping=keeping, limits=Limits(tidy_every_s=0)):
         ear = Ear(broker.port)
-        samples = [sample({"soc_pct": float(n)}) for n in range(40)]
-        for n, fact in enumerate(samples, 1):
-            ear.number("e1", n, fact)
-        ear.until(lambda: any(a.get("sequence") == 40 for a in ear.on("ovr/ack/alice")), "all are confirmed")
+        samples = [sample({"soc_pct": float(n)}) for n in range(80)]
+        for upto in (40, 80):  # in two commits, so that some are older than others
+            for n in range(upto - 40, upto):
+                ear.number("e1", n + 1, samples[n])
+            ear.until(
+                lambda n=upto: any(a.get("sequence") == n for a in ear.on("ovr/ack/alice")), "confirmed"
+            )
         with closing(SqliteJournalReader(tmp_path / "journal")) as journal:
             ear.until(lambda: journal.erased_upto() == 32, "the old ones are erased")
-            assert [e.position for e in journal.read()] == list(range(33, 41))
+            assert [e.position for e in journal.read()] == list(range(33, 81))
             verdict = journal.verify()
             assert (verdict.faults, verdict.erased) == ((), 32)
 
             ear.number("e2", 1, samples[0])
             ear.until(lambda: any(a.get("epoch") == "e2" for a in ear.on("ovr/ack/alice")), "it is known")
-            assert journal.head().position == 40
+            assert journal.head().position == 80
         ear.connection.close()

@@ -148,7 +148,7 @@ def _copy(tmp_path: Path, events: list[Recorded], keeping: Keeping) -> SqliteJou
 
 
 def test_samples_too_old_are_erased_and_only_they(tmp_path: Path) -> None:
-    journal = filled(tmp_path, ERASE, 100)
+    journal = filled(tmp_path, ERASE, 130)
     before = everything(journal)
     tidy(journal, T0 + 5 * DAY_US)
 
@@ -157,11 +157,38 @@ def test_samples_too_old_are_erased_and_only_they(tmp_path: Path) -> None:
     kept = [e for e in before if e.position > 60 or e.type != "sample.taken"]
     assert left == kept
     verdict = journal.verify()
-    assert (verdict.events, verdict.faults) == (100, ())
-    assert verdict.erased == 100 - len(kept)
+    assert (verdict.events, verdict.faults) == (130, ())
+    assert verdict.erased == 130 - len(kept)
     assert len(list((tmp_path / "sealed").rglob("*.seal"))) == 1
     assert [e.position for e in journal.read(0, limit=3)] == [1, 11, 21]
     assert journal.hash_at(2) == before[1].hash
+    journal.close()
+
+
+def test_a_clock_that_leaps_ahead_erases_nothing(tmp_path: Path) -> None:
+    journal = filled(tmp_path, ERASE)
+    before = everything(journal)
+    leapt_us = T0 + 3000 * DAY_US
+    journal.append([fact(50)], recorded_us=leapt_us)
+    tidy(journal, leapt_us)
+    assert [e.position for e in everything(journal) if e.position > 20] == list(range(21, 52))
+    assert journal.erased_upto() <= 20
+    assert everything(journal)[-31:-1] == before[-30:]
+    journal.close()
+
+
+def test_a_file_that_lost_what_must_stay_is_not_rewritten(tmp_path: Path) -> None:
+    journal = filled(tmp_path, SEAL, 100)
+    tidy(journal, T0 + 5 * DAY_US)
+    journal.close()
+    (path,) = (tmp_path / "sealed").rglob("1-20.seal")
+    writer = SegmentWriter(path)
+    writer.add([2], [b"{}"])
+    writer.finish()
+    journal = SqliteJournal(tmp_path, ERASE)
+    with pytest.raises(ConfigurationError, match="does not give back position 1"):
+        tidy(journal, T0 + 9 * DAY_US)
+    assert journal.erased_upto() == 0
     journal.close()
 
 
@@ -202,6 +229,8 @@ def test_a_body_that_vanished_is_found_by_verifying(journal: SqliteJournal, tmp_
     (fault,) = journal.verify().faults
     assert fault.position == 45
     assert "body is missing" in fault.problem
+    with pytest.raises(ConfigurationError, match="body of position 45 is missing"):
+        everything(journal)
 
 
 @pytest.mark.parametrize("harm", ["gone", "cut", "changed"])
