@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from bus import ids, instants
+from bus import heartbeat, ids, instants
 from bus.connection import Connection, Message
 from bus.mqtt import Will
 from bus.topics import Topics
@@ -61,6 +61,7 @@ class Health:
         if self._connection.publish(self._topic, self._body(self._status), qos=1, retain=True):
             self._published_at = time.monotonic()
             self._changed = False
+            heartbeat.beat(online=self._status == "online")
 
     def _body(self, status: str) -> bytes:
         return orjson.dumps(
