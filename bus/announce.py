@@ -6,7 +6,7 @@ Rules that must stay true here:
 """
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import orjson
 
@@ -16,6 +16,7 @@ from bus.envelope import CONTENT_TYPE, Recorded
 from bus.epochs import Answer, Epochs, Transmission
 from bus.intake import SAMPLE
 from bus.journal import DeadLetter, Entry, Head, JournalReader
+from bus.measuring import Tally
 from bus.topics import Topics
 
 _HEAD_EVERY_S = 1.0
@@ -34,6 +35,8 @@ class Announcer:
     def __init__(self, connection: Connection, topics: Topics, epochs: Epochs) -> None:
         self.published = self.delivered = 0
         self.recorded = self.duplicates = self.rejected_count = self.overflowed = 0
+        self._body_bytes = self._samples = 0
+        self._rare, self._refused = Tally(), Tally()
         self._connection = connection
         self._topics = topics
         self._epochs = epochs
@@ -50,10 +53,23 @@ class Announcer:
         """Owe a sender the confirmation of a committed message."""
         self._owed.add((number.client, number.epoch))
 
-    def count(self, recorded: int, duplicates: int) -> None:
-        """Add to the figures that health shows."""
-        self.recorded += recorded
+    def count(self, recorded: Sequence[Recorded], duplicates: int) -> None:
+        """Add to the figures."""
+        self.recorded += len(recorded)
         self.duplicates += duplicates
+        rare = [event.type for event in recorded if event.type != SAMPLE]
+        self._samples += len(recorded) - len(rare)
+        for type_ in rare:
+            self._rare.add(type_.partition(".")[0])
+        self._body_bytes += sum(len(event.body) for event in recorded)
+
+    def counted(self) -> dict[str, object]:
+        """Return what /metrics tells besides what health shows: by the first word of types, and by reason."""
+        return {
+            "by_kind": {**self._rare, "sample": self._samples + self._rare.get("sample", 0)},
+            "refused": dict(self._refused),
+            "body_bytes": self._body_bytes,
+        }
 
     def figures(self, head: Head) -> dict[str, object]:
         """Return what health shows."""
@@ -93,6 +109,7 @@ class Announcer:
     def rejected(self, letter: DeadLetter, number: Transmission | None) -> None:
         """Tell a client what was refused, why, and what to do."""
         self.rejected_count += 1
+        self._refused.add(letter.reason)
         place = self._topics.parse_intake(letter.topic)
         said: dict[str, object] = {
             "id": _claimed_id(letter.payload),

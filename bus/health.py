@@ -6,24 +6,35 @@ Rules that must stay true here:
 """
 
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from bus import heartbeat, ids, instants
 from bus.connection import Connection, Message
+from bus.measuring import Histogram, Told, tell
 from bus.mqtt import Will
 from bus.topics import Topics
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 _EVERY_S = 5.0
 _AT_MOST_EVERY_S = 1.0
 
 
 class Health:
-    """Publishes the health of one process over its connection."""
+    """Publishes the health of one process over its connection, and tells it to whoever asks at /metrics.
+
+    Attributes:
+        ask: more figures for /metrics, of now; called from another thread.
+        histograms: for /metrics.
+    """
 
     def __init__(self, connection: Connection, topics: Topics, process: str) -> None:
         self.session = ids.token()
+        self.ask: Callable[[], Mapping[str, Any]] = dict
+        self.histograms: dict[str, Histogram] = {}
         self._connection = connection
         self._topic = topics.health(process)
         self._process = process
@@ -35,6 +46,7 @@ class Health:
         connection.will = Will(self._topic, self._body("offline"))
         connection.subscribe(self._topic, self._repair)
         connection.on_connect(lambda _: self._publish())
+        tell(self)
 
     def update(self, *, status: str | None = None, **fields: Any) -> None:
         """Set figures; a change of status goes out at once, figures at most once a second."""
@@ -51,6 +63,11 @@ class Health:
         silent_s = time.monotonic() - self._published_at
         if silent_s >= _EVERY_S or (self._changed and silent_s >= _AT_MOST_EVERY_S):
             self._publish()
+
+    def told(self) -> Told:
+        """Say all figures of now, for /metrics."""
+        figures = {**self._fields, **self.ask(), "online": self._status == "online"}
+        return Told("health", figures, histograms=self.histograms)
 
     def goodbye(self) -> None:
         """Say that the process stopped on purpose."""

@@ -85,7 +85,7 @@ class Judge:
             body = payload.strip()
         stream = stream_of(said.type, said.data)
         if stream is not None:
-            _check_measurements(said.data)
+            check_measurements(said.data)
         return Entry(place.client, said.source, said.id, said.type, subject, time_us, body, stream)
 
     def learn(self, subject: str, data: Mapping[str, Any]) -> None:
@@ -181,7 +181,12 @@ def claimed(body: bytes) -> tuple[Any, ...]:
     return said["type"], said.get("typedsubject", said["subject"]), time, said["data"]
 
 
-def _check_measurements(data: Mapping[str, Any]) -> None:
+def check_measurements(data: Mapping[str, Any]) -> None:
+    """Make sure that a sample's readings have names that are known, or free.
+
+    Raises:
+        InputError: one has not.
+    """
     unknown = measurements.unknown(data["values"])
     if unknown:
         raise InputError(

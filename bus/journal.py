@@ -54,6 +54,21 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class Held:
+    """How far a node's lane is recorded here: a note beside the events, for the uplink to go on from.
+
+    Attributes:
+        place: in the node's journal; all of the lane up to it is held.
+        recorded_us: when the node recorded the event there.
+    """
+
+    client: str
+    lane: str
+    place: Head
+    recorded_us: int
+
+
+@dataclass(frozen=True, slots=True)
 class Duplicate:
     """An entry that the journal holds already, at `position`."""
 
@@ -157,6 +172,7 @@ class Journal(JournalReader, Protocol):
         recorded_us: int,
         dead_letters: Sequence[DeadLetter] = (),
         deliveries: Mapping[int, bytes] | None = None,
+        held: Sequence[Held] = (),
     ) -> list[Recorded | Duplicate]:
         """Record a batch durably and answer for each entry, in order.
 
@@ -165,6 +181,7 @@ class Journal(JournalReader, Protocol):
             recorded_us: the recorder's clock.
             dead_letters: what was refused beside them.
             deliveries: packet identifiers and digests of plain messages in this batch, to know a redelivery.
+            held: how far lanes of nodes have come with this batch; with its events or not at all.
 
         Raises:
             TransientError: the disk is full or failing; nothing of the batch was recorded.

@@ -15,9 +15,10 @@ from pathlib import Path
 
 from bus import ids
 from bus.envelope import Recorded
-from bus.journal import DeadLetter, Duplicate, Entry, Head, chain
+from bus.journal import DeadLetter, Duplicate, Entry, Head, Held, chain
 from bus.journal_dead_letters import bury
 from bus.journal_rows import Names, pack_body, pack_id
+from bus.journal_held import note_held, read_held
 from bus.journal_sqlite import FILE, SqliteJournalReader, head_of, highest_of
 from bus.lockfile import hold
 from bus.sealed import DIRECTORY, Sealed
@@ -84,6 +85,7 @@ class SqliteJournal(SqliteJournalReader):
             db.executescript(f"BEGIN IMMEDIATE; {_tables('journal_segments.sql')} COMMIT;")
         elif format_ != _FORMAT:
             raise ConfigurationError(f"{self.path} has format {format_}, this version reads format {_FORMAT}")
+        db.executescript(_tables("journal_uplinks.sql"))
         stat = self.path.stat()
         self._file = (stat.st_dev, stat.st_ino)
         self._names = Names(db)
@@ -115,6 +117,7 @@ class SqliteJournal(SqliteJournalReader):
         recorded_us: int,
         dead_letters: Sequence[DeadLetter] = (),
         deliveries: Mapping[int, bytes] | None = None,
+        held: Sequence[Held] = (),
     ) -> list[Recorded | Duplicate]:
         """Record a batch durably; see `Journal.append`."""
         db = self._fresh()
@@ -134,6 +137,8 @@ class SqliteJournal(SqliteJournalReader):
             bury(db, dead_letters)
             if deliveries:
                 db.executemany("INSERT OR REPLACE INTO delivery VALUES (?, ?)", deliveries.items())
+            if held:
+                note_held(db, held)
             db.execute("COMMIT")
         except sqlite3.Error as error:
             if db.in_transaction:
@@ -243,6 +248,10 @@ class SqliteJournal(SqliteJournalReader):
         with contextlib.suppress(sqlite3.OperationalError):
             self._fresh().execute("DELETE FROM delivery")
             self._forgetting = False
+
+    def held(self) -> list[Held]:
+        """Return how far the lanes of all nodes are recorded here."""
+        return read_held(self._fresh())
 
     def close(self) -> None:
         """Close the file and let another writer have it."""

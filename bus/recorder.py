@@ -26,6 +26,7 @@ from bus.health import Health
 from bus.intake import SAMPLE, Judge, claimed
 from bus.journal import DeadLetter, Duplicate, Entry
 from bus.journal_writer import SqliteJournal
+from bus.measuring import Histogram
 from bus.sealing import Keeping
 from bus.topics import Topics
 from schemas.errors import ConfigurationError, InputError, TransientError
@@ -100,6 +101,8 @@ class Recorder:
             receive_maximum=_IN_HAND,
         )
         self._health = Health(self.connection, self._topics, "recorder")
+        self._health.ask = self._figures
+        self._commits = self._health.histograms["commit"] = Histogram()
         self._announcer = Announcer(self.connection, self._topics, self._epochs)
         self.connection.on_connect(self._on_connect)
         self.connection.on_disconnect(self._on_disconnect)
@@ -225,12 +228,14 @@ class Recorder:
         if not batch:
             return
         plain = [t.message.mid for t in batch if t.number is None and t.message.qos]
+        began = time.monotonic()
         answers = self.journal.append(
             [t.entry for t in batch if t.entry is not None],
             recorded_us=self._clock(),
             dead_letters=[t.letter for t in batch if t.letter is not None],
             deliveries={mid: self._deliveries[mid] for mid in plain if mid in self._deliveries},
         )
+        self._commits.observe(time.monotonic() - began)
         self._batch, self._urgent, self._retry_at = [], False, 0.0
         for taken in batch:
             if taken.known_to_broker:
@@ -274,8 +279,15 @@ class Recorder:
                 continue
             if taken.number is None and taken.entry is not None:
                 self._announcer.plain(taken.entry, answer.position)
-        self._announcer.count(len(new), len(answers) - len(new))
+        self._announcer.count(new, len(answers) - len(new))
         return new
+
+    def _figures(self) -> dict[str, object]:
+        """Say what /metrics tells besides health; from another thread, so nothing here asks the journal."""
+        return self._announcer.counted() | {
+            "in_hand": len(self._batch),
+            "backlog": self.connection.backlog,
+        }
 
     def _is_reused(self, taken: Taken, known: Duplicate) -> bool:
         """Bury a message whose id is taken by another claim: it is not a duplicate, and must not vanish."""

@@ -20,6 +20,7 @@ from bus import envelope, ids
 from bus.answers import Rejection, explain_puback, parse_ack, parse_health, parse_rejection
 from bus.connection import Broker, Connection, Message
 from bus.envelope import CONTENT_TYPE, Envelope
+from bus.measuring import Told, tell
 from bus.outbox import Outbox
 from bus.outbox_items import OutboxLimits, segment_fits
 from bus.rivalry import Rivalry
@@ -88,6 +89,7 @@ class Sender:
         self._rope.setblocking(False)
         self._thread = threading.Thread(target=self._run, name=f"sender-{name}", daemon=True)
         self._thread.start()
+        tell(self)
 
     def put(self, event: Envelope) -> int:
         """Take an event and return its place; anything but a sample is on the disk when this returns.
@@ -159,6 +161,10 @@ class Sender:
             "fault": self._fault(),
             "stopped": self._stopped,
         }
+
+    def told(self) -> Told:
+        """Say all figures of now, for /metrics."""
+        return Told("outbox", self.status(), {"client": self.client})
 
     def close(self, timeout_s: float = 5.0) -> None:
         """Stop sending and leave what is not confirmed in the outbox file."""

@@ -14,6 +14,7 @@ from types import FrameType
 from bus import instants
 from bus.connection import Broker, Connection
 from bus.health import Health
+from bus.measuring import Histogram
 from bus.topics import Topics
 from projectors.projector import Projector
 from projectors.runner import Runner
@@ -38,6 +39,7 @@ class Live:
         process = process or f"projector-{projector.name}"
         self._connection = Connection(broker, process)
         self._health = Health(self._connection, topics, process)
+        self._batches = self._health.histograms["batch"] = Histogram()
         self._connection.subscribe(topics.head, lambda _: None)
         self._connection.on_connect(lambda _: projector.republish())
 
@@ -62,7 +64,10 @@ class Live:
             self._projector.close()
 
     def _turn(self) -> bool:
+        began, taken = time.monotonic(), self._runner.taken
         more = self._runner.turn()
+        if self._runner.taken != taken:
+            self._batches.observe(time.monotonic() - began)
         self._say()
         self._tell()
         return more

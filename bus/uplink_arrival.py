@@ -1,0 +1,144 @@
+"""Judging what an uplink brings: entries for the journal, or the reason why not. Pure.
+
+Rules that must stay true here:
+- the node has judged each event already, and its judgement stands: no clock of ours, no alias of ours, no other
+  node's names change it; what is held to limits here is what could hurt us;
+- what this version does not know is not refused but waits: the cloud is to be updated, and nothing is lost;
+- a lane has no holes: a batch that does not follow what is held is not taken.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from bus import envelope, system_ids
+from bus.envelope import RECORDER_ATTRIBUTES, Envelope
+from bus.intake import SITE, Judge, check_measurements, stream_of
+from bus.journal import DeadLetter, Entry, Held
+from bus.uplink_batch import LANES, NODE_ATTRIBUTES, Forwarded, Header, spliced, unpack
+from schemas import limits
+from schemas.errors import InputError
+
+_ROOM = 8 * 1024  # a recorder adds to a body that was as large as it may be
+_UNKNOWN = frozenset({"unknown_type", "unknown_version", "unknown_measurement"})
+_MOST_TOLD = 8
+_MOST_KEPT = 4096
+
+
+class NotYetError(InputError):
+    """The batch may be taken later, or after another: it is neither recorded nor refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """What a batch comes to."""
+
+    entries: Sequence[Entry]
+    letters: Sequence[DeadLetter]
+    held: Held
+
+
+@dataclass(slots=True)
+class Arrivals:
+    """Judges batches, and knows how far each lane of each node is held.
+
+    Attributes:
+        held: by client, lane and incarnation: what is recorded, or in hand to be.
+    """
+
+    judge: Judge
+    held: dict[tuple[str, str, str], Held] = field(default_factory=dict)
+    _lanes: dict[tuple[str, str], str] = field(default_factory=dict)
+
+    def open(self, client: str, lane: str, epoch: str, payload: bytes) -> tuple[Header, list[Forwarded]]:
+        """Read a batch, and make sure that it follows what is held.
+
+        Raises:
+            NotYetError: it does not.
+            InputError: it is no batch.
+        """
+        if lane not in LANES:
+            raise InputError("lane", "", f"there are the lanes {' and '.join(LANES)}, not {lane!r:.40}")
+        if len(self._lanes) > _MOST_KEPT:
+            self._lanes.clear()
+        self._lanes[client, epoch] = lane
+        header, events = unpack(payload)
+        known = self.held.get((client, lane, header.upto.incarnation))
+        reach = known.place.position if known else self._farthest(client, lane)
+        if header.after > reach:
+            raise NotYetError("gap", "after", f"held is {reach}, this follows {header.after}: go back")
+        return header, events
+
+    def judged(
+        self, client: str, lane: str, header: Header, events: Sequence[Forwarded], topic: str, now_us: int
+    ) -> Arrival:
+        """Turn a batch into entries and dead letters.
+
+        Raises:
+            NotYetError: it holds what this version does not know.
+        """
+        entries, letters = list[Entry](), list[DeadLetter]()
+        for event in events:
+            try:
+                entries.append(self._entry(client, header, event))
+            except InputError as error:
+                if error.reason in _UNKNOWN:
+                    raise NotYetError(
+                        error.reason, error.field, f"update the software of the cloud: {error.hint}"
+                    ) from error
+                letters.append(
+                    DeadLetter(now_us, client, topic, event.body, error.reason, error.field, error.hint)
+                )
+        held = Held(client, lane, header.upto, header.upto_us)
+        key = (client, lane, header.upto.incarnation)
+        known = self.held.get(key)
+        if known is None or known.place.position < header.upto.position:
+            if header.upto.position:
+                self.held[key] = held
+        else:
+            held = known
+        return Arrival(entries, letters, held)
+
+    def told(self, client: str, epoch: str) -> Mapping[str, object]:
+        """Return what an ack of this epoch says of its lane; nothing for epochs that are no lane's."""
+        lane = self._lanes.get((client, epoch))
+        if lane is None:
+            return {}
+        ours = [held for (who, which, _), held in self.held.items() if (who, which) == (client, lane)]
+        ours.sort(key=lambda held: held.recorded_us)
+        return {
+            "lane": lane,
+            "held": [
+                {
+                    "journal": held.place.journal,
+                    "incarnation": held.place.incarnation,
+                    "position": held.place.position,
+                    "hash": held.place.hash.hex(),
+                }
+                for held in ours[-_MOST_TOLD:]
+            ],
+        }
+
+    def _farthest(self, client: str, lane: str) -> int:
+        places = (held.place.position for (who, which, _), held in self.held.items() if (who, which) == (client, lane))
+        return max(places, default=0)
+
+    def _entry(self, client: str, header: Header, event: Forwarded) -> Entry:
+        limits.check_size(event.body, limits.MAX_BYTES + _ROOM)
+        document = envelope.load(event.body)
+        limits.check_depth(document, event.body)
+        brought = (RECORDER_ATTRIBUTES | NODE_ATTRIBUTES) & document.keys()
+        if brought:
+            raise InputError("uplink_attribute", min(brought), "it came by an uplink already: one is enough")
+        said = envelope.parse(document)
+        self.judge.registry.check(said.type, said.version, said.data)
+        _check_subject(said)
+        stream = stream_of(said.type, said.data)
+        if stream is not None:
+            check_measurements(said.data)
+        body = spliced(event, client, header.upto.incarnation)
+        return Entry(client, said.source, said.id, said.type, said.subject, said.time_us, body, stream)
+
+
+def _check_subject(said: Envelope) -> None:
+    if said.subject not in {system_ids.ALL, SITE} and system_ids.canonical(said.subject) != said.subject:
+        raise InputError("system_id", "subject", f"{said.subject!r:.80} is no canonical system id")
