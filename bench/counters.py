@@ -4,8 +4,10 @@ import random
 import resource
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing
 from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 
 from bench.figures import Figure
@@ -30,16 +32,15 @@ _TURNS = 5
 
 def a_year(tmp: Path) -> Iterator[Figure]:
     """Rebuild and ask the counters of a hundred systems with two million occurrences in a year."""
-    _fill(tmp, OCCURRENCES)
-    began, cpu = time.perf_counter(), time.process_time()
-    rebuild(kind(), tmp)
-    seconds, spent = time.perf_counter() - began, time.process_time() - cpu
+    fresh = get_context("spawn")
+    with ProcessPoolExecutor(1, fresh) as filling:
+        filling.submit(_fill, tmp, OCCURRENCES).result()
+    with ProcessPoolExecutor(1, fresh) as rebuilding:
+        seconds, spent, highest = rebuilding.submit(_rebuild, tmp).result()
     yield Figure(f"counters: rebuild, {OCCURRENCES:,} occurrences of a year", seconds, "s")
     yield Figure("counters: rebuild", OCCURRENCES / seconds, "events/s", at_least=40_000)
     yield Figure("counters: CPU an event", spent / OCCURRENCES * 1e6, "us")
-    yield Figure(
-        "counters: memory, highest", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, "MiB"
-    )
+    yield Figure("counters: memory, highest", highest, "MiB", at_most=150)
     size = sum(path.stat().st_size for path in (tmp / "counters").glob("*.sqlite"))
     yield Figure("counters: on disk", size / 2**20, "MiB")
     with closing(Counters.open(tmp)) as counters:
@@ -50,6 +51,14 @@ def a_year(tmp: Path) -> Iterator[Figure]:
                 ask()
                 times.append(time.perf_counter() - began)
             yield Figure(f"counters: {name}, slowest of {_TURNS}", max(times) * 1000, "ms", at_most=100)
+
+
+def _rebuild(data: Path) -> tuple[float, float, float]:
+    """Rebuild; return seconds, seconds of CPU, and the highest memory of a process that does nothing else."""
+    began, cpu = time.perf_counter(), time.process_time()
+    rebuild(kind(), data)
+    seconds, spent = time.perf_counter() - began, time.process_time() - cpu
+    return seconds, spent, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def _questions(counters: Counters) -> dict[str, Callable[[], object]]:

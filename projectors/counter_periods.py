@@ -22,7 +22,13 @@ _ONE_BY_ONE: Final = 0
 
 
 def counts(
-    db: sqlite3.Connection, since_us: int, until_us: int, where: str, values: Sequence[Any] = ()
+    db: sqlite3.Connection,
+    since_us: int,
+    until_us: int,
+    where: str,
+    values: Sequence[Any] = (),
+    *,
+    many: bool = False,
 ) -> dict[int, int]:
     """Count what was confirmed with since <= time < until, by key of the counter.
 
@@ -32,16 +38,19 @@ def counts(
         until_us: the first after it.
         where: SQL that chooses among the confirmed rows of `counters`.
         values: for its marks.
+        many: whether it chooses many of them: what is counted one by one is then found by time.
     """
     found: dict[int, int] = defaultdict(int)
     for days, begin, end in _cut(since_us, until_us):
-        table, value, in_it, given = (
-            ("history", "count(*)", "s.time_us >= ? AND s.time_us < ?", (begin, end))
-            if days == _ONE_BY_ONE
-            else ("sums", "sum(s.count)", "s.days = ? AND s.n >= ? AND s.n < ?", (days, begin, end))
-        )
+        tables = "counters AS c CROSS JOIN sums AS s"
+        value, in_it, given = "sum(s.count)", "s.days = ? AND s.n >= ? AND s.n < ?", (days, begin, end)
+        if days == _ONE_BY_ONE:
+            tables = "counters AS c CROSS JOIN history AS s"
+            if many:
+                tables = "history AS s INDEXED BY history_by_time CROSS JOIN counters AS c"
+            value, in_it, given = "count(*)", "s.time_us >= ? AND s.time_us < ?", (begin, end)
         rows = db.execute(
-            f"SELECT c.key, {value} FROM counters AS c CROSS JOIN {table} AS s ON s.key = c.key"  # noqa: S608 - our words
+            f"SELECT c.key, {value} FROM {tables} ON s.key = c.key"  # noqa: S608 - our words
             f" WHERE c.stage = '{CONFIRMED}' AND {where} AND {in_it} GROUP BY c.key",
             (*values, *given),
         )

@@ -7,11 +7,10 @@ Source of the rules: the event counters specification, in schemas/occurrences.to
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-
-import orjson
 
 from projectors.counter_answers import (
     Count,
@@ -25,13 +24,13 @@ from projectors.counter_answers import (
     trend,
 )
 from projectors.counter_durations import durations
+from projectors.counter_history import newest
 from projectors.counter_periods import CONFIRMED, DAY_US, EVER_US, HOUR_US, counts, fleet_counts
 from projectors.counters import NAME
 from projectors.generations import Generations
 from schemas.errors import ConfigurationError
 from schemas.occurrences import TABLE
 
-_FURTHER = 8
 _ENDED = [type_ for type_ in TABLE.occurrences if TABLE.ended_by(type_) is not None]
 _HEAVY = [type_ for type_, one in TABLE.occurrences.items() if TABLE.health.weights[one.severity]]
 
@@ -61,6 +60,15 @@ class Counters:
     def close(self) -> None:
         """Close the file."""
         self._db.close()
+
+    @contextmanager
+    def still(self) -> Iterator[None]:
+        """Let everything that is asked inside be answered at one position."""
+        self._db.execute("BEGIN")
+        try:
+            yield
+        finally:
+            self._db.execute("COMMIT")
 
     def position(self) -> int:
         """Return up to where the journal is counted."""
@@ -189,29 +197,12 @@ class Counters:
         limit: int = 100,
     ) -> list[Happened]:
         """Return single occurrences with since <= time < until, the newest first."""
-        keys = {
-            row[0]: row
-            for row in self._rows(system_id)
-            if row[3] in stages and (types is None or row[2] in types)
-        }
-        begin_us = max(since_us, min((row[6] for row in keys.values()), default=EVER_US))
-        end_us = min(until_us, max((row[7] + 1 for row in keys.values()), default=0))
-        found: list[Happened] = []
-        step_us = DAY_US
-        while len(found) < limit and begin_us < end_us:
-            from_us = max(begin_us, end_us - step_us)
-            rows = self._db.execute(
-                f"SELECT * FROM history WHERE key IN ({','.join(map(str, keys))})"  # noqa: S608 - numbers
-                " AND time_us >= ? AND time_us < ? ORDER BY time_us DESC, position DESC LIMIT ?",
-                (from_us, end_us, limit - len(found)),
-            )
-            for key, time_us, position, details in rows:
-                _, system, type_, stage, *_ = keys[key]
-                found.append(
-                    Happened(system, TABLE.get(type_), stage, time_us, position, **orjson.loads(details))
-                )
-            end_us, step_us = from_us, step_us * _FURTHER
-        return found
+        where, values = _of(system_id)
+        for column, chosen in (("stage", stages), ("type", types)):
+            if chosen is not None:
+                where += f" AND c.{column} IN ({','.join('?' * len(chosen))})"
+                values += tuple(chosen)
+        return newest(self._db, since_us, until_us, where, values, limit)
 
     def resets(self, system_id: str | None = None) -> list[dict[str, Any]]:
         """Return who began counting what anew, and why, the newest first."""
@@ -229,7 +220,8 @@ class Counters:
         begin_us = now_us - TABLE.health.days * DAY_US
         where, values = _of(system_id)
         where = f"{where} AND c.type IN ({','.join('?' * len(_HEAVY))})"
-        for (system, type_), number in self._counts(begin_us, now_us, where, (*values, *_HEAVY)).items():
+        recent = self._counts(begin_us, now_us, where, (*values, *_HEAVY), many=system_id is None)
+        for (system, type_), number in recent.items():
             found[system][type_] = number
         return found
 
@@ -245,10 +237,10 @@ class Counters:
         return defaultdict(int, {type_: number for (_, type_), number in found.items()})
 
     def _counts(
-        self, since_us: int, until_us: int, where: str, values: tuple[str, ...]
+        self, since_us: int, until_us: int, where: str, values: tuple[str, ...], *, many: bool = False
     ) -> dict[tuple[str, str], int]:
         """Count by system and type."""
-        found = counts(self._db, since_us, until_us, where, values)
+        found = counts(self._db, since_us, until_us, where, values, many=many)
         rows = self._db.execute(f"SELECT c.key, c.system_id, c.type FROM counters AS c WHERE {where}", values)  # noqa: S608 - our words
         return {(system, type_): found[key] for key, system, type_ in rows if key in found}
 

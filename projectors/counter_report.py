@@ -2,7 +2,8 @@
 
 Pure but for reading the counters. Rules that must stay true here:
 - a document follows from the counters, the period and the choice alone: no clock, no random numbers;
-- totals add up: of types to categories, of categories to the whole, of systems to the fleet.
+- totals add up: of types to categories, of categories to the whole, of systems to the fleet; so all of it is
+  read at one position.
 """
 
 from collections.abc import Callable, Mapping
@@ -48,15 +49,16 @@ def report(counters: Counters, kind: str, period: Period, system_id: str | None 
         "detailed": _detailed,
         "trends": _trends,
     }[kind]
-    return {
-        "report_type": kind,
-        "system_id": system_id,
-        "from": text(period.since_us),
-        "to": text(period.until_us),
-        "period_days": round(period.days, 3),
-        "position": counters.position(),
-        **body(counters, period, system_id),
-    }
+    with counters.still():
+        return {
+            "report_type": kind,
+            "system_id": system_id,
+            "from": text(period.since_us),
+            "to": text(period.until_us),
+            "period_days": round(period.days, 3),
+            "position": counters.position(),
+            **body(counters, period, system_id),
+        }
 
 
 def _summary(counters: Counters, period: Period, system_id: str | None) -> dict[str, Any]:
