@@ -42,13 +42,13 @@ def counts(
     """
     found: dict[int, int] = defaultdict(int)
     for days, begin, end in _cut(since_us, until_us):
-        tables = "counters AS c CROSS JOIN sums AS s"
-        value, in_it, given = "sum(s.count)", "s.days = ? AND s.n >= ? AND s.n < ?", (days, begin, end)
+        tables, given = "counters AS c CROSS JOIN sums AS s", [days, begin, end]
+        value, in_it = "sum(s.count)", "s.days = ? AND s.n >= ? AND s.n < ?"
         if days == _ONE_BY_ONE:
             tables = "counters AS c CROSS JOIN history AS s"
             if many:
                 tables = "history AS s INDEXED BY history_by_time CROSS JOIN counters AS c"
-            value, in_it, given = "count(*)", "s.time_us >= ? AND s.time_us < ?", (begin, end)
+            value, in_it, given = "count(*)", "s.time_us >= ? AND s.time_us < ?", [begin, end]
         rows = db.execute(
             f"SELECT c.key, {value} FROM {tables} ON s.key = c.key"  # noqa: S608 - our words
             f" WHERE c.stage = '{CONFIRMED}' AND {where} AND {in_it} GROUP BY c.key",
