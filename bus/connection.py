@@ -9,13 +9,12 @@ Rules that must stay true here:
 
 import random
 import select
-import socket
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from bus import mqtt
-from bus.link import Broker, Link, LinkError
+from bus.link import Broker, Link, LinkError, Wake
 from bus.mqtt import Connack, Disconnect, Message, Packet, Pingresp, Puback, Suback, Subscription, Will
 from bus.mqtt_decoder import Decoder
 from bus.topics import matches
@@ -165,8 +164,8 @@ class Connection:
         """Messages at QoS 1 that the broker has not answered yet."""
         return len(self._pubacks)
 
-    def step(self, timeout_s: float, *, wake: Sequence[socket.socket] = ()) -> None:
-        """Do one turn: wait at most `timeout_s` for the broker or a readable `wake` socket, and serve it."""
+    def step(self, timeout_s: float, *, wake: Sequence[Wake] = ()) -> None:
+        """Do one turn: wait at most `timeout_s` for the broker or a readable `wake`, and serve it."""
         now = time.monotonic()
         if self._link is None:
             wait_s = min(timeout_s, self._retry_at - now)
@@ -214,7 +213,7 @@ class Connection:
             )
         )
 
-    def _serve(self, link: Link, timeout_s: float, wake: tuple[socket.socket, ...]) -> None:
+    def _serve(self, link: Link, timeout_s: float, wake: tuple[Wake, ...]) -> None:
         link.write()
         if link.wait(timeout_s, wake):
             for packet in self._decoder.feed(link.read()):

@@ -10,12 +10,21 @@ import socket
 import ssl
 import time
 from dataclasses import dataclass
+from typing import Protocol
 
 from schemas.errors import OvrError
 
 _CHUNK = 1 << 18
 _CONNECT_TIMEOUT_S = 5.0
 _NOT_NOW = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
+
+
+class Wake(Protocol):
+    """Whatever can be waited for besides the broker: a socket, a pipe."""
+
+    def fileno(self) -> int:
+        """Return its descriptor."""
+        ...
 
 
 class LinkError(OvrError):
@@ -75,7 +84,7 @@ class Link:
         """Bytes that are still to be written."""
         return len(self._out)
 
-    def wait(self, timeout_s: float, wake: tuple[socket.socket, ...] = ()) -> bool:
+    def wait(self, timeout_s: float, wake: tuple[Wake, ...] = ()) -> bool:
         """Wait until the socket or one of `wake` has something; True when the socket has."""
         if isinstance(self._socket, ssl.SSLSocket) and self._socket.pending():
             return True

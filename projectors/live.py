@@ -8,12 +8,13 @@ Rules that must stay true here:
 import logging
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import FrameType
 
 from bus import instants
 from bus.connection import Broker, Connection
 from bus.health import Health
+from bus.link import Wake
 from bus.measuring import Histogram
 from bus.topics import Topics
 from projectors.projector import Projector
@@ -31,9 +32,25 @@ class Live:
     """Runs one projector beside the recorder until it is stopped."""
 
     def __init__(
-        self, runner: Runner, projector: Projector, broker: Broker, *, process: str | None = None
+        self,
+        runner: Runner,
+        projector: Projector,
+        broker: Broker,
+        *,
+        process: str | None = None,
+        wake: Callable[[], Sequence[Wake]] = tuple,
     ) -> None:
+        """Prepare.
+
+        Args:
+            runner: of the projector.
+            projector: to be run.
+            broker: where to publish, and what wakes it.
+            process: its name, where that is not `projector-NAME`.
+            wake: what besides the broker ends its waiting: whatever can be read from.
+        """
         self._runner = runner
+        self._wake = wake
         self._projector = projector
         topics = Topics(broker.prefix)
         process = process or f"projector-{projector.name}"
@@ -52,7 +69,7 @@ class Live:
         try:
             more = False
             while not stopped():
-                self._connection.step(0.0 if more else _POLL_S)
+                self._connection.step(0.0 if more else _POLL_S, wake=self._wake())
                 more = self._turn()
             self._finish()
         except ConfigurationError as error:

@@ -105,9 +105,9 @@ class ReportFold:
         return self._decide(event)
 
     @property
-    def waiting(self) -> bool:
-        """Whether a report will be due in a moment."""
-        return any(part.waiting for part in self.parts.values())
+    def expecting(self) -> bool:
+        """Whether a window is open, or waits to be reported: a report may be due in any moment."""
+        return any(part.tracked for part in self.parts.values())
 
     def tick(self, said: Recorded | Event) -> list[Request]:
         """Let time pass up to an event that says nothing else here."""

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from typing import IO, Any, Final
 
 import orjson
 
@@ -62,6 +62,11 @@ class Hands:
     def pid(self) -> int | None:
         """The worker's process, where there is one."""
         return None if self._process is None else self._process.pid
+
+    @property
+    def answers(self) -> IO[bytes] | None:
+        """What can be read when there is something to `look` at."""
+        return None if self._process is None else self._process.stdout
 
     def warm(self) -> None:
         """Have a worker that has loaded what it needs."""

@@ -87,8 +87,10 @@ def _maker(data: Path, wishes: Mapping[str, Any]) -> Work:
     from projectors.report_facts import Wanted  # noqa: PLC0415
     from projectors.report_making import Sources, make  # noqa: PLC0415
     from projectors.report_wishes import ReportWishes  # noqa: PLC0415
+    from reporter.html import prepare  # noqa: PLC0415
 
     wanted = ReportWishes.of_json(wishes)
+    prepare()
 
     def work(said: Mapping[str, Any], say: Say) -> Mapping[str, Any]:
         span = (said["from_us"], said["to_us"]) if said["from_us"] is not None else None

@@ -7,7 +7,7 @@ done one piece after the other.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 
 from projectors.report_hands import Hands
 from projectors.report_rows import MAKE, PDF, SEND, Job, Parcel
@@ -67,6 +67,11 @@ class Workers:
                 yield Outcome(work, error=answer["error"], for_good=bool(answer.get("for_good")))
             else:
                 yield Outcome(work, result=answer["result"])
+
+    def wake(self) -> list[IO[bytes]]:
+        """Return what can be read when there is an outcome."""
+        answers = (bench.hands.answers for bench in self._benches.values())
+        return [one for one in answers if one is not None]
 
     def close(self) -> None:
         """End all workers."""

@@ -63,7 +63,7 @@ class Workshop(Protocol):
         ...
 
     def warm(self) -> None:
-        """Get ready: a report will be asked for in a moment."""
+        """Be ready: a report may be asked for in any moment."""
         ...
 
     def start(self, what: Job | Parcel) -> None:
@@ -249,7 +249,7 @@ class Reports:
                 self._finish(memory, outcome, outcome.what, now_s)
             else:
                 self._sent(memory, outcome, outcome.what, now_s)
-        if self._fold.waiting:
+        if self._fold.expecting:
             workshop.warm()
         if now_s >= self._look_s and self._caught_up():
             self._begin(memory, workshop, now_s)

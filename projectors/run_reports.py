@@ -75,7 +75,7 @@ def run_reports(
         def live() -> Live:
             nonlocal runner
             runner = Runner(reader, reports)
-            return Live(runner, reports, broker, process=PROCESS)
+            return Live(runner, reports, broker, process=PROCESS, wake=workers.wake)
 
         try:
             follow(live, reader, memory, NAME, VERSION, stopped)

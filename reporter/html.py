@@ -224,6 +224,12 @@ def _variables(palette: Palette) -> Markup:
     return Markup("".join(f"--{role}:{colour};" for role, colour in palette.items()))  # noqa: S704 - our colours
 
 
+def prepare() -> None:
+    """Compile all templates: half a second of the first page of a process, which need not wait for it."""
+    for name in environment().list_templates(filter_func=lambda name: name.startswith("report/")):
+        environment().get_template(name)
+
+
 @cache
 def environment() -> Environment:
     """Give the template engine of reports: everything escaped, templates compiled once."""
