@@ -1,25 +1,23 @@
 """The `ovr` command line: the table of its commands, and what their errors look like.
 
 Rules that must stay true here:
-- exit status: 0 done, 1 not so (refused, differs, not ready), 2 wrong usage, 75 try again later, 78 a person
-  must change the configuration;
+- exit statuses are those of `ovr.begin`;
 - an error that people can mend is one sentence on stderr, not a trace;
 - a command's module is imported when the command is asked for, so that each process holds what it needs.
 """
 
 import importlib
-import logging
 import os
 import sys
 from collections.abc import Mapping
-from typing import Any, NoReturn
+from typing import Any
 
 import typer
 from typer.core import TyperGroup
 
-from schemas.errors import ConfigurationError, OvrError, TransientError
+from ovr.begin import explain, log_to_stderr
+from schemas.errors import OvrError
 
-EX_TEMPFAIL, EX_CONFIG = 75, 78
 PROCESSES = "Processes (`ovr up` runs them)"
 COMMANDS: Mapping[str, str] = {
     "up": "ovr.commands.up:up",
@@ -75,7 +73,7 @@ class _Ovr(TyperGroup):
         try:
             return super().invoke(ctx)
         except OvrError as error:
-            _explain(error)
+            raise SystemExit(explain(error)) from None
         except BrokenPipeError:
             # The reader of our output went away, as `| head` does.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -107,21 +105,4 @@ app = typer.Typer(
 
 @app.callback()
 def _begin(verbose: bool = typer.Option(False, "--verbose", "-v", help="Log more, to stderr.")) -> None:
-    logging.basicConfig(
-        level=logging.DEBUG if verbose else logging.INFO,
-        format="%(asctime)s %(levelname)s %(message)s",
-        datefmt="%Y-%m-%dT%H:%M:%S",
-        stream=sys.stderr,
-    )
-
-
-def _explain(error: OvrError) -> NoReturn:
-    match error:
-        case ConfigurationError():
-            status = EX_CONFIG
-        case TransientError():
-            status = EX_TEMPFAIL
-        case _:
-            status = 1
-    typer.secho(f"ovr: {error}", err=True, fg=typer.colors.RED if sys.stderr.isatty() else None)
-    raise SystemExit(status)
+    log_to_stderr(verbose=verbose)

@@ -10,7 +10,6 @@ from typing import Any, Final
 
 from ovr.config_reading import Reading
 from schemas.errors import ConfigurationError, InputError
-from schemas.registry import Registry
 
 SECURITIES: Final = ("starttls", "tls", "none")
 SCOPES: Final = ("event", "system")
@@ -156,6 +155,8 @@ def _tables(said: Any, at: str, reading: Reading) -> dict[str, dict[str, Any]]:
 
 def _check_generator(said: Any, where: str) -> None:
     """Hold the generator to the schema of registrations."""
+    from schemas.registry import Registry  # noqa: PLC0415 - few have one, and all processes read settings
+
     try:
         Registry.load().check("system.registered", 1, {"name": "x", "counterfactual_generator": said})
     except InputError as error:

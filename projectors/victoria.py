@@ -10,19 +10,16 @@ import http.client
 import urllib.parse
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import orjson
-from influxdb_client.client.influxdb_client import InfluxDBClient
-from influxdb_client.client.write_api import SYNCHRONOUS
-from influxdb_client.domain.write_precision import WritePrecision
-from influxdb_client.rest import ApiException
-from urllib3.exceptions import HTTPError
 
 from schemas.errors import ConfigurationError, TransientError
 
+if TYPE_CHECKING:
+    from projectors.victoria_lines import LineWriter
+
 EVERYTHING = '{__name__!=""}'
-_REFUSED = frozenset({http.HTTPStatus.BAD_REQUEST, http.HTTPStatus.REQUEST_ENTITY_TOO_LARGE})
 _MOST_REFUSED = 20
 _END_OF_TIME_MS = 9_000_000_000_000
 
@@ -73,13 +70,14 @@ class Victoria:
         self._path = parts.path.rstrip("/")
         kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
         self._http = kind(parts.hostname, parts.port, timeout=timeout_s)
-        self._influx = InfluxDBClient(self.url, "", org="", timeout=int(timeout_s * 1000), retries=False)
-        self._write = self._influx.write_api(write_options=SYNCHRONOUS)
+        self._timeout_s = timeout_s
+        self._lines: LineWriter | None = None
 
     def close(self) -> None:
         """Let go of the connections."""
         self._http.close()
-        self._influx.close()  # type: ignore[no-untyped-call]
+        if self._lines is not None:
+            self._lines.close()
 
     def post(self, lines: Sequence[bytes]) -> list[bytes]:
         """Write lines with times in milliseconds; return those that were refused for what they say.
@@ -103,15 +101,12 @@ class Victoria:
         return refused
 
     def _accepts(self, body: bytes) -> bool:
-        try:
-            self._write.write("", "", body, write_precision=WritePrecision.MS)  # type: ignore[arg-type]
-        except ApiException as error:
-            if error.status in _REFUSED:
-                return False
-            raise _failure(self.url, error.status or 0, str(error.reason)) from error
-        except (HTTPError, OSError) as error:
-            raise TransientError(f"VictoriaMetrics at {self.url} does not take lines: {error}") from error
-        return True
+        if self._lines is None:
+            # Most who ask never write, and the client for writing is as large as all else together.
+            from projectors.victoria_lines import LineWriter  # noqa: PLC0415
+
+            self._lines = LineWriter(self.url, timeout_s=self._timeout_s)
+        return self._lines.accepts(body)
 
     def flush(self) -> None:
         """Make everything accepted so far searchable; it is not more durable for that."""
@@ -172,7 +167,7 @@ class Victoria:
             self._http.close()
             raise TransientError(f"VictoriaMetrics at {self.url} does not answer: {error!r}") from error
         if answer.status >= http.HTTPStatus.BAD_REQUEST:
-            raise _failure(self.url, answer.status, f"{path}: {body.decode(errors='replace')[:300]}")
+            raise failure(self.url, answer.status, f"{path}: {body.decode(errors='replace')[:300]}")
         return body
 
     def _ask(self, target: str, form: bytes) -> http.client.HTTPResponse:
@@ -194,7 +189,8 @@ class Victoria:
         return self._http.getresponse()
 
 
-def _failure(url: str, status: int, reason: str) -> TransientError | ConfigurationError:
+def failure(url: str, status: int, reason: str) -> TransientError | ConfigurationError:
+    """Say what an answer with an error means: try again, or let a person see to it."""
     message = f"VictoriaMetrics at {url} answered {status}: {reason}"
     busy = status >= http.HTTPStatus.INTERNAL_SERVER_ERROR or status == http.HTTPStatus.TOO_MANY_REQUESTS
     return TransientError(message) if busy or not status else ConfigurationError(message)

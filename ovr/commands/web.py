@@ -4,7 +4,9 @@ from typing import Annotated
 
 import typer
 
+from ovr import starting
 from ovr.options import Config, Data
+from ovr.starting import Words
 
 
 def web(
@@ -21,11 +23,4 @@ def web(
 
     Example: `ovr web --data data --port 8088`
     """
-    from ovr.commands.process import made
-    from ovr.node import open_node
-    from ovr.web import gateway
-    from web.api.run import PROCESS, run_web
-
-    node = open_node(data, config)
-    made(node)
-    run_web(gateway(node, address=address, port=port), node.broker(PROCESS))
+    starting.web(Words(data, config), address=address, port=port)

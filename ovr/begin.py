@@ -1,0 +1,38 @@
+"""How each of our processes begins and ends: its log, its exit status, and an error as one sentence.
+
+Rules that must stay true here:
+- exit status: 0 done, 1 not so (refused, differs, not ready), 2 wrong usage, 75 try again later, 78 a person
+  must change the configuration;
+- what every process loads, loads little: no command line, no third-party package.
+"""
+
+import logging
+import sys
+
+from schemas.errors import ConfigurationError, OvrError, TransientError
+
+EX_TEMPFAIL, EX_CONFIG = 75, 78
+_RED, _PLAIN = "\x1b[31m", "\x1b[0m"
+
+
+def log_to_stderr(*, verbose: bool = False) -> None:
+    """Send the log of this process to stderr, where the supervisor keeps it."""
+    logging.basicConfig(
+        level=logging.DEBUG if verbose else logging.INFO,
+        format="%(asctime)s %(levelname)s %(message)s",
+        datefmt="%Y-%m-%dT%H:%M:%S",
+        stream=sys.stderr,
+    )
+
+
+def explain(error: OvrError) -> int:
+    """Say on stderr what went wrong; return the exit status for it."""
+    said = f"ovr: {error}"
+    sys.stderr.write(f"{_RED}{said}{_PLAIN}\n" if sys.stderr.isatty() else f"{said}\n")
+    match error:
+        case ConfigurationError():
+            return EX_CONFIG
+        case TransientError():
+            return EX_TEMPFAIL
+        case _:
+            return 1
