@@ -76,14 +76,20 @@ class MetricsServer:
             self.serve()
 
 
-def serve(address: str, port: int) -> MetricsServer | None:
-    """Serve this process's figures from now on; None when the port cannot be had."""
+def listen(address: str, port: int, *, patience_s: float = _PATIENCE_S) -> MetricsServer | None:
+    """Listen; None when the port cannot be had."""
     try:
-        server = MetricsServer(address, port)
+        return MetricsServer(address, port, patience_s=patience_s)
     except OSError as error:
         log.warning("figures are not served at %s:%d: %s", address, port, error.strerror)
         return None
-    server.start()
+
+
+def serve(address: str, port: int) -> MetricsServer | None:
+    """Serve this process's figures from now on, in a thread; None when the port cannot be had."""
+    server = listen(address, port)
+    if server is not None:
+        server.start()
     return server
 
 

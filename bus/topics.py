@@ -7,6 +7,11 @@ from urllib.parse import quote
 _LONGEST = 1024
 
 
+def broker_figure(name: str) -> str:
+    """Name where Mosquitto tells a figure of itself."""
+    return f"$SYS/broker/{name}"
+
+
 @dataclass(frozen=True, slots=True)
 class Intake:
     """What an intake topic says: who publishes, about which system, which type of event."""
@@ -38,6 +43,21 @@ class Topics:
         """Take an intake topic apart; None when it is none, or too long for the topics of its answers."""
         return _parse_intake(self.prefix, topic) if len(topic) <= _LONGEST else None
 
+    def uplink(self, client: str, lane: str) -> str:
+        """Name where a node's uplink publishes batches of one lane."""
+        return f"{self.prefix}/uplink/{client}/{lane}"
+
+    @property
+    def uplink_filter(self) -> str:
+        """Match what all uplinks bring."""
+        return f"{self.prefix}/uplink/+/+"
+
+    def parse_uplink(self, topic: str) -> tuple[str, str] | None:
+        """Take an uplink's topic apart: its client and its lane; None when it is none."""
+        head, _, rest = topic.partition("/uplink/")
+        client, slash, lane = rest.partition("/")
+        return (client, lane) if head == self.prefix and slash and client else None
+
     def events(self, system_id: str, type_: str) -> str:
         """Name the live, recorded stream of one type of one system."""
         return f"{self.prefix}/events/{system_id}/{type_}"
@@ -64,6 +84,15 @@ class Topics:
     def replay_request(self) -> str:
         """Name where anyone asks for the past."""
         return f"{self.prefix}/replay/request"
+
+    def own_replay_request(self, client: str) -> str:
+        """Name where an uplink asks for what it brought, and nothing else."""
+        return f"{self.replay_request}/{client}"
+
+    def parse_own_replay_request(self, topic: str) -> str | None:
+        """Return the client that asks for its own; None when anyone asks for anything."""
+        head, _, client = topic.partition(f"{self.replay_request}/")
+        return client or None if not head else None
 
     def replay(self, replay_id: str, system_id: str, type_: str) -> str:
         """Name where one event of replay `replay_id` comes again."""

@@ -23,6 +23,7 @@ from ovr.process_identity import identity, is_same
 from ovr.processes import ProcessSpec
 
 EX_CONFIG = 78
+METRICS_PORT = "OVR_METRICS_PORT"
 _PR_SET_PDEATHSIG = 1
 _FIRST_REST_S, _LONGEST_REST_S = 0.1, 15.0
 _STEADY_S = 20.0
@@ -92,6 +93,7 @@ class Child:
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,
+                    env=_environment(self.spec),
                     process_group=0,
                     preexec_fn=leash,  # noqa: PLW1509 - the supervisor has one thread
                 )
@@ -167,6 +169,14 @@ class Child:
 
     def _become(self, state: State, message: str = "") -> None:
         self.state, self.message, self.since = state, message, time.time()
+
+
+def _environment(spec: ProcessSpec) -> dict[str, str]:
+    """Give a process our environment, and its port for /metrics."""
+    environment = {name: value for name, value in os.environ.items() if name != METRICS_PORT}
+    if spec.metrics_port is not None:
+        environment[METRICS_PORT] = str(spec.metrics_port)
+    return environment
 
 
 def last_line(log: Path) -> str:

@@ -13,8 +13,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ovr import report_settings
+from ovr import metrics_settings, report_settings
 from ovr.config_reading import Reading, unknown_key
+from ovr.metrics_settings import MetricsSettings
+from ovr.ports import ROOM
 from ovr.report_settings import ReportsSettings
 from producers.pace import pace
 from schemas.errors import ConfigurationError
@@ -266,6 +268,7 @@ class Site:
     reports: ReportsSettings = field(default_factory=ReportsSettings)
     web: WebSettings = field(default_factory=WebSettings)
     map: MapSettings = field(default_factory=MapSettings)
+    metrics: MetricsSettings = field(default_factory=MetricsSettings)
     aliases: Mapping[str, str] = field(default_factory=dict)
     producers: tuple[ProducerSettings, ...] = ()
 
@@ -371,12 +374,13 @@ def _check(site: Site, where: str) -> None:
         raise ConfigurationError(f"{where}: prefix must be topic levels of letters, digits, - and _")
     _pace(site.clock, where)
     listen = site.listen
-    if listen.port_base is not None and not 1 <= listen.port_base <= _LAST_PORT - 3:
-        raise ConfigurationError(f"{where}: listen.port_base must leave room for four ports below 65536")
+    if listen.port_base is not None and not 1 <= listen.port_base <= _LAST_PORT - ROOM:
+        raise ConfigurationError(f"{where}: listen.port_base must leave room for 40 ports below 65536")
     if (listen.cert_file is None) != (listen.key_file is None):
         raise ConfigurationError(f"{where}: listen.cert_file and listen.key_file go together")
     _amounts(site, where)
     _check_web(site, where)
+    metrics_settings.check(site.metrics, where)
     if site.archive.every_s < 1:
         raise ConfigurationError(f"{where}: archive.every_s must be at least 1")
     if site.alerts.every_s < 1:

@@ -1,7 +1,14 @@
 """Where everything lies in a node's data directory. No other module of `ovr` spells a file name of it."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
+
+REMADE: Final = frozenset(
+    {"state", "counters", "series", "victoria-metrics", "archive", "recorder", "run", "simulator"}
+)
+"""What a backup leaves out, because it is made again, or is of this machine alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +72,21 @@ class Layout:
         return self.data / "simulator" / "devices.toml"
 
     @property
+    def recorder(self) -> Path:
+        """The recorder's own: a copy of the journal's head."""
+        return self.data / "recorder"
+
+    @property
+    def photos(self) -> Path:
+        """Photos, by hash."""
+        return self.data / "photos"
+
+    @property
+    def reports(self) -> Path:
+        """Reports that made themselves."""
+        return self.data / "reports"
+
+    @property
     def run(self) -> Path:
         """What belongs to the running processes."""
         return self.data / "run"
@@ -100,6 +122,11 @@ class Layout:
         return self.run / "retry"
 
     @property
+    def scrape(self) -> Path:
+        """The generated list of whom VictoriaMetrics asks for figures."""
+        return self.run / "scrape.yml"
+
+    @property
     def mosquitto_conf(self) -> Path:
         """The generated configuration of Mosquitto."""
         return self.run / "mosquitto.conf"
@@ -113,3 +140,24 @@ class Layout:
     def mosquitto_passwords(self) -> Path:
         """The generated password file of Mosquitto."""
         return self.run / "mosquitto.passwords"
+
+    @property
+    def backup_state(self) -> Path:
+        """What became of the newest backup."""
+        return self.run / "backup.json"
+
+    @property
+    def restoring(self) -> Path:
+        """A restore that is not finished."""
+        return self.data / ".restoring"
+
+    def kept(self) -> Iterator[Path]:
+        """Yield what lies in the data directory and belongs into a backup, but for the journal.
+
+        Whatever is not known to be remade does: rather too much than too little.
+        """
+        for path in sorted(self.data.iterdir()):
+            name = path.name
+            if name in REMADE or name in {"journal", "lost+found"} or name.startswith((".", "replaced-")):
+                continue
+            yield path

@@ -20,6 +20,7 @@ from schemas.errors import ConfigurationError
 
 MOSQUITTO = "mosquitto"
 VICTORIA = "victoria-metrics"
+SUPERVISOR = "supervisor"
 RECORDER = "recorder"
 REPLAY = "replay"
 DETECTOR = "detector"
@@ -55,6 +56,7 @@ class ProcessSpec:
     Attributes:
         stage: processes of a stage start together, when those of the stage before work.
         grace_s: how long a stop may take before it is killed.
+        metrics_port: where it serves /metrics; None when it does not, or not as we tell it.
     """
 
     name: str
@@ -62,6 +64,7 @@ class ProcessSpec:
     stage: int
     ready: Listening | Healthy
     grace_s: float = 10.0
+    metrics_port: int | None = None
 
 
 def plan(site: Site, layout: Layout, ports: Ports, options: Sequence[str] = ()) -> list[ProcessSpec]:
@@ -76,6 +79,7 @@ def plan(site: Site, layout: Layout, ports: Ports, options: Sequence[str] = ()) 
     Raises:
         ConfigurationError: a binary is missing.
     """
+    producers = [one.name for one in site.producers]
     specs = []
     if site.broker.host is None:
         command = (binary(MOSQUITTO), "-c", str(layout.mosquitto_conf))
@@ -89,13 +93,15 @@ def plan(site: Site, layout: Layout, ports: Ports, options: Sequence[str] = ()) 
             memory_mb=said.memory_mb,
             retention=said.retention,
             min_free_disk_mb=said.min_free_disk_mb,
+            scrape=layout.scrape if site.metrics.enabled else None,
         )
         ready = Listening(ports.victoria)
         specs.append(ProcessSpec(VICTORIA, tuple(victoria), SERVICE, ready, grace_s=60.0))
 
     def ours(name: str, stage: int, *words: str) -> ProcessSpec:
         command = (sys.executable, "-m", "ovr", *words, "--data", str(layout.data), *options)
-        return ProcessSpec(name, command, stage, Healthy(name))
+        port = ports.metrics(name, producers) if site.metrics.enabled else None
+        return ProcessSpec(name, command, stage, Healthy(name), metrics_port=port)
 
     specs.append(ours(RECORDER, RECORD, "record"))
     specs.append(ours(REPLAY, FOLLOW, "replay-service"))

@@ -18,12 +18,15 @@ from typing import Any
 import orjson
 
 from bus import instants
+from bus.metrics_server import MetricsServer, listen
 from ovr.child import Child, State, end_leftovers
+from ovr.figures import Figures, Life
 from ovr.node import Node
 from ovr.ports import Ports, check_free, choose
 from ovr.preparing import check_mount, locked, prepare_broker, urls
 from ovr.process_identity import identity
-from ovr.processes import MOSQUITTO, SERIES, SERVICE, VICTORIA, Listening, ProcessSpec, plan
+from ovr.processes import MOSQUITTO, SERIES, SERVICE, SUPERVISOR, VICTORIA, Listening, ProcessSpec, plan
+from ovr.scraping import scrape_config
 from ovr.series_swap import SeriesSwap
 from ovr.users import write_private
 from ovr.watch import Watch
@@ -36,6 +39,7 @@ _TURN_S = 0.1
 _TELL_EVERY_S = 2.0
 _STAGE_PATIENCE_S = 15.0
 _LOGS_EVERY_S = 60.0
+_METRICS_S = 0.2
 
 
 class Supervisor:
@@ -57,7 +61,9 @@ class Supervisor:
         self._told: object = None
         self._told_at = self._logs_at = 0.0
         self._swap = SeriesSwap(node.layout, self._children.get(SERIES), self._children.get(VICTORIA))
-        self._watch = Watch(node.broker("supervisor"), "supervisor")
+        self._watch = Watch(node.broker(SUPERVISOR), SUPERVISOR)
+        self._figures = Figures(self._watch, self._lives)
+        self._metrics = self._serve_metrics()
         self._bell, self._rope = socket.socketpair()
         self._bell.setblocking(False)
         self._rope.setblocking(False)
@@ -77,11 +83,13 @@ class Supervisor:
         finally:
             self.stop(show)
             signal.set_wakeup_fd(before)
+            if self._metrics is not None:
+                self._metrics.close()
             self._watch.connection.close()
 
     def turn(self) -> None:
         """Serve everyone once."""
-        self._watch.connection.step(_TURN_S, wake=(self._bell,))
+        self._watch.connection.step(_TURN_S, wake=self._wakes())
         self._listen()
         for child in self._children.values():
             child.tend()
@@ -173,6 +181,24 @@ class Supervisor:
             self._stage += 1
             self._stage_until = time.monotonic() + _STAGE_PATIENCE_S
 
+    def _lives(self) -> dict[str, Life]:
+        """Tell /metrics how the processes are."""
+        return {
+            name: Life(child.state is State.READY, child.state is State.FAILED, child.restarts)
+            for name, child in self._children.items()
+        }
+
+    def _serve_metrics(self) -> MetricsServer | None:
+        """Listen for who asks for figures; without a thread, since processes are forked here."""
+        said, port = self._node.site.metrics, self.ports.metrics(SUPERVISOR)
+        server = listen(said.address, port, patience_s=_METRICS_S) if said.enabled and port else None
+        if server is not None:
+            server.socket.setblocking(False)
+        return server
+
+    def _wakes(self) -> tuple[socket.socket, ...]:
+        return (self._bell,) if self._metrics is None else (self._bell, self._metrics.socket)
+
     def _try_again(self) -> None:
         """Start what was given up, when `ovr rebuild` has mended what it may have stopped for."""
         request = self._node.layout.retry_request
@@ -183,6 +209,8 @@ class Supervisor:
                     child.start()
 
     def _listen(self) -> None:
+        if self._metrics is not None:
+            self._metrics.serve()
         try:
             self._bell.recv(4096)
         except BlockingIOError:
@@ -232,6 +260,8 @@ def supervising(node: Node, *, anonymous: bool = False) -> Iterator[Supervisor]:
             layout.swap_request.unlink()
         if MOSQUITTO in {spec.name for spec in specs}:
             prepare_broker(node, ports, anonymous=anonymous)
+        if site.metrics.enabled:
+            write_private(layout.scrape, scrape_config(node, ports, specs))
         write_private(layout.supervisor, orjson.dumps({"port_base": ports.base, "processes": []}).decode())
         yield Supervisor(node, ports, specs, anonymous=anonymous)
 

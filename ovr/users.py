@@ -37,13 +37,14 @@ PROCESS_ROLES: Mapping[str, str] = {
     "projector-reports": "device",
     "detector": "device",
     "alerts": "device",
+    "uplink": "device",
     "simulator": "device",
     "web": "device",
-    "supervisor": "browser",
+    "supervisor": "supervisor",
     "browser": "browser",
     CONSOLE: "operator",
 }
-PUBLIC_ROLES = ("operator", "device", "browser", "player")
+PUBLIC_ROLES = ("operator", "device", "browser", "player", "uplink")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _ITERATIONS = 1000
 _SALT_BYTES = 12

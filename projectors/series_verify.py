@@ -2,7 +2,8 @@
 
 Rules that must stay true here:
 - every sample up to the checkpoint must be there, and every sample there must follow from the journal;
-- what time alone explains is no fault: a difference counts when it stays after both sides went on.
+- what time alone explains is no fault: a difference counts when it stays after both sides went on;
+- what VictoriaMetrics scraped has the label `job`, which nothing of ours has: it is no series of the journal.
 """
 
 import time
@@ -132,7 +133,7 @@ def _stretches(victoria: Victoria) -> Iterator[Stretch]:
     """Cut everything there into stretches of a bounded number of samples."""
     victoria.forget_results()
     for name in victoria.names():
-        series = selector(__name__=name)
+        series = selector(__name__=name, job="")
         since = victoria.query(f"min(tfirst_over_time({series}[40y]))", _soon_ms())
         until = victoria.query(f"max(tlast_over_time({series}[40y]))", _soon_ms())
         if name != POSITION_METRIC and since and until:

@@ -30,6 +30,7 @@ def command(
     memory_mb: int = 256,
     retention: str = RETENTION,
     min_free_disk_mb: int = 512,
+    scrape: Path | None = None,
 ) -> list[str]:
     """Write the command that serves `directory`.
 
@@ -40,6 +41,7 @@ def command(
         memory_mb: how much its caches may take.
         retention: how long samples are kept.
         min_free_disk_mb: it takes no more when the disk has less than this left, and says so.
+        scrape: the file that says whom it asks for figures; None: nobody.
 
     Raises:
         ConfigurationError: VictoriaMetrics is not installed.
@@ -57,6 +59,7 @@ def command(
         f"-memory.allowedBytes={memory_mb}MiB",
         f"-storage.minFreeDiskSpaceBytes={min_free_disk_mb}MiB",
         "-loggerLevel=WARN",
+        *([] if scrape is None else [f"-promscrape.config={scrape}"]),
     ]
 
 

@@ -24,7 +24,7 @@ from tests.waiting import until
 ROOT = Path(__file__).parents[1]
 SMALL_SITE = ROOT / "tests" / "samples" / "small_site.toml"
 HOST_ONLY = "[archive]\nevery_s = 2\n[producers.host]\ninterval_ms = 500\n"
-PORTS = 4
+PORTS = 40
 
 
 @dataclass
@@ -184,7 +184,7 @@ def running(directory: Path, *arguments: str, without: Sequence[str] = ()) -> It
 
 
 def free_base() -> int:
-    """Find consecutive free loopback ports, below those the system gives to clients."""
+    """Find a node's worth of free loopback ports, below those the system gives to clients."""
     while True:
         base = random.randrange(20_000, 32_000, PORTS)
         if all(_is_free(base + n) for n in range(PORTS)):

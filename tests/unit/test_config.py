@@ -137,7 +137,7 @@ def test_an_unknown_variable_is_an_error_that_names_the_nearest(tmp_path: Path) 
         ("[aliases]\nrig = 1", "aliases must be a table of texts"),
         ('node_id = "Edge 01"', "node_id must be at most 40 of a-z"),
         ('prefix = "ovr/#"', "prefix must be topic levels"),
-        ("[listen]\nport_base = 65533", "leave room for four ports"),
+        ("[listen]\nport_base = 65533", "leave room for 40 ports"),
         ('[listen]\ncert_file = "node.crt"', "cert_file and listen.key_file go together"),
         ("[recorder]\nbatch = 0", "recorder.batch must be at least 1"),
         ("[recorder]\nlinger_ms = -1", "linger_ms must not be negative"),

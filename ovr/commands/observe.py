@@ -1,0 +1,34 @@
+"""`ovr observe`: what the supervisor tells at /metrics, where containers take its place."""
+
+from ovr.options import Config, Data
+
+
+def observe(data: Data = None, config: Config = None) -> None:
+    """Listen to the bus, and serve figures of the broker and of all processes at /metrics: for containers.
+
+    Example: `OVR_METRICS_PORT=9464 ovr observe --data data`
+    """
+    from ovr.figures import Figures
+    from ovr.metrics import expose
+    from ovr.node import open_node
+    from ovr.processes import SUPERVISOR
+    from ovr.watch import Watch
+    from projectors.live import stop_signals
+    from schemas.errors import ConfigurationError
+
+    stopped = stop_signals()
+    node = open_node(data, config)
+    if node.site.metrics.port is None:
+        raise ConfigurationError(
+            "say where to serve figures: `port` in [metrics] of site.toml, or OVR_METRICS_PORT"
+        )
+    watch = Watch(node.broker(SUPERVISOR), "observe")
+    figures = Figures(watch)
+    expose(node)
+    while not stopped():
+        watch.connection.step(_TURN_S)
+    watch.connection.close()
+    del figures
+
+
+_TURN_S = 0.5
