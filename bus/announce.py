@@ -6,7 +6,7 @@ Rules that must stay true here:
 """
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import orjson
 
@@ -18,6 +18,7 @@ from bus.intake import SAMPLE
 from bus.journal import DeadLetter, Entry, Head, JournalReader
 from bus.measuring import Tally
 from bus.topics import Topics
+from schemas.errors import InputError
 
 _HEAD_EVERY_S = 1.0
 _HEAD_AT_MOST_EVERY_S = 0.02
@@ -32,7 +33,13 @@ class Announcer:
         delivered: the position up to which the connection has handed it on.
     """
 
-    def __init__(self, connection: Connection, topics: Topics, epochs: Epochs) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        topics: Topics,
+        epochs: Epochs,
+        of_epoch: Callable[[str, str], Mapping[str, object]] = lambda _client, _epoch: {},
+    ) -> None:
         self.published = self.delivered = 0
         self.recorded = self.duplicates = self.rejected_count = self.overflowed = 0
         self._body_bytes = self._samples = 0
@@ -40,6 +47,7 @@ class Announcer:
         self._connection = connection
         self._topics = topics
         self._epochs = epochs
+        self._of_epoch = of_epoch
         self._owed: set[tuple[str, str]] = set()
         self._unknown: set[tuple[str, str]] = set()
         self._told = Head("", "", -1, b"")
@@ -86,7 +94,8 @@ class Announcer:
         for client, epoch in self._owed:
             sequence = self._epochs.committed(client, epoch)
             if sequence is not None:
-                self._ack(client, {"epoch": epoch, "sequence": sequence, **_place(head)})
+                more = self._of_epoch(client, epoch)
+                self._ack(client, {"epoch": epoch, "sequence": sequence, **_place(head), **more})
         self._owed.clear()
 
     def unknown_epochs(self, head: Head) -> None:
@@ -123,6 +132,20 @@ class Announcer:
         if number is not None:
             said |= {"epoch": number.epoch, "sequence": number.sequence}
         self._connection.publish(self._topics.rejected(letter.client), orjson.dumps(said), qos=1)
+
+    def not_yet(self, topic: str, number: Transmission, error: InputError) -> None:
+        """Tell an uplink why a batch of its is not taken now, and was not refused."""
+        said: dict[str, object] = {
+            "id": None,
+            "topic": topic,
+            "reason": error.reason,
+            "field": error.field,
+            "hint": error.hint,
+            "waits": True,
+            "epoch": number.epoch,
+            "sequence": number.sequence,
+        }
+        self._connection.publish(self._topics.rejected(number.client), orjson.dumps(said), qos=1)
 
     def events(self, recorded: Iterable[Recorded]) -> None:
         """Publish the live stream: samples at QoS 0, everything else at QoS 1.

@@ -61,6 +61,10 @@ class Epochs:
         progress.taken = message.sequence
         return Answer.TAKE
 
+    def forget(self, message: Transmission) -> None:
+        """Know nothing of an epoch any more: its sender begins again."""
+        self._known.pop((message.client, message.epoch), None)
+
     def commit(self, message: Transmission) -> None:
         """Note that a taken message is recorded, or refused for good."""
         progress = self._known.get((message.client, message.epoch))

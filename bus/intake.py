@@ -15,6 +15,7 @@ from bus import envelope, ids, instants, system_ids
 from bus.envelope import RECORDER_ATTRIBUTES, Envelope
 from bus.journal import Entry
 from bus.topics import Intake
+from bus.uplink_batch import NODE_ATTRIBUTES, PHOTO_MISSING, PROGRESSED
 from schemas import limits, measurements
 from schemas.errors import InputError
 from schemas.registry import Registry
@@ -25,6 +26,7 @@ _CORRECTED = "window.corrected"
 _FOR_ALL = ("window.ended", _CORRECTED, "counters.reset")
 _LONGEST_SOURCE = 256
 _RECORDER_ONLY = frozenset({"journal.restored"})
+_UPLINK_ONLY = frozenset({PROGRESSED, PHOTO_MISSING})
 _WITHOUT_SYSTEM = frozenset(
     {
         "map_provider.preferred",
@@ -72,6 +74,8 @@ class Judge:
         said = self._plain(place, document, now_us) if plain else self._enveloped(place, document)
         if said.type in _RECORDER_ONLY:
             raise InputError("type", "type", f"{said.type} is recorded by the recorder alone")
+        if said.type in _UPLINK_ONLY:
+            raise InputError("type", "type", f"{said.type} is told by an uplink alone")
         self.registry.check(said.type, said.version, said.data)
         subject = self._subject(said)
         changes, time_us = _corrections(said, subject, now_us)
@@ -88,11 +92,11 @@ class Judge:
             check_measurements(said.data)
         return Entry(place.client, said.source, said.id, said.type, subject, time_us, body, stream)
 
-    def learn(self, subject: str, data: Mapping[str, Any]) -> None:
-        """Remember the aliases of a `system.registered` fact."""
+    def learn(self, subject: str, data: Mapping[str, Any], *, forwarded: bool = False) -> None:
+        """Remember the aliases of a `system.registered` fact; of other nodes, those that are not taken."""
         for alias in data.get("aliases", ()):
             name = system_ids.canonical(alias)
-            if name != subject:
+            if name != subject and not (forwarded and name in self.aliases):
                 self.aliases[name] = subject
         self._canonical.clear()
 
@@ -116,6 +120,13 @@ class Judge:
         brought = RECORDER_ATTRIBUTES & document.keys()
         if brought:
             raise InputError("recorder_attribute", min(brought), "leave out what the recorder adds")
+        forwarded = NODE_ATTRIBUTES & document.keys()
+        if forwarded:
+            raise InputError(
+                "uplink_attribute",
+                min(forwarded),
+                "leave it out: only an uplink says where an event was recorded",
+            )
         said = envelope.parse(document)
         if said.type != place.type:
             raise InputError(

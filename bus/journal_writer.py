@@ -17,8 +17,8 @@ from bus import ids
 from bus.envelope import Recorded
 from bus.journal import DeadLetter, Duplicate, Entry, Head, Held, chain
 from bus.journal_dead_letters import bury
-from bus.journal_rows import Names, pack_body, pack_id
 from bus.journal_held import note_held, read_held
+from bus.journal_rows import Names, pack_body, pack_id
 from bus.journal_sqlite import FILE, SqliteJournalReader, head_of, highest_of
 from bus.lockfile import hold
 from bus.sealed import DIRECTORY, Sealed

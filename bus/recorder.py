@@ -14,7 +14,7 @@ import hashlib
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from bus import anchor, envelope, instants, restored
@@ -24,11 +24,13 @@ from bus.envelope import Recorded
 from bus.epochs import Answer, Epochs, Transmission, transmission
 from bus.health import Health
 from bus.intake import SAMPLE, Judge, claimed
-from bus.journal import DeadLetter, Duplicate, Entry
+from bus.journal import DeadLetter, Duplicate, Entry, Held
 from bus.journal_writer import SqliteJournal
 from bus.measuring import Histogram
 from bus.sealing import Keeping
 from bus.topics import Topics
+from bus.uplink_arrival import Arrivals, NotYetError
+from bus.uplink_batch import FACTS, NODE
 from schemas.errors import ConfigurationError, InputError, TransientError
 from schemas.registry import Registry
 
@@ -36,6 +38,7 @@ log = logging.getLogger(__name__)
 
 _SESSION_S = 3600
 _IN_HAND = 4000
+_FORWARDED_IN_HAND = 20_000
 _TURN_S = 0.25
 _RETRY_S = 0.5
 
@@ -57,13 +60,14 @@ class Limits:
 
 @dataclass(slots=True)
 class Taken:
-    """A message in hand: judged, not yet committed."""
+    """A message in hand: judged, not yet committed; an uplink's holds many events."""
 
     message: Message
     client: str
-    entry: Entry | None
-    letter: DeadLetter | None
     number: Transmission | None
+    entries: list[Entry] = field(default_factory=list)
+    letters: list[DeadLetter] = field(default_factory=list)
+    held: Held | None = None
     known_to_broker: bool = True
 
 
@@ -103,11 +107,15 @@ class Recorder:
         self._health = Health(self.connection, self._topics, "recorder")
         self._health.ask = self._figures
         self._commits = self._health.histograms["commit"] = Histogram()
-        self._announcer = Announcer(self.connection, self._topics, self._epochs)
+        self._arrivals = Arrivals(self._judge)
+        self._announcer = Announcer(self.connection, self._topics, self._epochs, self._arrivals.told)
         self.connection.on_connect(self._on_connect)
         self.connection.on_disconnect(self._on_disconnect)
         self.connection.subscribe(
             self._topics.intake_filter, self._take, qos=1, retain_handling=2, manual_ack=True
+        )
+        self.connection.subscribe(
+            self._topics.uplink_filter, self._take_batch, qos=1, retain_handling=2, manual_ack=True
         )
         self._begin()
 
@@ -145,7 +153,9 @@ class Recorder:
     def _begin(self) -> None:
         """Learn the systems' names, and notice a restored journal."""
         for event in self.journal.read(types=["system.registered"]):
-            self._judge.learn(event.subject, envelope.decode(event.body).data)
+            self._learn(event.subject, event.body)
+        for held in self.journal.held():
+            self._arrivals.committed(held)
         source = f"/{self._judge.node_id}/recorder"
         self._announcer.published = restored.note(self.journal, self._anchor, source)
         self._announcer.delivered = self._announcer.published
@@ -192,12 +202,52 @@ class Recorder:
             letter = DeadLetter(
                 now_us, client, message.topic, message.payload, error.reason, error.field, error.hint
             )
-        if entry is not None and entry.type == "system.registered":
-            self._judge.learn(entry.subject, envelope.decode(entry.body).data)
+        taken = Taken(message, client, number, [entry] if entry else [], [letter] if letter else [])
+        self._keep(taken, urgent=entry is None or entry.type != SAMPLE)
+
+    def _take_batch(self, message: Message) -> None:
+        """Take what an uplink brings; its topic says whose, and the broker lets no one else write there."""
+        client, lane = self._topics.parse_uplink(message.topic) or ("unknown", "")
+        number = transmission(client, message.user_properties)
+        if number is None or self._in_hand() >= _FORWARDED_IN_HAND:
+            self.connection.ack(message)  # an uplink goes back to it when its lane stalls
+            return
+        answer = self._epochs.offer(number)
+        if answer is not Answer.TAKE:
+            self._announcer.answer(number, answer)
+            self.connection.ack(message)
+            return
+        taken, now_us = Taken(message, client, number), self._clock()
+        try:
+            header, events = self._arrivals.open(client, lane, number.epoch, message.payload)
+            arrival = self._arrivals.judged(client, lane, header, events, message.topic, now_us)
+            taken.entries, taken.letters = list(arrival.entries), list(arrival.letters)
+            taken.held = arrival.held
+        except NotYetError as error:
+            self._epochs.forget(number)
+            self._announcer.not_yet(message.topic, number, error)
+            self.connection.ack(message)
+            return
+        except InputError as error:
+            cause = error.reason, error.field, error.hint
+            taken.letters = [DeadLetter(now_us, client, message.topic, message.payload, *cause)]
+        self._keep(taken, urgent=lane == FACTS)
+
+    def _keep(self, taken: Taken, *, urgent: bool) -> None:
+        for entry in taken.entries:
+            if entry.type == "system.registered":
+                self._learn(entry.subject, entry.body)
         if not self._batch:
             self._oldest = time.monotonic()
-        self._urgent = self._urgent or entry is None or entry.type != SAMPLE
-        self._batch.append(Taken(message, client, entry, letter, number))
+        self._urgent = self._urgent or urgent
+        self._batch.append(taken)
+
+    def _learn(self, subject: str, body: bytes) -> None:
+        said = envelope.decode(body)
+        self._judge.learn(subject, said.data, forwarded=NODE in said.extensions)
+
+    def _in_hand(self) -> int:
+        return sum(max(1, len(taken.entries)) for taken in self._batch)
 
     def _redelivered(self, message: Message) -> bool:
         digest = hashlib.blake2b(message.topic.encode() + b"\n" + message.payload, digest_size=16).digest()
@@ -219,7 +269,7 @@ class Recorder:
             return False
         return (
             self._urgent
-            or len(self._batch) >= self._limits.batch
+            or self._in_hand() >= self._limits.batch
             or now >= self._oldest + self._limits.linger_s
         )
 
@@ -230,10 +280,11 @@ class Recorder:
         plain = [t.message.mid for t in batch if t.number is None and t.message.qos]
         began = time.monotonic()
         answers = self.journal.append(
-            [t.entry for t in batch if t.entry is not None],
+            [entry for taken in batch for entry in taken.entries],
             recorded_us=self._clock(),
-            dead_letters=[t.letter for t in batch if t.letter is not None],
+            dead_letters=[letter for taken in batch for letter in taken.letters],
             deliveries={mid: self._deliveries[mid] for mid in plain if mid in self._deliveries},
+            held=[taken.held for taken in batch if taken.held is not None],
         )
         self._commits.observe(time.monotonic() - began)
         self._batch, self._urgent, self._retry_at = [], False, 0.0
@@ -269,16 +320,18 @@ class Recorder:
             if taken.number is not None:
                 self._epochs.commit(taken.number)
                 self._announcer.owe(taken.number)
-            if taken.letter is not None:
-                self._announcer.rejected(taken.letter, taken.number)
-                continue
-            answer = next(rest)
-            if isinstance(answer, Recorded):
-                new.append(answer)
-            elif self._is_reused(taken, answer):
-                continue
-            if taken.number is None and taken.entry is not None:
-                self._announcer.plain(taken.entry, answer.position)
+            if taken.held is not None:
+                self._arrivals.committed(taken.held)
+            for letter in taken.letters:
+                self._announcer.rejected(letter, taken.number)
+            for entry in taken.entries:
+                answer = next(rest)
+                if isinstance(answer, Recorded):
+                    new.append(answer)
+                elif self._is_reused(taken, entry, answer):
+                    continue
+                if taken.number is None:
+                    self._announcer.plain(entry, answer.position)
         self._announcer.count(new, len(answers) - len(new))
         return new
 
@@ -289,17 +342,16 @@ class Recorder:
             "backlog": self.connection.backlog,
         }
 
-    def _is_reused(self, taken: Taken, known: Duplicate) -> bool:
+    def _is_reused(self, taken: Taken, entry: Entry, known: Duplicate) -> bool:
         """Bury a message whose id is taken by another claim: it is not a duplicate, and must not vanish."""
-        assert taken.entry is not None
         stored = next(self.journal.read(known.position - 1, upto=known.position), None)
-        if stored is None or claimed(stored.body) == claimed(taken.entry.body):
+        if stored is None or claimed(stored.body) == claimed(entry.body):
             return False  # of an erased sample, the id is all that is known
         letter = DeadLetter(
             self._clock(),
             taken.client,
             taken.message.topic,
-            taken.message.payload,
+            entry.body if taken.held else taken.message.payload,
             "id_reused",
             "id",
             f"position {known.position} holds other content under this id: give every event its own",

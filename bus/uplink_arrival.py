@@ -1,8 +1,8 @@
 """Judging what an uplink brings: entries for the journal, or the reason why not. Pure.
 
 Rules that must stay true here:
-- the node has judged each event already, and its judgement stands: no clock of ours, no alias of ours, no other
-  node's names change it; what is held to limits here is what could hurt us;
+- the node has judged each event already, and its judgement stands: no clock or alias of ours, nor another
+  node's names, change it; what is held to limits here is what could hurt us;
 - what this version does not know is not refused but waits: the cloud is to be updated, and nothing is lost;
 - a lane has no holes: a batch that does not follow what is held is not taken.
 """
@@ -42,11 +42,12 @@ class Arrivals:
     """Judges batches, and knows how far each lane of each node is held.
 
     Attributes:
-        held: by client, lane and incarnation: what is recorded, or in hand to be.
+        held: by client, lane and incarnation: what is recorded.
     """
 
     judge: Judge
     held: dict[tuple[str, str, str], Held] = field(default_factory=dict)
+    _taken: dict[tuple[str, str, str], int] = field(default_factory=dict)
     _lanes: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def open(self, client: str, lane: str, epoch: str, payload: bytes) -> tuple[Header, list[Forwarded]]:
@@ -62,8 +63,10 @@ class Arrivals:
             self._lanes.clear()
         self._lanes[client, epoch] = lane
         header, events = unpack(payload)
-        known = self.held.get((client, lane, header.upto.incarnation))
+        key = (client, lane, header.upto.incarnation)
+        known = self.held.get(key)
         reach = known.place.position if known else self._farthest(client, lane)
+        reach = max(reach, self._taken.get(key, 0))
         if header.after > reach:
             raise NotYetError("gap", "after", f"held is {reach}, this follows {header.after}: go back")
         return header, events
@@ -88,15 +91,16 @@ class Arrivals:
                 letters.append(
                     DeadLetter(now_us, client, topic, event.body, error.reason, error.field, error.hint)
                 )
-        held = Held(client, lane, header.upto, header.upto_us)
         key = (client, lane, header.upto.incarnation)
+        self._taken[key] = max(self._taken.get(key, 0), header.upto.position)
+        return Arrival(entries, letters, Held(client, lane, header.upto, header.upto_us))
+
+    def committed(self, held: Held) -> None:
+        """Note what is recorded now; a lane only moves on."""
+        key = (held.client, held.lane, held.place.incarnation)
         known = self.held.get(key)
-        if known is None or known.place.position < header.upto.position:
-            if header.upto.position:
-                self.held[key] = held
-        else:
-            held = known
-        return Arrival(entries, letters, held)
+        if held.place.position > (known.place.position if known else 0):
+            self.held[key] = held
 
     def told(self, client: str, epoch: str) -> Mapping[str, object]:
         """Return what an ack of this epoch says of its lane; nothing for epochs that are no lane's."""
@@ -119,7 +123,11 @@ class Arrivals:
         }
 
     def _farthest(self, client: str, lane: str) -> int:
-        places = (held.place.position for (who, which, _), held in self.held.items() if (who, which) == (client, lane))
+        places = (
+            held.place.position
+            for (who, which, _), held in self.held.items()
+            if (who, which) == (client, lane)
+        )
         return max(places, default=0)
 
     def _entry(self, client: str, header: Header, event: Forwarded) -> Entry:

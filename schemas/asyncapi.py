@@ -19,10 +19,11 @@ from schemas.registry import Registry
 
 OUTPUT: Final = Path(__file__).with_name("asyncapi.yaml")
 _CLOUDEVENTS: Final = "application/cloudevents+json"
-_RECORDER_ONLY: Final = frozenset({"journal.restored"})
+_NOT_SENT: Final = frozenset({"journal.restored", "node.progressed", "photo.missing"})
 _WIRE: Final = (
     "ack",
     "rejected",
+    "batch",
     "head",
     "replay_request",
     "replay_answer",
@@ -31,8 +32,12 @@ _WIRE: Final = (
     "health",
 )
 
+_CARRY: Final = {"uplink": "batch", "replay_request_own": "replay_request"}
+_BATCHES: Final = "application/vnd.ovr.batch+zstd"
+
 _PARAMETERS: Final = {
     "client": "The user whom the broker authenticated.",
+    "lane": "facts (everything but samples) or samples.",
     "system_id": "The system; canonical except on the intake, where the recorder makes it so.",
     "type": "The event type.",
     "event_id": "The user's name for the event, percent-encoded.",
@@ -58,6 +63,13 @@ _CHANNELS: Final = {
         False,
         "Intake: publish here to have it recorded.",
     ),
+    "uplink": (
+        "ovr/uplink/{client}/{lane}",
+        "receive",
+        1,
+        False,
+        "What nodes recorded: batches of their uplinks, for the recorder of a cloud.",
+    ),
     "events": (
         "ovr/events/{system_id}/{type}",
         "send",
@@ -75,6 +87,13 @@ _CHANNELS: Final = {
     ),
     "head": ("ovr/head", "send", 0, True, "The journal's newest position."),
     "replay_request": ("ovr/replay/request", "receive", 1, False, "Ask for the past again."),
+    "replay_request_own": (
+        "ovr/replay/request/{client}",
+        "receive",
+        1,
+        False,
+        "An uplink asks for what it brought; answered below ovr/replay/{client}/ alone.",
+    ),
     "replay_answer": (None, "send", 1, False, "The response topic that a replay request names."),
     "replay": ("ovr/replay/{replay_id}/{system_id}/{type}", "send", 1, False, "The past again."),
     "state": ("ovr/state/{system_id}", "send", 1, True, "What is true of a system now."),
@@ -128,8 +147,10 @@ def _channel(name: str, newest: Mapping[str, int]) -> dict[str, Any]:
 def _messages_of(channel: str, newest: Mapping[str, int]) -> list[str]:
     if channel in _WIRE:
         return [channel]
+    if channel in _CARRY:
+        return [_CARRY[channel]]
     if channel == "intake":
-        return [f"{type_}.sent" for type_ in newest if type_ not in _RECORDER_ONLY]
+        return [f"{type_}.sent" for type_ in newest if type_ not in _NOT_SENT]
     return [f"{type_}.recorded" for type_ in newest]
 
 
@@ -145,7 +166,7 @@ def _operation(channel: str) -> dict[str, Any]:
         "summary": description,
         "bindings": {"mqtt": {"qos": qos, "retain": retain, "bindingVersion": "0.2.0"}},
     }
-    if channel == "replay_request":
+    if channel in {"replay_request", "replay_request_own"}:
         operation["reply"] = {
             "address": {
                 "description": "The MQTT 5 response topic of the request.",
@@ -162,7 +183,7 @@ def _messages(registry: Registry, newest: Mapping[str, int]) -> dict[str, Any]:
         schema = registry.schema(type_, version)
         title, data = schema["title"], _ref(f"data.{type_}.{version}")
         envelope = _ref(f"event.{type_}")
-        if type_ not in _RECORDER_ONLY:
+        if type_ not in _NOT_SENT:
             messages[f"{type_}.sent"] = {
                 **_message(f"{title} (sent)", schema["description"], {"anyOf": [envelope, data]}),
                 "headers": _headers("epoch", "sequence"),
@@ -176,6 +197,8 @@ def _messages(registry: Registry, newest: Mapping[str, int]) -> dict[str, Any]:
         schema = _wire(name)
         messages[name] = _message(schema["title"], schema["description"], _ref(f"wire.{name}"))
         messages[name]["examples"] = [{"payload": example} for example in schema["examples"]]
+    messages["batch"] |= {"contentType": _BATCHES, "headers": _headers("epoch", "sequence")}
+    messages["batch"]["bindings"] = {"mqtt": {"contentType": _BATCHES, "bindingVersion": "0.2.0"}}
     messages["replay_request"]["headers"] = {
         "type": "object",
         "properties": {"responseTopic": {"type": "string", "description": "Where to answer."}},

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from bus import ids
 from bus.envelope import Recorded
-from bus.journal import GENESIS, DeadLetter, Duplicate, Entry, Head, Verdict, chain
+from bus.journal import GENESIS, DeadLetter, Duplicate, Entry, Head, Held, Verdict, chain
 from bus.journal_verify import verify
 
 
@@ -32,6 +32,7 @@ class MemoryJournal:
         recorded_us: int,
         dead_letters: Sequence[DeadLetter] = (),
         deliveries: Mapping[int, bytes] | None = None,  # noqa: ARG002 - the contract's, for brokers
+        held: Sequence[Held] = (),  # noqa: ARG002 - the contract's, for uplinks
     ) -> list[Recorded | Duplicate]:
         answers: list[Recorded | Duplicate] = []
         for entry in entries:

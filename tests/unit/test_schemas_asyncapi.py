@@ -39,8 +39,10 @@ def test_the_document_names_the_topics_that_the_code_uses() -> None:
         "events": topics.events("{system_id}", "{type}"),
         "ack": topics.ack("{client}"),
         "rejected": topics.rejected("{client}"),
+        "uplink": topics.uplink("{client}", "{lane}"),
         "head": topics.head,
         "replay_request": topics.replay_request,
+        "replay_request_own": topics.own_replay_request("{client}"),
         "replay": topics.replay("{replay_id}", "{system_id}", "{type}"),
         "state": topics.state("system_id").replace("system_id", "{system_id}"),
         "state_event": topics.state_event("event_id").replace("event_id", "{event_id}"),
@@ -51,7 +53,9 @@ def test_the_document_names_the_topics_that_the_code_uses() -> None:
 def test_every_event_type_travels_in_and_out() -> None:
     types = set(REGISTRY.types())
     assert {name.removesuffix(".sent") for name in CHANNELS["intake"]["messages"]} == types - {
-        "journal.restored"
+        "journal.restored",
+        "node.progressed",
+        "photo.missing",
     }
     assert {name.removesuffix(".recorded") for name in CHANNELS["events"]["messages"]} == types
     assert CHANNELS["replay"]["messages"] == CHANNELS["events"]["messages"]

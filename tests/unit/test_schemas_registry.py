@@ -59,6 +59,8 @@ REST = {
     "journal.restored",
     "map_tiles.loaded",
     "map_provider.preferred",
+    "node.progressed",
+    "photo.missing",
 }
 
 REGISTRY = Registry.load()
