@@ -16,16 +16,17 @@ from bus.journal import Head
 from bus.topics import Topics
 from projectors import state_fold, state_store
 from projectors.events import EventReader
+from projectors.fleet import Fleet
 from projectors.generations import Generations
 from projectors.kind import Kind
+from projectors.nodes import PROGRESSED
 from projectors.projector import Retained, Samples
 from projectors.served import Served
 from projectors.sqlite_model import DeadLetter, SqliteModel
-from projectors.state_fold import Changes, State
 from projectors.state_messages import Messages
 from schemas.registry import Registry
 
-NAME, VERSION = "state", 1
+NAME, VERSION = "state", 2
 _TABLES = resources.files("projectors").joinpath("state_schema.sql").read_text()
 
 
@@ -35,11 +36,11 @@ def open_model(path: Path) -> SqliteModel:
 
 
 class StateProjector:
-    """Folds the stream into `State` and writes it."""
+    """Folds the stream into the state of every node and writes it."""
 
     name = NAME
     version = VERSION
-    types: Collection[str] = state_fold.TYPES
+    types: Collection[str] = state_fold.TYPES | {PROGRESSED}
     samples: Samples = "newest"
     linger_s = 1.0
 
@@ -55,7 +56,7 @@ class StateProjector:
         self._events = EventReader(registry)
         self._topics = topics
         self._messages: Messages | None = None
-        self.state = State()
+        self.fleet = Fleet()
 
     @property
     def model(self) -> SqliteModel:
@@ -68,9 +69,9 @@ class StateProjector:
         model = self._served.open()
         if self._served.alone:
             model.defer_indexes()
-        self.state = state_store.load(model.db)
+        self.fleet = state_store.load(model.db)
         if self._topics is not None:
-            self._messages = Messages(self._topics, self.state)
+            self._messages = Messages(self._topics, self.fleet)
             self._messages.touch_all()
         return model.place()
 
@@ -80,25 +81,25 @@ class StateProjector:
 
     def take(self, recorded: Recorded) -> None:
         """Fold one event."""
-        self.state.take(self._events.event(recorded))
+        self.fleet.take(self._events.event(recorded))
 
     def save(self, place: Head, letters: Iterable[DeadLetter] = ()) -> None:
         """Write what changed, and the place, in one transaction."""
         with self.model.transaction():
-            before = state_store.write(self.model.db, self.state)
+            before = state_store.write(self.model.db, self.fleet)
             for letter in letters:
                 self.model.bury(letter)
             self.model.save_place(place)
         if self._messages is not None:
-            self._messages.touch(system_id for system_id, _ in before)
-            for system_id, windows in before:
-                self._messages.touch_events(windows, self.state.systems[system_id].windows)
-        self.state.changes = Changes()
+            self._messages.touch(system_id for _, system_id, _ in before)
+            for node, system_id, windows in before:
+                now = self.fleet.nodes[node].state.systems[system_id].windows
+                self._messages.touch_events(windows, now)
 
     def spill(self) -> None:
         """Write the log; the rest is small, and much of it changes with every fact."""
         with self.model.transaction():
-            state_store.write_log(self.model.db, self.state)
+            state_store.write_log(self.model.db, self.fleet)
 
     def transaction(self) -> AbstractContextManager[object]:
         """Make all saves inside one."""
@@ -108,8 +109,7 @@ class StateProjector:
         """Yield the retained messages that are due."""
         if self._messages is None:
             return ()
-        self._messages.touch(self.state.touched)
-        self.state.touched.clear()
+        self._messages.touch(self.fleet.touched())
         return self._messages.due(now_s)
 
     def republish(self) -> None:
@@ -118,8 +118,13 @@ class StateProjector:
             self._messages.touch_all()
 
     def status(self) -> Mapping[str, Any]:
-        """Count systems and dead letters."""
-        return {"systems": len(self.state.systems), "dead_letters": self._served.letters()}
+        """Count systems, the nodes whose events were brought here, and dead letters."""
+        systems = sum(len(node.state.systems) for node in self.fleet.nodes.values())
+        return {
+            "systems": systems,
+            "nodes": len(self.fleet.nodes) - 1,
+            "dead_letters": self._served.letters(),
+        }
 
     def close(self) -> None:
         """Close the file."""

@@ -14,6 +14,7 @@ from bus.envelope import Event
 from projectors import windows
 from projectors.aliases import REGISTERED, Aliases
 from projectors.events import SAMPLE
+from projectors.nodes import origin
 from projectors.state_system import Alarm, AlarmKey, Device, Stamped, Stream, System, alarm_key
 from projectors.windows import Window, WindowFact, Windows, fact_of, fold_windows
 
@@ -90,6 +91,7 @@ class State:
         system = self.systems.get(event.subject)
         if system is None:
             return
+        system.told = True
         if is_window:
             self._fact(event.subject, system, event)
         elif event.type == REGISTERED:
@@ -122,7 +124,9 @@ class State:
         system_id = self.aliases.resolve(event.subject)
         system = self.systems.get(system_id) or self._system(system_id)
         stream = (event.data["kind"], event.data["interval_ms"])
-        sample = Stamped(event.time_us, event.position, event.data)
+        where = origin(event.extensions) if event.extensions else None
+        brought = (where.position, where.recorded_us) if where is not None else (0, 0)
+        sample = Stamped(event.time_us, event.position, event.data, *brought)
         if sample.newer(system.samples.get(stream)):
             system.samples[stream] = sample
             self.changes.samples.add((system_id, stream))
@@ -135,6 +139,7 @@ class State:
 
     def _about(self, system_id: str, event: Event) -> None:
         system = self._system(system_id)
+        system.told = True
         self.touched.add(system_id)
         said = Stamped(event.time_us, event.position, event.data)
         if event.type in windows.TYPES:

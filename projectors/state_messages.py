@@ -15,23 +15,25 @@ import orjson
 
 from bus.instants import text
 from bus.topics import Topics
+from projectors.fleet import Fleet, home
+from projectors.nodes import HERE
 from projectors.projector import Retained
-from projectors.state_fold import State
 from projectors.state_system import Device, System
 from projectors.windows import Window, Windows
 
 _EVERY_S = 0.5
 _MOST_BYTES = 200_000  # the broker takes 256 KiB, and ends the connection of who sends much more
 
-Parts = Sequence[tuple[str, Window]]
+Parts = Sequence[tuple[str, str, Window]]
+"""Windows, each with its node and its system."""
 
 
 class Messages:
     """Knows what is to be said, of one state."""
 
-    def __init__(self, topics: Topics, state: State) -> None:
+    def __init__(self, topics: Topics, fleet: Fleet) -> None:
         self._topics = topics
-        self._state = state
+        self._fleet = fleet
         self._due: dict[tuple[str, str], None] = {}
         self._said_s: dict[tuple[str, str], float] = {}
 
@@ -47,14 +49,13 @@ class Messages:
 
     def touch_all(self) -> None:
         """Let everything be due, clearing included."""
-        state = self._state
-        self.touch(sorted(state.systems.keys() | state.aliases.known().keys()))
-        self._due |= {("event", event_id): None for event_id in sorted(state.event_ids())}
+        self.touch(sorted(self._fleet.names()))
+        self._due |= {("event", event_id): None for event_id in sorted(self._fleet.event_ids())}
 
     def due(self, now_s: float) -> Iterator[Retained]:
         """Yield what is due, as topic and payload; an empty payload clears the topic."""
         ready = [key for key in self._due if now_s - self._said_s.get(key, now_s - _EVERY_S) >= _EVERY_S]
-        parts = self._state.parts() if any(kind == "event" for kind, _ in ready) else {}
+        parts = self._fleet.parts() if any(kind == "event" for kind, _ in ready) else {}
         for key in ready:
             kind, name = key
             del self._due[key]
@@ -62,13 +63,31 @@ class Messages:
             yield self._system(name) if kind == "system" else self._event(name, parts.get(name, ()))
 
     def _system(self, system_id: str) -> Retained:
-        system = self._state.systems.get(system_id)
-        said = b"" if system is None else _fitting(system_state(system_id, system))
+        of = self._fleet.of(system_id)
+        said = b"" if not of else _fitting(fleet_state(system_id, of))
         return self._topics.state(system_id), said
 
     def _event(self, event_id: str, parts: Parts) -> Retained:
         said = b"" if not parts else _fitting(event_state(event_id, parts))
         return self._topics.state_event(event_id), said
+
+
+def fleet_state(system_id: str, of: Mapping[str, System]) -> dict[str, Any]:
+    """Describe a system as it is where it is; of other nodes only what only they know of it.
+
+    Args:
+        system_id: the system.
+        of: what each node knows of it; at least one.
+    """
+    at = home(of)
+    said = system_state(system_id, of[at])
+    if of.keys() == {HERE}:
+        return said
+    elsewhere = [system_state(system_id, of[name]) | {"node": name} for name in sorted(of.keys() - {at})]
+    said["readings"] += (reading for other in elsewhere for reading in other["readings"])
+    said["alarms"] += ({**alarm, "node": other["node"]} for other in elsewhere for alarm in other["alarms"])
+    said["elsewhere"] = [{name: other[name] for name in ("node", "window")} for other in elsewhere]
+    return said | {"node": at}
 
 
 def system_state(system_id: str, system: System) -> dict[str, Any]:
@@ -100,7 +119,10 @@ def system_state(system_id: str, system: System) -> dict[str, Any]:
 
 def event_state(event_id: str, parts: Parts) -> dict[str, Any]:
     """Describe a user's event: all windows of that name."""
-    windows = [{"system_id": system_id, **window_state(window)} for system_id, window in parts]
+    windows = [
+        {"system_id": system_id, **({"node": node} if node else {}), **window_state(window)}
+        for node, system_id, window in parts
+    ]
     active = any(window["ended_at"] is None for window in windows)
     return {
         "event_id": event_id,

@@ -7,21 +7,23 @@ Rules that must stay true here:
 """
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+from bus.envelope import Event
 from bus.instants import SECOND_US, text
 from bus.journal import JournalReader
 from bus.journal_sqlite import SqliteJournalReader
 from projectors import state_store
 from projectors.events import SAMPLE, EventReader
+from projectors.fleet import Fleet, home
 from projectors.generations import Generations, copy
+from projectors.nodes import node_of
 from projectors.rebuild import build
 from projectors.state import NAME, STATE, open_model
-from projectors.state_fold import State
-from projectors.state_messages import event_state, system_state, window_state
+from projectors.state_messages import event_state, fleet_state, window_state
 from projectors.state_system import Stamped, Stream, System
 from projectors.windows import Verdict
 from schemas.errors import ConfigurationError
@@ -39,14 +41,14 @@ def state_now(data: Path) -> dict[str, Any]:
     Raises:
         ConfigurationError: there is none.
     """
-    with _opened(data, None) as (state, position):
-        return _described(state, position)
+    with _opened(data, None) as (fleet, position):
+        return _described(fleet, position)
 
 
 def state_as_of(data: Path, position: int) -> dict[str, Any]:
     """Describe every system and event as they were known at a position of the journal."""
-    with _opened(data, position) as (state, reached):
-        return _described(state, reached)
+    with _opened(data, position) as (fleet, reached):
+        return _described(fleet, reached)
 
 
 def state_at(data: Path, time_us: int, *, as_of: int | None = None) -> dict[str, Any]:
@@ -55,30 +57,30 @@ def state_at(data: Path, time_us: int, *, as_of: int | None = None) -> dict[str,
     Raises:
         ConfigurationError: there is no state.
     """
-    with _opened(data, as_of) as (state, position), closing(SqliteJournalReader(data / "journal")) as reader:
-        readings = _readings(reader, state, time_us, position)
+    with _opened(data, as_of) as (fleet, position), closing(SqliteJournalReader(data / "journal")) as reader:
+        readings = _readings(reader, fleet, time_us, position)
         systems = [
             {
                 "system_id": system_id,
-                "window": _window_at(system, time_us),
-                "location": _location_at(system, time_us),
+                "window": _window_at(of, time_us),
+                "location": _location_at(of, time_us),
                 "readings": [
                     {"kind": kind, "interval_ms": interval_ms, "time": text(said.time_us), **_values(said)}
                     for (name, (kind, interval_ms)), said in sorted(readings.items(), key=lambda r: r[0])
                     if name == system_id
                 ],
             }
-            for system_id, system in sorted(state.systems.items())
+            for system_id, of in sorted(fleet.systems().items())
         ]
         notes = [
-            {"time": text(event.time_us), "system_id": state.aliases.resolve(event.subject), **event.data}
+            {"time": text(event.time_us), "system_id": _resolved(fleet, event), **event.data}
             for event in _notes(reader, time_us, position)
         ]
     return {"time": text(time_us), "position": position, "systems": systems, "notes": notes}
 
 
 @contextmanager
-def _opened(data: Path, as_of: int | None) -> Iterator[tuple[State, int]]:
+def _opened(data: Path, as_of: int | None) -> Iterator[tuple[Fleet, int]]:
     """Yield the state and its position: the one that serves, or one rebuilt up to a position."""
     with tempfile.TemporaryDirectory(prefix="ovr-state-") as directory:
         path = Path(directory, "state.sqlite")
@@ -95,32 +97,38 @@ def _opened(data: Path, as_of: int | None) -> Iterator[tuple[State, int]]:
             yield state_store.load(model.db), place.position if place else 0
 
 
-def _described(state: State, position: int) -> dict[str, Any]:
-    systems = [system_state(name, system) for name, system in sorted(state.systems.items())]
-    events = [event_state(event_id, parts) for event_id, parts in sorted(state.parts().items())]
+def _described(fleet: Fleet, position: int) -> dict[str, Any]:
+    systems = [fleet_state(name, of) for name, of in sorted(fleet.systems().items())]
+    events = [event_state(event_id, parts) for event_id, parts in sorted(fleet.parts().items())]
     return {"position": position, "systems": systems, "events": events}
 
 
-def _window_at(system: System, time_us: int) -> dict[str, Any] | None:
-    window = system.windows.at(time_us)
+def _resolved(fleet: Fleet, event: Event) -> str:
+    return fleet.node(node_of(event)).state.aliases.resolve(event.subject)
+
+
+def _window_at(of: Mapping[str, System], time_us: int) -> dict[str, Any] | None:
+    at = home(of)
+    found = (of[name].windows.at(time_us) for name in sorted(of, key=lambda name: (name != at, name)))
+    window = next((window for window in found if window is not None), None)
     if window is None:
         return None
     part = next(p for p in reversed(window.segments) if p.from_us <= time_us)
     return {**window_state(window), "location": part.location}
 
 
-def _location_at(system: System, time_us: int) -> str | None:
+def _location_at(of: Mapping[str, System], time_us: int) -> str | None:
     """Return the place that was said last, in the order in which facts count."""
-    outcomes = system.windows.outcomes
     said = [
-        (outcome.time_us, position)
-        for position, outcome in outcomes.items()
+        (outcome.time_us, position, system.facts[position].location)
+        for system in of.values()
+        for position, outcome in system.windows.outcomes.items()
         if outcome.verdict is not Verdict.UNDONE
         and outcome.time_us <= time_us
         and position in system.facts
         and system.facts[position].location is not None
     ]
-    return system.facts[max(said)[1]].location if said else None
+    return max(said)[2] if said else None
 
 
 def _values(sample: Stamped) -> dict[str, Any]:
@@ -133,10 +141,15 @@ def _notes(reader: JournalReader, time_us: int, upto: int) -> Iterator[Any]:
         yield events.event(recorded)
 
 
-def _readings(reader: JournalReader, state: State, time_us: int, upto: int) -> Newest:
+def _readings(reader: JournalReader, fleet: Fleet, time_us: int, upto: int) -> Newest:
     """Find the newest sample of each stream up to an instant, looking further back while any is missing."""
     events = EventReader(Registry.load())
-    known = {(name, stream) for name, system in state.systems.items() for stream in system.samples}
+    known = {
+        (name, stream)
+        for name, of in fleet.systems().items()
+        for system in of.values()
+        for stream in system.samples
+    }
     newest: Newest = {}
     until_us = time_us + 1
     for wider_us in _WIDER_US:
@@ -146,7 +159,7 @@ def _readings(reader: JournalReader, state: State, time_us: int, upto: int) -> N
         for recorded in reader.read(after, upto=upto, types=[SAMPLE], since_us=since_us, until_us=until_us):
             event = events.event(recorded)
             key = (
-                state.aliases.resolve(event.subject),
+                _resolved(fleet, event),
                 (event.data["kind"], event.data["interval_ms"]),
             )
             said = Stamped(event.time_us, event.position, event.data)

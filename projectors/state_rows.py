@@ -6,6 +6,7 @@ from typing import Any
 import orjson
 
 from bus.envelope import Event
+from projectors.fleet import Node
 from projectors.state_fold import NOTE, PHOTO
 from projectors.state_system import Alarm, AlarmKey, Device, Stamped, Stream, System
 from projectors.windows import Verdict, WindowFact, Windows
@@ -93,7 +94,19 @@ def system_row(system_id: str, system: System) -> Values:
 
 def sample_row(system_id: str, stream: Stream, sample: Stamped) -> Values:
     """Return the newest sample of a stream."""
-    return system_id, *stream, sample.time_us, sample.position, _json(sample.data)
+    brought = (sample.node_position, sample.node_recorded_us)
+    return system_id, *stream, sample.time_us, sample.position, _json(sample.data), *brought
+
+
+def node_row(name: str, node: Node) -> Values:
+    """Return a node, as far as its events are here."""
+    facts_us, facts = node.facts
+    samples_us, samples = node.samples
+    said = node.restored
+    restored = None if said is None else orjson.dumps([said.time_us, said.position, said.data]).decode()
+    told_us, told = node.progressed
+    places = (facts, facts_us, samples, samples_us, told, told_us)
+    return name, node.incarnation, *places, node.brought_us, restored
 
 
 def device_row(system_id: str, name: str, device: Device) -> Values:

@@ -1,14 +1,31 @@
 -- The state projector's tables. Instants are whole microseconds since the Unix epoch; JSON columns hold objects.
+-- `node` is the node that an uplink brought something from; empty for what was recorded here.
+
+-- The nodes whose events were brought here, as of the newest of each lane; none but in a cloud.
+CREATE TABLE IF NOT EXISTS nodes (
+    node TEXT PRIMARY KEY,
+    incarnation TEXT NOT NULL,
+    facts_position INTEGER NOT NULL,        -- in the node's journal: everything but samples is here up to there
+    facts_recorded_us INTEGER NOT NULL,     -- when the node recorded that, by its clock
+    samples_position INTEGER NOT NULL,      -- samples are here up to there
+    samples_recorded_us INTEGER NOT NULL,
+    progressed_position INTEGER NOT NULL,   -- the same without samples: up to where the uplink said that all is here
+    progressed_recorded_us INTEGER NOT NULL,
+    brought_us INTEGER NOT NULL,            -- when the newest fact was recorded here
+    restored TEXT                           -- JSON: the newest journal.restored that the node told
+) STRICT, WITHOUT ROWID;
 
 -- Other names of systems.
 CREATE TABLE IF NOT EXISTS aliases (
-    alias TEXT PRIMARY KEY,
-    system_id TEXT NOT NULL
+    alias TEXT NOT NULL,
+    system_id TEXT NOT NULL,
+    node TEXT NOT NULL,
+    PRIMARY KEY (alias, node)
 ) STRICT, WITHOUT ROWID;
 
--- One row a system that anything was said about.
-CREATE TABLE IF NOT EXISTS systems (
-    system_id TEXT PRIMARY KEY,
+-- One row a system that anything was said about at a node; `systems` has one a system.
+CREATE TABLE IF NOT EXISTS node_systems (
+    system_id TEXT NOT NULL,
     name TEXT,
     kind TEXT,
     registration TEXT,          -- JSON: the newest system.registered as a whole
@@ -17,7 +34,9 @@ CREATE TABLE IF NOT EXISTS systems (
     location TEXT,              -- where it is now
     lat REAL,
     lon REAL,
-    located_us INTEGER
+    located_us INTEGER,
+    node TEXT NOT NULL,
+    PRIMARY KEY (system_id, node)
 ) STRICT, WITHOUT ROWID;
 
 -- One row a window; the position of the fact that started it names it for good.
@@ -30,6 +49,7 @@ CREATE TABLE IF NOT EXISTS windows (
     ended_by INTEGER,
     superseded INTEGER NOT NULL,
     location TEXT,              -- the last one
+    node TEXT NOT NULL,
     PRIMARY KEY (system_id, started_by)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS windows_of_event ON windows (event_id, started_us);
@@ -42,6 +62,7 @@ CREATE TABLE IF NOT EXISTS segments (
     location TEXT,
     from_us INTEGER NOT NULL,
     to_us INTEGER,
+    node TEXT NOT NULL,
     PRIMARY KEY (system_id, started_by, segment)
 ) STRICT, WITHOUT ROWID;
 
@@ -54,6 +75,7 @@ CREATE TABLE IF NOT EXISTS locations (
     lat REAL,
     lon REAL,
     accuracy_m REAL,
+    node TEXT NOT NULL,
     PRIMARY KEY (system_id, position)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS locations_by_time ON locations (system_id, time_us, position);
@@ -64,7 +86,8 @@ CREATE TABLE IF NOT EXISTS notes (
     time_us INTEGER NOT NULL,
     client TEXT NOT NULL,
     event_id TEXT,              -- as given; `notes_in_windows` finds it by time
-    text TEXT NOT NULL
+    text TEXT NOT NULL,
+    node TEXT NOT NULL
 ) STRICT;
 CREATE INDEX IF NOT EXISTS notes_by_time ON notes (system_id, time_us);
 
@@ -79,7 +102,8 @@ CREATE TABLE IF NOT EXISTS photos (
     caption TEXT,
     bytes INTEGER,
     width INTEGER,
-    height INTEGER
+    height INTEGER,
+    node TEXT NOT NULL
 ) STRICT;
 CREATE INDEX IF NOT EXISTS photos_by_time ON photos (system_id, time_us);
 
@@ -91,6 +115,9 @@ CREATE TABLE IF NOT EXISTS latest_samples (
     time_us INTEGER NOT NULL,
     position INTEGER NOT NULL,
     data TEXT NOT NULL,         -- JSON: the sample
+    node_position INTEGER,      -- where the node recorded it, and when
+    node_recorded_us INTEGER,
+    node TEXT NOT NULL,
     PRIMARY KEY (system_id, kind, interval_ms)
 ) STRICT;
 
@@ -105,7 +132,8 @@ CREATE TABLE IF NOT EXISTS devices (
     description TEXT,           -- JSON: device.described
     description_us INTEGER,
     description_position INTEGER,
-    PRIMARY KEY (system_id, device)
+    node TEXT NOT NULL,
+    PRIMARY KEY (system_id, device, node)
 ) STRICT, WITHOUT ROWID;
 
 -- Every alarm of a device and every alert of a rule that was ever raised; `active_alarms` are those not cleared.
@@ -121,7 +149,8 @@ CREATE TABLE IF NOT EXISTS alarms (
     cleared_us INTEGER,
     cleared_position INTEGER,
     raised TEXT NOT NULL,       -- JSON: what was raised since it was cleared, as [time_us, position, data]
-    PRIMARY KEY (system_id, type, name, device, part)
+    node TEXT NOT NULL,
+    PRIMARY KEY (system_id, type, name, device, part, node)
 ) STRICT, WITHOUT ROWID;
 
 -- Every fact of an operator, and the bookkeeping of the bus, as it was recorded.
@@ -135,7 +164,8 @@ CREATE TABLE IF NOT EXISTS audit_log (
     source TEXT NOT NULL,
     id TEXT NOT NULL,
     type TEXT NOT NULL,
-    data TEXT NOT NULL
+    data TEXT NOT NULL,
+    node TEXT NOT NULL
 ) STRICT;
 CREATE INDEX IF NOT EXISTS audit_log_by_system ON audit_log (system_id, time_us, position);
 
@@ -148,8 +178,33 @@ CREATE TABLE IF NOT EXISTS outcomes (
     event_id TEXT,
     superseded TEXT,
     corrected_by INTEGER,
+    node TEXT NOT NULL,
     PRIMARY KEY (system_id, position)
 ) STRICT, WITHOUT ROWID;
+
+-- A system, at the node that its newest sample came from; where no node has one, at the node that placed it last.
+CREATE VIEW IF NOT EXISTS systems AS
+SELECT system_id, name, kind, registration, event_id, event_started_us, location, lat, lon, located_us, node
+FROM node_systems AS s
+WHERE node = (
+    SELECT o.node FROM node_systems AS o WHERE o.system_id = s.system_id
+    ORDER BY (SELECT max(l.time_us) FROM latest_samples AS l WHERE l.system_id = o.system_id AND l.node = o.node) DESC,
+             max(coalesce(o.event_started_us, 0), coalesce(o.located_us, 0)) DESC, o.node DESC
+    LIMIT 1
+);
+
+-- Since when, and until when as far as is known here, the devices of a system answer at a node.
+CREATE VIEW IF NOT EXISTS claims AS
+SELECT d.system_id, d.node, min(d.connection_us) AS since_us,
+       CASE WHEN d.node = '' THEN 9223372036854775807 ELSE max(n.facts_recorded_us, n.samples_recorded_us) END AS until_us
+FROM devices AS d LEFT JOIN nodes AS n ON n.node = d.node
+WHERE d.connected = 1 GROUP BY d.system_id, d.node;
+
+-- Systems that two nodes claim for the same time, more than five minutes of it: two machines with one name.
+CREATE VIEW IF NOT EXISTS conflicts AS
+SELECT a.system_id, a.node, b.node AS other, max(a.since_us, b.since_us) AS since_us
+FROM claims AS a JOIN claims AS b ON b.system_id = a.system_id AND a.node < b.node
+WHERE min(a.until_us, b.until_us) - max(a.since_us, b.since_us) > 300000000;
 
 CREATE VIEW IF NOT EXISTS readings AS
 SELECT s.system_id, s.kind, s.interval_ms, r.key AS measurement, r.value AS value, s.time_us,

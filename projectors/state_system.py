@@ -17,11 +17,17 @@ AlarmKey = tuple[str, str, str, str]
 
 @dataclass(frozen=True, slots=True)
 class Stamped:
-    """Data with its place in time and in the stream."""
+    """Data with its place in time and in the stream.
+
+    Attributes:
+        node_position, node_recorded_us: where and when a node recorded it that is not ours; 0 for ours.
+    """
 
     time_us: int
     position: int
     data: Mapping[str, Any]
+    node_position: int = 0
+    node_recorded_us: int = 0
 
     def newer(self, other: "Stamped | None") -> bool:
         """Tell whether this counts rather than the other."""
@@ -92,6 +98,7 @@ class System:
         facts: its own facts about windows, by position.
         places: what `location.set` said, by position.
         windows: what the facts came to when they were folded last.
+        told: anything but samples was told of it.
     """
 
     facts: dict[int, WindowFact] = field(default_factory=dict)
@@ -101,9 +108,11 @@ class System:
     devices: dict[str, Device] = field(default_factory=dict)
     alarms: dict[AlarmKey, Alarm] = field(default_factory=dict)
     windows: Windows = field(default_factory=Windows)
+    told: bool = False
 
     def absorb(self, other: "System") -> None:
         """Take in all that was folded under another name."""
+        self.told = self.told or other.told
         self.facts |= other.facts
         self.places |= other.places
         if other.registration is not None and other.registration.newer(self.registration):

@@ -25,7 +25,7 @@ def _optional(**values: st.SearchStrategy[object]) -> st.SearchStrategy[dict[str
     return st.fixed_dictionaries({}, optional=values)
 
 
-_EVENTS = st.one_of(
+EVENTS = st.one_of(
     st.builds(sample, _SUBJECTS, _TIMES, st.integers(0, 3), interval_ms=st.sampled_from([500, 5000])),
     st.builds(
         Said,
@@ -88,7 +88,7 @@ class _Clock:
         return self.now
 
 
-@given(st.lists(_EVENTS, max_size=30), st.data())
+@given(st.lists(EVENTS, max_size=30), st.data())
 def test_replay_equals_live(said: list[Said], data: st.DataObject) -> None:
     journal = MemoryJournal()
     with tempfile.TemporaryDirectory() as directory:
@@ -100,7 +100,7 @@ def test_replay_equals_live(said: list[Said], data: st.DataObject) -> None:
         assert tables(live) == tables(rebuilt)
 
 
-@given(st.lists(_EVENTS, max_size=30), st.data())
+@given(st.lists(EVENTS, max_size=30), st.data())
 def test_a_rebuild_up_to_a_position_knows_nothing_of_what_came_later(
     said: list[Said], data: st.DataObject
 ) -> None:
