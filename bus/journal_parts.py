@@ -9,10 +9,9 @@ Rules that must stay true here:
 """
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 
 from bus.envelope import Recorded
@@ -25,8 +24,8 @@ EVENTS = 65_536
 """In one part: as many as in a sealed file."""
 
 _COLUMNS = "position, source, id, type, subject, client, stream, time_us, recorded_us, hash, body"
-_SMALL = ("identity", "name", "newest", "dead_letter")
-_FORMAT = 2
+_APART = ("event", "segment", "delivery")
+"""Copied in parts, copied last, and not at all: the packets of a broker's session, which will be another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +77,14 @@ class JournalSource:
         """Copy head, names and the other small tables, as they are at one instant; return the head."""
         with self._attached(target):
             self._db.execute("BEGIN")
-            for table in _SMALL:
-                self._copy(table)
+            schema = self._db.execute(
+                "SELECT type, name, sql FROM main.sqlite_schema WHERE sql <> '' AND name NOT GLOB 'sqlite_*'"
+            ).fetchall()
+            self._db.execute("CREATE TABLE copy.schema (type, name, sql)")
+            self._db.executemany("INSERT INTO copy.schema VALUES (?, ?, ?)", schema)
+            for type_, table, _ in schema:
+                if type_ == "table" and table not in _APART:
+                    self._copy(table)
             head = head_of(self._db)
             self._db.execute("CREATE TABLE copy.head (position, hash)")
             self._db.execute("INSERT INTO copy.head VALUES (?, ?)", (head.position, head.hash))
@@ -139,6 +144,11 @@ class JournalSource:
             return tuple(newer)
         return row
 
+    def journal(self) -> str:
+        """Return the journal's identity."""
+        (journal,) = self._db.execute("SELECT journal FROM identity").fetchone()
+        return str(journal)
+
     def erased_upto(self) -> int:
         """Return the position up to which samples may have been erased; 0 when all is there."""
         row = self._db.execute("SELECT max(last) FROM segment WHERE erased = 1").fetchone()
@@ -180,32 +190,44 @@ class JournalSource:
 
 
 def build(draft: Path, tables: Path, segments: Path, parts: Iterable[Path]) -> Head:
-    """Put a journal together in a new file; return its head.
-
-    Packets of a broker's session are left out: the session is another one.
-    """
+    """Put a journal together in a new file; return its head."""
     with closing(sqlite3.connect(draft, isolation_level=None)) as db:
         db.execute("PRAGMA journal_mode = OFF")
         db.execute("PRAGMA synchronous = OFF")
-        for schema in ("journal_schema.sql", "journal_segments.sql"):
-            db.executescript((resources.files("bus") / schema).read_text(encoding="utf-8"))
-        db.execute("DELETE FROM name")
-        _take(db, tables, dict.fromkeys(_SMALL, "*"))
-        db.execute("UPDATE identity SET format = ?", (_FORMAT,))
-        for part in parts:
-            _take(db, part, {"event": _COLUMNS})
-        _take(db, segments, {"segment": "*"})
+        schema = _schema(tables)
+        small = [name for type_, name, _ in schema if type_ == "table" and name not in _APART]
+        for wanted in ("table", "index"):  # indexes are quicker made when the rows are there
+            for type_, _, sql in schema:
+                if type_ == wanted:
+                    db.execute(sql)
+            if wanted == "table":
+                _take(db, tables, small)
+                for part in parts:
+                    _take(db, part, ["event"])
+                _take(db, segments, ["segment"])
         _settle_segments(db)
         return head_of(db)
 
 
-def _take(db: sqlite3.Connection, source: Path, tables: dict[str, str]) -> None:
+def _schema(tables: Path) -> list[tuple[str, str, str]]:
+    with _immutable(tables) as db:
+        return db.execute("SELECT type, name, sql FROM schema").fetchall()
+
+
+def _take(db: sqlite3.Connection, source: Path, tables: Iterable[str]) -> None:
     db.execute("ATTACH ? AS copy", (str(source),))
     db.execute("BEGIN")
-    for table, columns in tables.items():
-        db.execute(f"INSERT INTO main.{table} SELECT {columns} FROM copy.{table} ORDER BY 1")  # noqa: S608 - our words only
+    for table in tables:
+        columns = ", ".join(name for _, name, *_ in db.execute(f"PRAGMA copy.table_info({table})"))
+        db.execute(f"INSERT INTO main.{table} ({columns}) SELECT {columns} FROM copy.{table} ORDER BY 1")  # noqa: S608 - names of tables and columns
     db.execute("COMMIT")
     db.execute("DETACH copy")
+
+
+@contextmanager
+def _immutable(path: Path) -> Iterator[sqlite3.Connection]:
+    with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro&immutable=1", uri=True)) as db:
+        yield db
 
 
 def _settle_segments(db: sqlite3.Connection) -> None:
@@ -221,11 +243,19 @@ def _settle_segments(db: sqlite3.Connection) -> None:
 
 def names_of(tables: Path) -> dict[int, str]:
     """Read the names that rows of parts use."""
-    with closing(sqlite3.connect(f"{tables.resolve().as_uri()}?mode=ro&immutable=1", uri=True)) as db:
+    with _immutable(tables) as db:
         return dict(db.execute("SELECT name_id, name FROM name").fetchall())
 
 
-def rows_of(part: Path, names: dict[int, str], sealed: Callable[[int], bytes | None]) -> Iterator[Recorded]:
+def segments_of(segments: Path) -> list[tuple[int, int, str]]:
+    """Read which sealed files there are: first and last position, and name; in order."""
+    with _immutable(segments) as db:
+        return db.execute("SELECT first, last, file FROM segment ORDER BY first").fetchall()
+
+
+def rows_of(
+    part: Path, names: Mapping[int, str], sealed: Callable[[int], bytes | None]
+) -> Iterator[Recorded]:
     """Yield the events of a part; those that were erased have no body.
 
     Args:
@@ -233,7 +263,7 @@ def rows_of(part: Path, names: dict[int, str], sealed: Callable[[int], bytes | N
         names: what numbers stand for.
         sealed: gives the body of an event that is in a sealed file; None when it was erased.
     """
-    with closing(sqlite3.connect(f"{part.resolve().as_uri()}?mode=ro&immutable=1", uri=True)) as db:
+    with _immutable(part) as db:
         for row in db.execute(f"SELECT {_COLUMNS} FROM event ORDER BY position"):  # noqa: S608 - our words only
             position, source, id_, type_, subject, client, _, time_us, recorded_us, hash_, body = row
             yield Recorded(

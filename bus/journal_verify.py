@@ -24,7 +24,7 @@ def verify(events: Iterable[Recorded], head: Head, highest_ever: int, erased_upt
     """
     faults: list[Fault] = []
     count = last = erased = 0
-    for event, fault in _examined(events, erased_upto):
+    for event, fault in examine(events, erased_upto):
         count += 1
         last = event.position
         erased += not event.body
@@ -35,8 +35,18 @@ def verify(events: Iterable[Recorded], head: Head, highest_ever: int, erased_upt
     return Verdict(count, head, tuple(faults), erased)
 
 
-def _examined(events: Iterable[Recorded], erased_upto: int) -> Iterator[tuple[Recorded, str | None]]:
-    expected, previous = 1, GENESIS
+def examine(
+    events: Iterable[Recorded], erased_upto: int, first: int = 1, previous: bytes = GENESIS
+) -> Iterator[tuple[Recorded, str | None]]:
+    """Yield each event with what is wrong with it; None when nothing is.
+
+    Args:
+        events: in order of position; erased ones have no body.
+        erased_upto: where samples may be erased.
+        first: the position at which they begin.
+        previous: the hash of the event before that.
+    """
+    expected = first
     for event in events:
         fault = None
         if event.position != expected:

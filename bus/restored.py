@@ -1,19 +1,25 @@
-"""What the recorder does first: notice a journal that was restored, wiped or swapped, and record the loss."""
+"""What the recorder does first: notice a journal that was restored, wiped or swapped, and record the loss.
+
+A restore from a backup may ask for it as well: on another machine nothing else would tell.
+"""
 
 import logging
 from pathlib import Path
 from typing import Any
 
+import orjson
+
 from bus import anchor, envelope, ids, instants
 from bus.anchor import Loss
 from bus.envelope import Envelope
 from bus.intake import SITE
-from bus.journal import Entry
+from bus.journal import Entry, Head
 from bus.journal_writer import SqliteJournal
 
 log = logging.getLogger(__name__)
 
 TYPE = "journal.restored"
+_ASKED = "restored.json"
 
 
 def note(journal: SqliteJournal, copy_path: Path, source: str) -> int:
@@ -28,23 +34,53 @@ def note(journal: SqliteJournal, copy_path: Path, source: str) -> int:
         The position up to which the live stream was published.
     """
     copy, head = anchor.load(copy_path), journal.head()
+    asked = _asked(copy_path, head)
     hash_at_copy = journal.hash_at(copy.position) if copy else None
     loss = anchor.loss(copy, head, hash_at_copy, journal.highest_ever())
-    if loss is None:
+    if loss is None and asked is None:
         return min(copy.position, head.position) if copy else head.position
-    log.warning("the journal was restored: positions %d to %d are lost", loss.first, loss.last)
-    _record(journal, source, _said(loss, journal.begin_incarnation()))
+    if loss is not None:
+        log.warning("the journal was restored: positions %d to %d are lost", loss.first, loss.last)
+    previous = head.incarnation if loss is None else loss.incarnation
+    _record(journal, source, _said(loss, previous, journal.begin_incarnation(), asked))
+    copy_path.with_name(_ASKED).unlink(missing_ok=True)
     return head.position
 
 
-def _said(loss: Loss, incarnation: str) -> dict[str, Any]:
+def ask(directory: Path, head: Head, note: str) -> None:
+    """Ask the recorder to begin a new incarnation behind a head, because the journal comes from a backup.
+
+    Args:
+        directory: where the copy of the head is kept.
+        head: the restored journal's.
+        note: where it comes from, in words.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    said = {"position": head.position, "hash": head.hash.hex(), "note": note}
+    (directory / _ASKED).write_bytes(orjson.dumps(said))
+
+
+def _asked(copy_path: Path, head: Head) -> str | None:
+    """Return where the journal comes from, when it was restored and nothing was recorded since."""
+    try:
+        said = orjson.loads(copy_path.with_name(_ASKED).read_bytes())
+        same = (said["position"], said["hash"]) == (head.position, head.hash.hex())
+        return str(said["note"]) if same else None
+    except (FileNotFoundError, orjson.JSONDecodeError, KeyError, TypeError):
+        return None
+
+
+def _said(loss: Loss | None, previous: str, incarnation: str, asked: str | None) -> dict[str, Any]:
+    said = {"previous_incarnation": previous, "incarnation": incarnation}
+    if loss is None:
+        return {**said, "reason": "restore", "note": str(asked)}
+    note = f"the lost events were of journal {loss.journal}" + (f"; {asked}" if asked else "")
     return {
-        "previous_incarnation": loss.incarnation,
-        "incarnation": incarnation,
+        **said,
         "lost_from": loss.first,
         "lost_to": loss.last,
-        "reason": "behind_anchor",
-        "note": f"the lost events were of journal {loss.journal}",
+        "reason": "behind_anchor" if asked is None else "restore",
+        "note": note,
     }
 
 

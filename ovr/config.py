@@ -13,7 +13,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ovr import metrics_settings, report_settings
+from ovr import backup_settings, metrics_settings, report_settings
+from ovr.backup_settings import BackupSettings
 from ovr.config_reading import Reading, unknown_key
 from ovr.metrics_settings import MetricsSettings
 from ovr.ports import ROOM
@@ -259,6 +260,7 @@ class Site:
     victoria: VictoriaSettings = VictoriaSettings()
     series: SeriesSettings = SeriesSettings()
     archive: ArchiveSettings = ArchiveSettings()
+    backup: BackupSettings = field(default_factory=BackupSettings)
     clock: ClockSettings = ClockSettings()
     simulator: SimulatorSettings = SimulatorSettings()
     detection: DetectionSettings = DetectionSettings()
@@ -379,6 +381,7 @@ def _check(site: Site, where: str) -> None:
     if (listen.cert_file is None) != (listen.key_file is None):
         raise ConfigurationError(f"{where}: listen.cert_file and listen.key_file go together")
     _amounts(site, where)
+    backup_settings.check(site.backup, where)
     _check_web(site, where)
     metrics_settings.check(site.metrics, where)
     if site.archive.every_s < 1:

@@ -36,6 +36,8 @@ COMMANDS: Mapping[str, str] = {
     "export": "ovr.commands.export:export",
     "devices": "ovr.commands.devices:app",
     "journal": "ovr.commands.journal:app",
+    "backup": "ovr.commands.backup:app",
+    "restore": "ovr.commands.backup:restore",
     "user": "ovr.commands.user:app",
     "key": "ovr.commands.key:app",
     "config": "ovr.commands.config:app",
@@ -46,10 +48,11 @@ COMMANDS: Mapping[str, str] = {
     "detect": "ovr.commands.process:detect",
     "alert": "ovr.commands.process:alert",
     "web": "ovr.commands.web:web",
+    "observe": "ovr.commands.observe:observe",
     "replay-service": "ovr.commands.process:replay_service",
 }
 _RUN_BY_UP = frozenset(
-    {"simulate", "record", "project", "produce", "detect", "alert", "web", "replay-service"}
+    {"simulate", "record", "project", "produce", "detect", "alert", "web", "observe", "replay-service"}
 )
 
 

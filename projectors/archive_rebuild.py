@@ -79,7 +79,7 @@ def build(
     """
     erased = reader.erased_upto()
     if erased and old is not None:
-        _take_over(reader, old, root, erased)
+        take_over(reader, old, root, erased)
     projector = ArchiveProjector(root, strict=True, every_s=float("inf"))
     runner = Runner(reader, projector, batch=BATCH, strict=True, upto=upto, progress=progress)
     try:
@@ -96,8 +96,15 @@ def build(
     return runner.place
 
 
-def _take_over(reader: SqliteJournalReader, old: Path, root: Path, erased: int) -> None:
-    """Copy what was recorded up to a position, and stand there."""
+def take_over(reader: SqliteJournalReader, old: Path, root: Path, erased: int) -> None:
+    """Copy what was recorded up to a position into an empty archive, and stand there.
+
+    Args:
+        reader: of the journal.
+        old: the archive that has the rows.
+        root: the empty one.
+        erased: the position.
+    """
     place = place_of(old)
     if place is None:
         return
