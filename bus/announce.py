@@ -74,6 +74,7 @@ class Announcer:
     def counted(self) -> dict[str, object]:
         """Return what /metrics tells besides what health shows: by the first word of types, and by reason."""
         return {
+            "head": self._told.position,
             "by_kind": {**self._rare, "sample": self._samples + self._rare.get("sample", 0)},
             "refused": dict(self._refused),
             "body_bytes": self._body_bytes,

@@ -16,7 +16,7 @@ from typing import Any, Final
 from bus.measuring import Histogram, Told
 
 TYPES: Final = ("counter", "gauge", "histogram")
-_MOST_LABELS: Final = 64
+_MOST_LABELS: Final = 256
 _LONGEST_LABEL: Final = 64
 
 
@@ -31,6 +31,7 @@ class Metric:
     source: str
     field: str
     label: str | None
+    beside: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,7 @@ def table() -> tuple[Metric, ...]:
             row.get("source", "health"),
             row.get("field", name.rpartition("_")[2]),
             row.get("label"),
+            row.get("beside"),
         )
         for name, row in said.items()
     )
@@ -65,7 +67,7 @@ def samples(told: Iterable[Told], metrics: Iterable[Metric] | None = None) -> It
     everything = list(told)
     for metric in table() if metrics is None else metrics:
         for one in everything:
-            if one.source == metric.source:
+            if one.source == metric.source and (metric.beside is None or metric.beside in one.figures):
                 yield from _of(metric, one)
 
 

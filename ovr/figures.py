@@ -65,6 +65,7 @@ class Figures:
             "online": {name: life.online for name, life in lives.items()},
             "failed": {name: life.failed for name, life in lives.items()},
             "restarts": {name: life.restarts for name, life in lives.items()},
+            **_nodes(self._watch.health),
         }
         head = self._watch.head
         return Told("supervisor", figures if head is None else figures | {"head": head["position"]})
@@ -74,6 +75,22 @@ class Figures:
         return {
             name: Life(said.get("status") == ONLINE) for name, said in heard.items() if _NAME.fullmatch(name)
         }
+
+
+def _nodes(health: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, float]]:
+    """Say how far the nodes of a cloud are behind, as their uplinks tell."""
+    found: dict[str, dict[str, float]] = {"node_connected": {}, "node_lag_s": {}, "node_lag_events": {}}
+    for user, said in dict(health).items():
+        lanes = said.get("lanes")
+        if not isinstance(lanes, Mapping) or not _NAME.fullmatch(user):
+            continue
+        told = [lane for lane in lanes.values() if isinstance(lane, Mapping)]
+        found["node_connected"][user] = said.get("status") == ONLINE
+        for name in ("lag_s", "lag_events"):
+            numbers = [lane[name] for lane in told if isinstance(lane.get(name), int | float)]
+            if numbers:
+                found[f"node_{name}"][user] = max(numbers)
+    return found
 
 
 class _Teller:

@@ -2,14 +2,17 @@
 
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import yaml
 
 from ovr.node import Node
 from ovr.ports import Ports
 from ovr.processes import MOSQUITTO, SUPERVISOR, VICTORIA, WEB, ProcessSpec
+from ovr.web import CONTAINER_PORT
 
 JOB: Final = "ovr"
+OBSERVE: Final = "observe"
 # VictoriaMetrics tells hundreds of figures of itself; these say whether it is well.
 KEPT: Final = (
     "process_cpu_seconds_total",
@@ -50,6 +53,24 @@ def scrape_config(node: Node, ports: Ports, specs: Iterable[ProcessSpec]) -> str
         http={name: f"127.0.0.1:{port}" for name, port in http.items()},
         victoria=f"127.0.0.1:{ports.victoria}",
         every_s=said.every_s,
+    )
+
+
+def container_config(node: Node, specs: Iterable[ProcessSpec]) -> str:
+    """Write the same for containers, each of which is reached by the name of its process.
+
+    Args:
+        node: the node; its `metrics.port` is that of all.
+        specs: what runs besides `observe`, which stands in for the supervisor.
+    """
+    port, names = node.site.metrics.port, [spec.name for spec in specs]
+    victoria = urlsplit(node.victoria_url())
+    return document(
+        node.site.node_id,
+        {SUPERVISOR: f"{OBSERVE}:{port}"} | {name: f"{name}:{port}" for name in names},
+        http={WEB: f"{WEB}:{node.site.web.port or CONTAINER_PORT}"} if WEB in names else {},
+        victoria=f"{victoria.hostname}:{victoria.port or 80}",
+        every_s=node.site.metrics.every_s,
     )
 
 

@@ -56,6 +56,7 @@ class Live:
         process = process or f"projector-{projector.name}"
         self._connection = Connection(broker, process)
         self._health = Health(self._connection, topics, process)
+        self._health.ask = self._figures
         self._batches = self._health.histograms["batch"] = Histogram()
         self._connection.subscribe(topics.head, lambda _: None)
         self._connection.on_connect(lambda _: projector.republish())
@@ -118,6 +119,11 @@ class Live:
             **self._projector.status(),
         )
         self._health.tick()
+
+    def _figures(self) -> dict[str, int]:
+        """Say what /metrics tells besides health; from another thread."""
+        saved = self._runner.saved
+        return {"checkpoint": saved.position if saved else 0}
 
     def _finish(self) -> None:
         try:

@@ -75,6 +75,9 @@ def broker(
     from ovr.node import open_node
     from ovr.ports import Ports
     from ovr.preparing import prepare_broker
+    from ovr.processes import plan
+    from ovr.scraping import container_config
+    from ovr.users import write_private
 
     node = open_node(data, config)
     known = {one.name for one in node.site.producers}
@@ -83,4 +86,7 @@ def broker(
     node = replace(node, site=replace(node.site, listen=listen, producers=node.site.producers + more))
     Path(node.layout.run).mkdir(parents=True, exist_ok=True)
     prepare_broker(node, Ports(port_base), anonymous=False)
+    if node.site.metrics.enabled and node.site.metrics.port is not None:
+        specs = plan(node.site, node.layout, Ports(port_base))
+        write_private(node.layout.scrape, container_config(node, specs))
     typer.echo(f"wrote {node.layout.mosquitto_conf}")
