@@ -13,6 +13,14 @@ from tests.waiting import until
 
 OPERATOR = ("window.started", "window.ended", "window.corrected", "location.set", "note.added", "photo.added")
 CONTRAST = ("color-contrast",)
+# Writing to disk takes as long as on a worn phone: what comes after it comes late.
+SLOW_DISK = """
+const add = IDBTransaction.prototype.addEventListener;
+IDBTransaction.prototype.addEventListener = function (what, told, ...more) {
+  const late = event => setTimeout(() => told.call(this, event), 700);
+  return add.call(this, what, what === 'complete' ? late : told, ...more);
+};
+"""
 ENHANCED = ("color-contrast-enhanced", "target-size")  # 7:1
 
 
@@ -51,7 +59,7 @@ def test_a_technician_starts_notes_moves_ends_and_views_the_report(node: Node, p
     ui.live()
 
     ui.act("START", system="rig_01", event="Load test", location="Warehouse")
-    ui.page.locator("input[type=file]").set_input_files(
+    ui.page.locator("input[type=file]").first.set_input_files(
         {"name": "board.jpg", "mimeType": "image/jpeg", "buffer": picture()}
     )
     expect(ui.page.get_by_alt_text("Photo 1")).to_be_visible()
@@ -134,6 +142,35 @@ def test_what_is_tapped_without_a_network_arrives_once_and_in_order(node: Node, 
     assert [one["type"] for one in of(node, "rig_03")] == ["window.started", "note.added", "window.ended"]
 
 
+def test_the_next_tap_needs_not_wait_for_the_disk(node: Node, pages: Pages) -> None:
+    """What is typed while the last tap is still being written belongs to the next one."""
+    ui = pages.new()
+    ui.page.add_init_script(SLOW_DISK)
+    ui.open("act")
+    ui.act("START", system="rig_10", event="Slow disk", location="Here")
+    ui.act("ADD NOTE", note="at once")
+    ui.act("SET LOCATION", location="There")
+    ui.act("END")
+
+    ui.settled()
+    said = told(node, "rig_10", 4)
+    types = ["window.started", "note.added", "location.set", "window.ended"]
+    assert [one["type"] for one in said] == types
+    assert (said[1]["text"], said[2]["name"]) == ("at once", "There")
+
+
+def test_a_page_that_cannot_keep_anything_still_sends_what_is_tapped(node: Node, pages: Pages) -> None:
+    ui = pages.new()
+    ui.page.add_init_script("IDBObjectStore.prototype.add = () => { throw new Error('full'); };")
+    ui.open("act")
+    ui.act("START", system="rig_11", event="Full disk")
+    ui.act("END")
+
+    ui.settled()
+    assert [one["type"] for one in told(node, "rig_11", 2)] == ["window.started", "window.ended"]
+    expect(ui.page.get_by_text("keeps nothing on disk")).to_be_visible()
+
+
 def test_what_was_done_last_can_be_taken_back(node: Node, pages: Pages) -> None:
     ui = pages.new()
     ui.open("act")
@@ -204,7 +241,7 @@ def test_text_is_text_wherever_it_is_shown(node: Node, pages: Pages) -> None:
     ui.open("act")
     ui.live()
     ui.act("START", system="rig_07", event=evil, location=f"{evil} here", note=f"{evil} note")
-    ui.page.locator("input[type=file]").set_input_files(
+    ui.page.locator("input[type=file]").first.set_input_files(
         {"name": "<b>.jpg", "mimeType": "image/jpeg", "buffer": picture(200, 100)}
     )
     expect(ui.page.get_by_alt_text("Photo 1")).to_be_visible()

@@ -66,7 +66,7 @@ export function App() {
       </header>
       <Navigation />
       <main id="main" tabIndex={-1} class={`screen-${screen}`}>
-        <Stale />
+        {screen !== "act" && <Stale />}
         <Guard key={screen}>
           {Shown ? <Shown key={`${screen} ${route.value.id}`} /> : failed.value ? <Failed /> : <p class="muted">{t("loading")}</p>}
         </Guard>

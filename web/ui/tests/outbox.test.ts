@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { LEASE_MS, again, answer, inOrder, mayTake, nextToSend, problemText, settled, tried, unseen } from "../src/core/outbox";
+import { LEASE_MS, again, answer, inOrder, mayTake, nextOrder, nextToSend, problemText, settled, tried, unseen } from "../src/core/outbox";
 import { T0, action } from "./samples";
 
 describe("the order of the outbox", () => {
@@ -7,6 +7,14 @@ describe("the order of the outbox", () => {
     const all = [action(3), action(1), action(2)];
     expect(inOrder(all).map((one) => one.order)).toEqual([1, 2, 3]);
     expect(nextToSend(all)?.order).toBe(1);
+  });
+
+  it("puts a tap after all others, whatever the clock does", () => {
+    expect(nextOrder(0, [], T0, 0)).toBe(T0 * 1000);
+    const first = nextOrder(0, [], T0, 0.999);
+    expect(nextOrder(first, [], T0, 0)).toBeGreaterThan(first);
+    expect(nextOrder(first, [], T0 - 60_000, 0)).toBeGreaterThan(first);
+    expect(nextOrder(0, [action(T0 * 2000)], T0, 0)).toBe(T0 * 2000 + 1);
   });
 
   it("waits for an action that failed, and passes over one that was refused", () => {

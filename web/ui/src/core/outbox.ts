@@ -11,7 +11,7 @@ import type { Json } from "./wire";
 export type ActionState = "waiting" | "accepted" | "attention";
 
 export interface Action {
-  /** Place in the order; given by the store. */
+  /** Place in the order: about the microsecond of the tap. */
   order: number;
   /** Id of the event that it becomes. */
   id: string;
@@ -43,6 +43,10 @@ export type Answer =
 const MOST_FAILURES = 12;
 
 export const inOrder = (actions: readonly Action[]): Action[] => [...actions].sort((a, b) => a.order - b.order);
+
+/** Give a tap its place: after all that is known, and most likely another than what any other tab gives. */
+export const nextOrder = (last: number, known: readonly Action[], nowMs: number, random: number): number =>
+  Math.max(last + 1, nowMs * 1000 + Math.floor(random * 1000), ...known.map((one) => one.order + 1));
 
 /** Find what is to be sent now; null when nothing is. */
 export const nextToSend = (actions: readonly Action[]): Action | null =>

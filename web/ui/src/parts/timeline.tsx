@@ -130,7 +130,7 @@ function Fragment({ one, systems, newDay: dayText }: { one: Item; systems: boole
           <Sure
             question={t("system.undo_sure")}
             yes={t("system.undo")}
-            onYes={() => void put(sayUndo(one.system, one.id, title(one)))}
+            onYes={() => put(sayUndo(one.system, one.id, title(one)))}
             onClose={() => setOpen(null)}
           />
         )}
@@ -159,11 +159,11 @@ const AGO_MIN = [5, 15, 30, 60];
 function Correct({ one, onClose }: { one: Item; onClose: () => void }) {
   const [at, setAt] = useState(localInput(one.countsMs));
   const [note, setNote] = useState("");
-  const save = async (): Promise<void> => {
+  const save = (): void => {
     const time = new Date(at);
     if (Number.isNaN(time.getTime())) return;
-    const kept = await put(sayCorrection(one.system, one.id, time.toISOString(), note.trim(), `${title(one)} · ${at.replace("T", " ")}`));
-    offer([kept], `${t("did.correct")}: ${one.system}`);
+    const kept = put(sayCorrection(one.system, one.id, time.toISOString(), note.trim(), `${title(one)} · ${at.replace("T", " ")}`));
+    offer(kept, `${t("did.correct")}: ${one.system}`);
     onClose();
   };
   return (
@@ -190,7 +190,7 @@ function Correct({ one, onClose }: { one: Item; onClose: () => void }) {
         <button type="button" class="button" onClick={onClose}>
           {t("act.cancel")}
         </button>
-        <button type="button" class="button primary" onClick={() => void save()}>
+        <button type="button" class="button primary" onClick={save}>
           {t("act.confirm")}
         </button>
       </div>

@@ -12,6 +12,7 @@ import { Icon } from "../parts/icons";
 import { PhotoField, type Picture } from "../parts/photo_field";
 import { Waiting } from "../parts/waiting";
 import { ReportLinks } from "../parts/report_links";
+import { Stale } from "../parts/status_bar";
 import { put } from "../shell/outbox";
 import { mayLocate, position, type Position } from "../shell/position";
 import { useQuery } from "../shell/query";
@@ -26,6 +27,8 @@ const picked = signal<ReadonlySet<string>>(new Set());
 const location = signal("");
 const note = signal("");
 const pictures = signal<readonly Picture[]>([]);
+/** Pictures that are still being made small: a tap takes them with it. */
+const coming = new Set<Promise<readonly Picture[]>>();
 const place = signal<Position | null>(null);
 const wrong = signal<Missing | null>(null);
 /** The event whose report is awaited, since something of it was ended here. */
@@ -60,34 +63,24 @@ export default function Act() {
     event: lastEvent.value,
     location: location.value,
     note: note.value,
-    photos: pictures.value.length,
+    photos: pictures.value.length + coming.size,
     position: place.value,
   });
-  const act = async (what: What): Promise<void> => {
+  const act = (what: What): void => {
     const filled = form();
     wrong.value = missing(what, filled, several.value);
     if (wrong.value) return focusOn(wrong.value.field);
-    const all = what === "note" && !filled.note.trim() ? [] : say(what, filled);
-    const kept = [];
-    for (const one of all) kept.push(await put(one));
-    for (const picture of pictures.value) {
-      for (const system of filled.systems) kept.push(await put({ ...sayPhoto(system, filled.event.trim(), filled.note.trim()), photo: picture.blob }));
-    }
+    const words = what === "note" && !filled.note.trim() ? [] : say(what, filled);
     const names = filled.systems.length > 3 ? t("act.systems_n", { n: filled.systems.length }) : filled.systems.join(", ");
-    offer(kept, `${said(`did.${what}`, what)}: ${names}`);
+    offer(put(...words, ...photosOf(filled, pictures.value)), `${said(`did.${what}`, what)}: ${names}`);
     if (what === "end") ended.value = endedEvent(filled);
-    note.value = "";
-    pictures.value.forEach((picture) => URL.revokeObjectURL(picture.url));
-    pictures.value = [];
-    if (what === "location" || what === "start") {
-      location.value = "";
-      place.value = null;
-    }
+    for (const late of coming) void late.then((made) => sayLate(filled, made));
+    coming.clear();
+    clear(what);
   };
-  const endAll = async (): Promise<void> => {
+  const endAll = (): void => {
     const event = lastEvent.value.trim();
-    const kept = await put(sayEndAll(event));
-    offer([kept], `${t("did.end_all")}${event ? `: ${event}` : ""}`);
+    offer(put(sayEndAll(event)), `${t("did.end_all")}${event ? `: ${event}` : ""}`);
     ended.value = event || (eventNames(events.value.values())[0] ?? null);
   };
   const fill = (index: number): void => {
@@ -174,32 +167,33 @@ export default function Act() {
             {need("note")}
           </p>
         )}
-        <PhotoField pictures={pictures.value} onChange={(all) => (pictures.value = all)} />
+        <PhotoField pictures={pictures.value} onAdd={expect} onRemove={remove} />
       </div>
       <div class="acts acts-main">
-        <button type="button" class="button act-start" onClick={() => void act("start")}>
+        <button type="button" class="button act-start" onClick={() => act("start")}>
           <Icon name="play" />
           {t("act.start")}
         </button>
-        <button type="button" class="button act-end" onClick={() => void act("end")}>
+        <button type="button" class="button act-end" onClick={() => act("end")}>
           <Icon name="stop" />
           {t("act.end")}
         </button>
       </div>
       <div class="acts">
-        <button type="button" class="button act-other" onClick={() => void act("location")}>
+        <button type="button" class="button act-other" onClick={() => act("location")}>
           <Icon name="pin" />
           {t("act.set_location")}
         </button>
-        <button type="button" class="button act-other" onClick={() => void act("note")}>
+        <button type="button" class="button act-other" onClick={() => act("note")}>
           <Icon name="note" />
           {t("act.add_note")}
         </button>
       </div>
+      <Stale />
       {ended.value && <ReportLinks event={ended.value} />}
       <Waiting />
       <HoldButton
-        onHeld={() => void endAll()}
+        onHeld={endAll}
         onPressed={() => (asking.value = true)}
         hint={event ? t("act.end_all_hold", { event }) : t("act.end_all_hold_any")}
       >
@@ -209,12 +203,42 @@ export default function Act() {
         <Sure
           question={event ? t("act.end_all_sure", { event }) : t("act.end_all_sure_any")}
           yes={t("act.end_all")}
-          onYes={() => void endAll()}
+          onYes={endAll}
           onClose={() => (asking.value = false)}
         />
       )}
     </div>
   );
+}
+
+const photosOf = (filled: Form, all: readonly Picture[]) =>
+  all.flatMap((picture) => filled.systems.map((system) => ({ ...sayPhoto(system, filled.event.trim(), filled.note.trim()), photo: picture.blob })));
+
+function sayLate(filled: Form, made: readonly Picture[]): void {
+  put(...photosOf(filled, made));
+  made.forEach((picture) => URL.revokeObjectURL(picture.url));
+}
+
+function expect(made: Promise<readonly Picture[]>): void {
+  coming.add(made);
+  void made.then((all) => {
+    if (coming.delete(made)) pictures.value = [...pictures.value, ...all];
+  });
+}
+
+function remove(picture: Picture): void {
+  URL.revokeObjectURL(picture.url);
+  pictures.value = pictures.value.filter((one) => one !== picture);
+}
+
+/** Empty what was just said, at once: what is typed from now on is the next tap's. */
+function clear(what: What): void {
+  note.value = "";
+  pictures.value.forEach((picture) => URL.revokeObjectURL(picture.url));
+  pictures.value = [];
+  if (what !== "location" && what !== "start") return;
+  location.value = "";
+  place.value = null;
 }
 
 function endedEvent(form: Form): string | null {

@@ -128,9 +128,9 @@ function Score({ one }: { one: Counters }) {
 function One({ id }: { id: string }) {
   const asking = useSignal(false);
   const asked = useQuery(`/api/counters/${encodeURIComponent(id)}`, (all) => ({ ...counters(all), history: happened(all) }), ["counters.reset"]);
-  const reset = async (): Promise<void> => {
-    const kept = await put({ path: "/api/counters/reset", what: "reset", system: id, about: "", body: { system_id: id } });
-    offer([kept], `${t("did.reset")}: ${id}`);
+  const reset = (): void => {
+    const kept = put({ path: "/api/counters/reset", what: "reset", system: id, about: "", body: { system_id: id } });
+    offer(kept, `${t("did.reset")}: ${id}`);
   };
   return (
     <>
@@ -218,7 +218,7 @@ function One({ id }: { id: string }) {
           </>
         )}
       </Loaded>
-      {asking.value && <Sure question={t("counters.reset_sure", { system: id })} yes={t("counters.reset")} onYes={() => void reset()} onClose={() => (asking.value = false)} />}
+      {asking.value && <Sure question={t("counters.reset_sure", { system: id })} yes={t("counters.reset")} onYes={() => reset()} onClose={() => (asking.value = false)} />}
     </>
   );
 }

@@ -37,6 +37,6 @@ export async function undo(): Promise<void> {
   done.value = null;
   for (const action of [...last.actions].reverse()) {
     if (await takeBack(action.id)) continue;
-    if (correctable(action)) await put(sayUndo(action.system, action.id, last.text));
+    if (correctable(action)) put(sayUndo(action.system, action.id, last.text));
   }
 }

@@ -148,6 +148,7 @@ export const en = {
   "act.note": "Note",
   "act.note_hint": "What you see",
   "act.photo": "Photo",
+  "act.gallery": "From gallery",
   "act.photo_more": "Another photo",
   "act.photo_remove": "Remove photo {n}",
   "act.photo_failed": "This picture could not be read.",
