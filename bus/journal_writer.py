@@ -223,9 +223,9 @@ class SqliteJournal(SqliteJournalReader):
         """Return the greatest position ever given out; above the head when events were cut off the end."""
         return self._highest
 
-    def begin_incarnation(self) -> str:
-        """Start a new life after a restore; return its name."""
-        incarnation = ids.token()
+    def begin_incarnation(self, name: str | None = None) -> str:
+        """Start a new life after a restore; return its name, a new one unless it is given."""
+        incarnation = name or ids.token()
         db = self._fresh()
         db.execute("BEGIN IMMEDIATE")
         db.execute("UPDATE identity SET incarnation = ?", (incarnation,))

@@ -42,30 +42,37 @@ def note(journal: SqliteJournal, copy_path: Path, source: str) -> int:
     if loss is not None:
         log.warning("the journal was restored: positions %d to %d are lost", loss.first, loss.last)
     previous = head.incarnation if loss is None else loss.incarnation
-    _record(journal, source, _said(loss, previous, journal.begin_incarnation(), asked))
+    note, incarnation = asked or (None, None)
+    _record(journal, source, _said(loss, previous, journal.begin_incarnation(incarnation), note))
     copy_path.with_name(_ASKED).unlink(missing_ok=True)
     return head.position
 
 
-def ask(directory: Path, head: Head, note: str) -> None:
+def ask(directory: Path, head: Head, note: str, incarnation: str) -> None:
     """Ask the recorder to begin a new incarnation behind a head, because the journal comes from a backup.
 
     Args:
         directory: where the copy of the head is kept.
         head: the restored journal's.
         note: where it comes from, in words.
+        incarnation: the new one's name, which read models that came along know already.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    said = {"position": head.position, "hash": head.hash.hex(), "note": note}
+    said = {
+        "position": head.position,
+        "hash": head.hash.hex(),
+        "note": note,
+        "incarnation": incarnation,
+    }
     (directory / _ASKED).write_bytes(orjson.dumps(said))
 
 
-def _asked(copy_path: Path, head: Head) -> str | None:
-    """Return where the journal comes from, when it was restored and nothing was recorded since."""
+def _asked(copy_path: Path, head: Head) -> tuple[str, str] | None:
+    """Return where the journal comes from, and its next incarnation; None when nobody asked for one here."""
     try:
         said = orjson.loads(copy_path.with_name(_ASKED).read_bytes())
         same = (said["position"], said["hash"]) == (head.position, head.hash.hex())
-        return str(said["note"]) if same else None
+        return (str(said["note"]), str(said["incarnation"])) if same else None
     except (FileNotFoundError, orjson.JSONDecodeError, KeyError, TypeError):
         return None
 

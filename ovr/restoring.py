@@ -17,7 +17,7 @@ from typing import Any
 
 import orjson
 
-from bus import instants, restored
+from bus import ids, instants, restored
 from bus.journal import Head
 from bus.journal_parts import build
 from bus.journal_sqlite import FILE, SqliteJournalReader
@@ -148,12 +148,16 @@ def _make(node: Node, store: BackupStore, manifest: Manifest, tell: Callable[[st
             _archive(reader, scratch / _ARCHIVE, new / "archive", manifest.archived_upto)
     for path in journal.glob(f"{FILE}-*"):
         path.unlink()
+    incarnation = ids.token()
+    if manifest.victoria:
+        _adopt_series(new / "series", incarnation)
     shutil.rmtree(scratch)
     aside = node.layout.data / f"replaced-{instants.now_us()}"
     carried = _carry_over(node.layout.outbox, new / "outbox")
     said = {
         "aside": aside.name,
         "carried": carried,
+        "incarnation": incarnation,
         "head": _place(manifest.head),
         "name": manifest.name,
         "made_at": manifest.made_at,
@@ -179,6 +183,15 @@ def _archive(reader: SqliteJournalReader, old: Path, directory: Path, upto: int)
     root = generations.create()
     take_over(reader, old, root, upto)
     generations.serve(root)
+
+
+def _adopt_series(directory: Path, incarnation: str) -> None:
+    """Let the series go on: VictoriaMetrics was copied before the journal, and holds nothing lost."""
+    from projectors.series import VERSION  # noqa: PLC0415 - only where there are any
+    from projectors.series_store import SeriesStore  # noqa: PLC0415
+
+    with closing(SeriesStore(directory, VERSION)) as series:
+        series.adopt(incarnation)
 
 
 def _carry_over(old: Path, new: Path) -> int:
@@ -228,7 +241,8 @@ def _move(data: Path, draft: Path, recorder: Path) -> Restored:
     said: dict[str, Any] = orjson.loads((draft / _READY).read_bytes())
     new, aside = draft / "new", data / said["aside"]
     head = Head(**{**said["head"], "hash": bytes.fromhex(said["head"]["hash"])})
-    restored.ask(recorder, head, f"from the backup {said['name']} of {said['made_at']}")
+    note = f"from the backup {said['name']} of {said['made_at']}"
+    restored.ask(recorder, head, note, said["incarnation"])
     for name in sorted(REMADE - _STAYS):
         if (data / name).exists() and not (new / name).exists() and not _moved(draft, name):
             _aside(data / name, aside)

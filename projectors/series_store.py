@@ -84,6 +84,12 @@ class SeriesStore:
         journal, incarnation = self._db.execute("SELECT journal, incarnation FROM origin").fetchone()
         return str(journal), str(incarnation)
 
+    def adopt(self, incarnation: str) -> None:
+        """Let the series be of another incarnation: they were copied before the journal that begins it."""
+        with self._writing():
+            self._db.execute("UPDATE origin SET incarnation = ?", (incarnation,))
+            self._db.execute("UPDATE place SET incarnation = ?", (incarnation,))
+
     def newest(self, upto: int | None = None) -> Place | None:
         """Return the newest place, or the newest not behind position `upto`."""
         row = self._db.execute(
