@@ -14,9 +14,9 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from producers.simulator.gx_server import GxOptions, GxServer, Service
 from producers.simulator.gx_service import Values
+from tests.waiting import PATIENCE_S
 
 PORTAL = "c0619ab00001"
-_WITHIN_S = 15.0
 
 
 class Rig:
@@ -160,7 +160,7 @@ def _value(payload: bytes) -> Any:
 
 async def until(condition: Callable[[], object], what: str) -> None:
     """Let the GX live until a condition holds."""
-    deadline = time.monotonic() + _WITHIN_S
+    deadline = time.monotonic() + PATIENCE_S
     while not condition():
-        assert time.monotonic() < deadline, f"not within {_WITHIN_S} s: {what}"
+        assert time.monotonic() < deadline, f"not within {PATIENCE_S} s: {what}"
         await asyncio.sleep(0.005)

@@ -13,6 +13,7 @@ import pytest
 
 from producers.simulator.modbus_pdu import Registers
 from producers.simulator.modbus_server import Fault, ModbusServer
+from tests.waiting import PATIENCE_S
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ def serving(units: Mapping[int, Registers], **options: Any) -> Iterator[Serving]
     finally:
         served.do(served.server.close())
         loop.call_soon_threadsafe(loop.stop)
-        thread.join(10)
+        thread.join(PATIENCE_S)
         loop.close()
 
 
@@ -71,7 +72,7 @@ def mbpoll(
     order = "" if low_word_first else "-B"
     where = f"-m tcp -a {unit} -p {port} -0 -r {address} -c {count} -t {kind} {order} -1 -q 127.0.0.1"
     command = ["mbpoll", *where.split()]
-    answer = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+    answer = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
     assert answer.returncode == 0, answer.stderr or answer.stdout
     rows = [line for line in answer.stdout.splitlines() if line.startswith("[")]
     return [float(row.partition(":")[2].split()[0]) for row in rows]

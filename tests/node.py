@@ -19,7 +19,7 @@ from bus.journal_sqlite import SqliteJournalReader
 from projectors.series import VERSION
 from projectors.series_store import SeriesStore
 from tests.load_sender import number
-from tests.waiting import until
+from tests.waiting import PATIENCE_S, until
 
 ROOT = Path(__file__).parents[1]
 SMALL_SITE = ROOT / "tests" / "samples" / "small_site.toml"
@@ -57,9 +57,9 @@ class LoadSender:
     def finish(self) -> None:
         """End it once everything it put is confirmed."""
         assert self.process is not None
-        until(lambda: len(self.promised) > self.promised_before, f"{self.client} works", within_s=60)
+        until(lambda: len(self.promised) > self.promised_before, f"{self.client} works")
         self.process.terminate()
-        assert self.process.wait(90) == 0, f"{self.client} could not get everything confirmed"
+        assert self.process.wait(PATIENCE_S) == 0, f"{self.client} could not get everything confirmed"
 
     @property
     def promised(self) -> set[int]:
@@ -88,7 +88,7 @@ class Node:
 
     def up(self) -> None:
         """Wait until everything works."""
-        until(self.ready, "the node is up", within_s=60)
+        until(self.ready, "the node is up")
 
     @property
     def log(self) -> Path:
@@ -125,7 +125,7 @@ class Node:
         pids = {name: self.pid(name) for name in names}
         for pid in pids.values():
             os.kill(pid, signal.SIGKILL)
-        until(lambda: all(self._replaced(n, p) for n, p in pids.items()), f"{names} come back", within_s=60)
+        until(lambda: all(self._replaced(n, p) for n, p in pids.items()), f"{names} come back")
 
     def _replaced(self, name: str, old: int) -> bool:
         one = self.child(name)
@@ -144,7 +144,7 @@ class Node:
     def grow(self, count: int = 60) -> None:
         """Wait until the journal has grown."""
         start = self.head()
-        until(lambda: self.head() >= start + count, "the journal grows", within_s=60)
+        until(lambda: self.head() >= start + count, "the journal grows")
 
     def load(self, client: str) -> LoadSender:
         sender = LoadSender(self.base, client, self.data.parent)
@@ -154,12 +154,12 @@ class Node:
 
     def ovr(self, *arguments: str) -> subprocess.CompletedProcess[bytes]:
         command = [sys.executable, "-m", "ovr", *arguments, "--data", str(self.data)]
-        return subprocess.run(command, cwd=ROOT, capture_output=True, check=False, timeout=120)
+        return subprocess.run(command, cwd=ROOT, capture_output=True, check=False, timeout=PATIENCE_S)
 
     def stop(self) -> None:
         if self.process is not None and self.process.poll() is None:
             self.process.terminate()
-            self.process.wait(60)
+            self.process.wait(PATIENCE_S)
 
 
 @contextmanager
@@ -239,7 +239,7 @@ def check_read_models(node: Node) -> None:
     up to it compares the load.
     """
     loaded = node.head()
-    until(lambda: series_checkpoint(node) >= loaded, "the series' checkpoint passes the load", within_s=90)
+    until(lambda: series_checkpoint(node) >= loaded, "the series' checkpoint passes the load")
     for projector in ("state", "counters", "series", "archive"):
         done = node.ovr("verify", projector, "--json")
         assert done.returncode == 0, f"{projector}: {done.stdout.decode()}{done.stderr.decode()}"

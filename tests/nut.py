@@ -94,7 +94,7 @@ class Nut:
     def start(self) -> None:
         """Start upsd, and wait until it knows its UPSes."""
         self.upsd = self._run(UPSD)
-        until(lambda: all(self._has(ups) for ups in self.drivers), "upsd has all its UPSes", within_s=20)
+        until(lambda: all(self._has(ups) for ups in self.drivers), "upsd has all its UPSes")
 
     def stop(self) -> None:
         """End upsd."""

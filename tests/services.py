@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 
-_READY_S = 20.0
+from tests.waiting import PATIENCE_S
 
 
 def free_port() -> int:
@@ -54,7 +54,7 @@ class Service:
         """Start it, and wait until it listens."""
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(self.command, stdout=log, stderr=log)
-        deadline = time.monotonic() + _READY_S
+        deadline = time.monotonic() + PATIENCE_S
         while not self.ready():
             if self.process.poll() is not None or time.monotonic() > deadline:
                 pytest.fail(
@@ -98,7 +98,7 @@ class Service:
             return
         self.process.send_signal(number)
         try:
-            self.process.wait(_READY_S)
+            self.process.wait(PATIENCE_S)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()

@@ -14,7 +14,7 @@ from ovr.users import Users
 from schemas.errors import ConfigurationError
 from tests.node import free_base
 from tests.services import Service
-from tests.waiting import until
+from tests.waiting import PATIENCE_S, until
 
 PASSWORD = "an operator's secret"
 TAKEN, DENIED = "taken", "denied"
@@ -181,5 +181,7 @@ def test_mosquitto_accepts_the_configuration_without_a_word_of_warning(place: Pl
 def test_an_operator_publishes_with_mosquitto_pub(place: Place) -> None:
     topic = "ovr/in/alice/rig_01/note.added"
     command = ["mosquitto_pub", "-p", str(place.port), "-u", "alice", "-P", PASSWORD, "-V", "5", "-q", "1"]
-    done = subprocess.run([*command, "-t", topic, "-m", "{}"], capture_output=True, check=False, timeout=20)
+    done = subprocess.run(
+        [*command, "-t", topic, "-m", "{}"], capture_output=True, check=False, timeout=PATIENCE_S
+    )
     assert done.returncode == 0, done.stderr

@@ -22,7 +22,7 @@ from tests.alerting import HOUR, PACKAGED, occurred, tick
 from tests.alertmanagers import TEMPLATE, Alertmanager, Hook, program, start_alertmanager, start_hook
 from tests.services import start_mosquitto
 from tests.streams import BASE_US, S, Said
-from tests.waiting import until
+from tests.waiting import PATIENCE_S, until
 
 
 @dataclass
@@ -69,7 +69,7 @@ class Site:
             yield
         finally:
             stop.set()
-            thread.join(20)
+            thread.join(PATIENCE_S)
         assert not failed, failed
 
     @contextmanager

@@ -19,7 +19,7 @@ from tests.alerting import DAY, HOUR, alerts, occurred, reset, tick
 from tests.alertmanagers import Alertmanager, start_alertmanager, start_hook
 from tests.node import Node, check_journal, running
 from tests.streams import BASE_US, S, Said, record
-from tests.waiting import until
+from tests.waiting import PATIENCE_S, until
 
 SOURCE = "/node/alerts"
 SYSTEMS = ("rig_01", "rig_02", "rig_03")
@@ -91,16 +91,16 @@ def test_kills_at_any_moment_change_nothing_that_is_told_or_delivered(
             data = {"stage": "confirmed"}
             sender.put(Envelope(f"o{number}", "/rigs", f"ups.{type_}", system, now_us, data))
             if number % 15 == 7:
-                assert sender.flush(30)
+                assert sender.flush(PATIENCE_S)
                 node.kill(
                     *chance.sample(["alerts", "recorder", "mosquitto"], chance.choice([1, 2])), "alerts"
                 )
-        assert sender.flush(60)
+        assert sender.flush(PATIENCE_S)
     finally:
         sender.close()
 
     wanted = counted_anew(node)
-    until(lambda: len(told(node)) >= len(wanted), "all is told", within_s=60)
+    until(lambda: len(told(node)) >= len(wanted), "all is told")
 
     found = told(node)
     assert Counter(one.id for one in found) == Counter(one.id for one in wanted)
@@ -110,7 +110,7 @@ def test_kills_at_any_moment_change_nothing_that_is_told_or_delivered(
         assert decode(one.body).data == by_id[one.id].data
         assert one.time_us == by_id[one.id].time_us
     check_journal(node)
-    until(lambda: alertmanager.alerts().keys() == standing(wanted), "what stands is delivered", within_s=40)
+    until(lambda: alertmanager.alerts().keys() == standing(wanted), "what stands is delivered")
     done = node.ovr("verify", "state", "--json")
     assert done.returncode == 0, done.stdout + done.stderr
 

@@ -31,7 +31,7 @@ from schemas.errors import ConfigurationError
 from tests.archives import archive, files, rows, telling
 from tests.services import Service, start_mosquitto
 from tests.streams import BASE_US, S, Said, record, sample
-from tests.waiting import until
+from tests.waiting import PATIENCE_S, until
 
 DAY_S = 86_400
 EVER = (-(2**62), 2**62)
@@ -74,7 +74,7 @@ def projecting(data: Path, port: int) -> Iterator[None]:
         yield
     finally:
         stop.set()
-        thread.join(20)
+        thread.join(PATIENCE_S)
     assert not failed, failed
 
 

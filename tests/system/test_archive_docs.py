@@ -17,6 +17,7 @@ from projectors.archive_rebuild import rebuild_archive
 from tests.archives import telling
 from tests.node import ROOT
 from tests.streams import BASE_US, S, Said, record
+from tests.waiting import PATIENCE_S
 
 NOON_S = (instants.parse("2026-11-21T12:00:00Z") - BASE_US) / S
 DOCUMENT = (ROOT / "docs" / "archive.md").read_text(encoding="utf-8")
@@ -49,7 +50,7 @@ def test_the_examples_of_the_documentation_run_and_find_what_is_there(site: Path
 
     done = subprocess.run(
         [sys.executable, "-c", f"print({line!r}, end='')\n".join(EXAMPLES)],
-        cwd=site, capture_output=True, text=True, check=False, timeout=100,
+        cwd=site, capture_output=True, text=True, check=False, timeout=PATIENCE_S,
     )  # fmt: skip
 
     assert done.returncode == 0, done.stderr
@@ -77,7 +78,14 @@ def test_an_export_can_go_into_a_pipe_that_is_closed_early(site: Path) -> None:
     environment = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"}
 
     done = subprocess.run(
-        line, shell=True, cwd=site, env=environment, capture_output=True, text=True, check=False, timeout=60
+        line,
+        shell=True,
+        cwd=site,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE_S,
     )
 
     assert len(done.stdout.splitlines()) == 10

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from tests.node import ROOT
+from tests.waiting import PATIENCE_S
 
 
 def test_killed_between_any_two_changes_the_archive_holds_what_the_journal_holds(tmp_path: Path) -> None:
@@ -14,7 +15,7 @@ def test_killed_between_any_two_changes_the_archive_holds_what_the_journal_holds
         cwd=ROOT,
         capture_output=True,
         check=False,
-        timeout=110,
+        timeout=PATIENCE_S,
     )
 
     assert done.returncode == 0, done.stderr.decode()

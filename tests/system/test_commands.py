@@ -218,4 +218,4 @@ def test_a_directory_without_a_node_is_a_configuration_error(node: Node, tmp_pat
 
 def test_the_series_are_rebuilt_under_the_running_node(node: Node) -> None:
     assert said(node.ovr("rebuild", "series", "--json"))["position"] > 0
-    until(node.ready, "everything runs again", within_s=60)
+    until(node.ready, "everything runs again")

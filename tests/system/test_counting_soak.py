@@ -21,7 +21,7 @@ from projectors.runner import Runner
 from tests.alerting import alerts
 from tests.detecting import detector
 from tests.node import Node, check_journal, running, series_checkpoint
-from tests.waiting import until
+from tests.waiting import PATIENCE_S, until
 
 LASTS_S = 240.0
 SYSTEMS = ("rig_01", "rig_02", "stage_3")
@@ -115,7 +115,7 @@ def test_kills_at_any_moment_and_late_events_end_with_what_a_rebuild_has(tmp_pat
                     node.kill(*chance.sample(PROCESSES, chance.choice([1, 2, 3])))
                     kills += 1
                     kill_at = time.monotonic() + chance.uniform(0.5, 8)
-            assert sender.flush(60)
+            assert sender.flush(PATIENCE_S)
         finally:
             sender.close()
         assert kills > 5
@@ -137,7 +137,7 @@ def test_kills_at_any_moment_and_late_events_end_with_what_a_rebuild_has(tmp_pat
                 len(alerted),
             )
 
-        until(settled, "all that is judged anew was told", within_s=60)
+        until(settled, "all that is judged anew was told")
         for source, wanted in (("/node/detector", detected), ("/node/alerts", alerted)):
             found = told(node, source)
             assert len(found) > 10
@@ -149,7 +149,7 @@ def test_kills_at_any_moment_and_late_events_end_with_what_a_rebuild_has(tmp_pat
 
         check_journal(node)
         loaded = node.head()
-        until(lambda: series_checkpoint(node) >= loaded, "the series are durable", within_s=120)
+        until(lambda: series_checkpoint(node) >= loaded, "the series are durable")
         for model in ("counters", "state", "series"):
             done = node.ovr("verify", model, "--json")
             assert done.returncode == 0, done.stdout + done.stderr

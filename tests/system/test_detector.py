@@ -15,7 +15,7 @@ from projectors.counter_queries import Counters
 from projectors.runner import Runner
 from tests.detecting import detector
 from tests.node import HOST_ONLY, Node, check_journal, running
-from tests.waiting import until
+from tests.waiting import PATIENCE_S, until
 
 OUTAGES = 12
 CYCLE_S = 30
@@ -56,7 +56,7 @@ def test_kills_at_any_moment_change_nothing_that_is_told_or_counted(node: Node) 
             victims = chance.sample(["detector", "projector-counters", "recorder", "mosquitto"], 2)
             if number % 3 == 2:
                 node.kill(*victims)
-        assert sender.flush(60)
+        assert sender.flush(PATIENCE_S)
     finally:
         sender.close()
 
@@ -64,7 +64,7 @@ def test_kills_at_any_moment_change_nothing_that_is_told_or_counted(node: Node) 
         with closing(Counters.open(node.data)) as counters:
             return sum(one.total for one in counters.show(instants.now_us(), "rig_01"))
 
-    until(lambda: rig_01() == 2 * OUTAGES, "every outage and its end is counted", within_s=60)
+    until(lambda: rig_01() == 2 * OUTAGES, "every outage and its end is counted")
     with closing(Counters.open(node.data)) as counters:
         by_type = {one.occurrence.label: one for one in counters.show(instants.now_us(), "rig_01")}
         flickers = {one.occurrence.label: one for one in counters.show(instants.now_us(), "rig_02")}
@@ -94,8 +94,8 @@ def test_a_detector_without_memory_tells_nothing_of_the_past_again(node: Node) -
     try:
         for sample in (*samples(0, zero_us), *samples(1, zero_us)):
             sender.put(sample)
-        assert sender.flush(30)
-        until(lambda: len(told(node)) == 12, "two outages and two flickers are told", within_s=30)
+        assert sender.flush(PATIENCE_S)
+        until(lambda: len(told(node)) == 12, "two outages and two flickers are told")
         before = told(node)
         for path in (node.data / "detector").glob("memory.sqlite*"):
             path.unlink()
@@ -105,8 +105,8 @@ def test_a_detector_without_memory_tells_nothing_of_the_past_again(node: Node) -
         node.kill("detector")
         for sample in samples(2, zero_us):
             sender.put(sample)
-        assert sender.flush(30)
-        until(lambda: len(told(node)) > len(before) + 7, "what follows is told", within_s=30)
+        assert sender.flush(PATIENCE_S)
+        until(lambda: len(told(node)) > len(before) + 7, "what follows is told")
     finally:
         sender.close()
 

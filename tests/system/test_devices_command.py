@@ -37,7 +37,7 @@ from producers.victron.source import VictronSource
 from projectors.lines import load_compatibility
 from tests import gx_site
 from tests.nut import ON_LINE, Nut, start_nut
-from tests.waiting import until
+from tests.waiting import PATIENCE_S, until
 
 T = TypeVar("T")
 OK, NOTHING, USAGE, CONFIGURATION, INTERRUPTED = 0, 1, 2, 78, 130
@@ -74,7 +74,7 @@ def served(*servers: AbstractAsyncContextManager[T]) -> Iterator[list[T]]:
         for server in servers:
             asyncio.run_coroutine_threadsafe(left(server), loop).result(20)
         loop.call_soon_threadsafe(loop.stop)
-        thread.join(10)
+        thread.join(PATIENCE_S)
         loop.close()
 
 
@@ -326,7 +326,7 @@ def test_ctrl_c_ends_a_search_and_shows_what_was_found(nut: Nut, tmp_path: Path)
             until(lambda: connections[1].recv(100, socket.MSG_PEEK), "it is asked")
             until(lambda: not talks_to(running.pid, nut.port), "the other address has answered")
             os.kill(running.pid, signal.SIGINT)
-            output, errors = running.communicate(timeout=20)
+            output, errors = running.communicate(timeout=PATIENCE_S)
         for one in connections:
             one.close()
 

@@ -21,7 +21,7 @@ from tests.node import free_base
 from tests.services import Service
 from tests.system.test_recorder import Ear
 from tests.system.test_sender import RecorderProcess, note, sample, sending
-from tests.waiting import until
+from tests.waiting import PATIENCE_S, until
 
 MB = 1 << 20
 QUEUE_BYTES = 128 * MB  # `max_queued_bytes` of the configuration that we ship
@@ -92,7 +92,7 @@ def test_while_the_recorder_is_away_the_brokers_memory_is_bounded_and_senders_ho
         assert sender.pending() == len(wanted)
 
         recorder.start()
-        assert sender.flush(60.0)
+        assert sender.flush(PATIENCE_S)
         kept = plain(data, broker)
         recorder.end()
 

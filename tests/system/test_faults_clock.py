@@ -18,7 +18,7 @@ from tests.system.test_recorder import recording
 from tests.system.test_sender import sending
 from tests.system.test_series import content, live, rebuilt
 from tests.system.test_state import projecting
-from tests.waiting import until
+from tests.waiting import PATIENCE_S, until
 
 HOUR_S, DAY_S = 3600, 86_400
 SOON_US = 5 * instants.SECOND_US
@@ -81,13 +81,13 @@ def test_jumping_clocks_refuse_operators_with_a_hint_keep_samples_and_stop_nothi
                 claimed.append(put(sender, senders, "sample.taken", sample))
                 known = len(sender.rejected())
                 put(sender, senders, "note.added", {"text": str(n)})
-                assert sender.flush(20.0)
+                assert sender.flush(PATIENCE_S)
                 refused = sender.rejected()[known:]
                 assert all(rejection.hint for rejection in refused)
                 reasons.append(refused[0].reason if refused else None)
                 series.catch_up()
             put(sender, senders, "window.ended", {})
-            assert sender.flush(20.0)
+            assert sender.flush(PATIENCE_S)
             series.catch_up()
             grown = content(victoria.url)
         assert grown == rebuilt(reader, victoria, tmp_path)

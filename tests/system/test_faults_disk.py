@@ -18,7 +18,7 @@ from tests.node import Node, check_journal, running
 from tests.services import Service, start_mosquitto
 from tests.system.test_recorder import Ear
 from tests.system.test_sender import RecorderProcess, note, sending
-from tests.waiting import until
+from tests.waiting import PATIENCE_S, until
 
 SIZE = 24 << 20
 HEALTH = "ovr/health/recorder"
@@ -93,9 +93,7 @@ def test_a_full_disk_and_a_killed_supervisor_lose_nothing_that_was_promised(tmp_
         node.grow(30)
 
         disk.fill(node.pid("recorder"))
-        until(
-            lambda: "full" in problem(node) or "disk" in problem(node), "it says what is wrong", within_s=60
-        )
+        until(lambda: "full" in problem(node) or "disk" in problem(node), "it says what is wrong")
         assert problem(node) in node.child("recorder")["message"]
         done = node.ovr("status", "--json")
         assert (done.returncode, orjson.loads(done.stdout)["ready"]) == (1, False)
@@ -108,12 +106,11 @@ def test_a_full_disk_and_a_killed_supervisor_lose_nothing_that_was_promised(tmp_
             until(
                 lambda: node.child("recorder")["pid"] not in {None, killed} and problem(node),
                 "a recorder that starts on a full disk says so too",
-                within_s=60,
             )
         assert node.head() == head
 
         disk.free(node.pid("recorder"))
-        until(node.ready, "it goes on by itself", within_s=60)
+        until(node.ready, "it goes on by itself")
         node.grow(30)
 
         assert node.process is not None
@@ -157,7 +154,7 @@ def test_a_recorder_whose_disk_is_full_survives_a_restart_of_the_broker_and_take
     ):
         assert recorder.process is not None
         sender.put(note(1))
-        assert sender.flush(20.0)
+        assert sender.flush(PATIENCE_S)
 
         disk.fill(recorder.process.pid)
         sender.put(note(2))
@@ -172,6 +169,6 @@ def test_a_recorder_whose_disk_is_full_survives_a_restart_of_the_broker_and_take
         assert sender.pending() == 1
 
         disk.free(recorder.process.pid)
-        assert sender.flush(20.0)
+        assert sender.flush(PATIENCE_S)
         ear.until(lambda: ear.said(HEALTH, "online"), "all is well again")
         assert recorder.recorded() == ["note-1", "note-2"]

@@ -13,6 +13,7 @@ from bus.journal_sqlite import SqliteJournalReader
 from tests.services import Service, start_mosquitto
 from tests.system.test_recorder import Ear
 from tests.system.test_sender import ROOT, RecorderProcess
+from tests.waiting import PATIENCE_S
 
 # A recorder that is killed, by itself, at a point of its work that is named on its command line.
 DOOMED = """
@@ -68,7 +69,7 @@ def broker(tmp_path: Path) -> Iterator[Service]:
 def publish(broker: Service, text: str) -> None:
     command = ["mosquitto_pub", "-V", "5", "-q", "1", "-p", str(broker.port)]
     topic = "ovr/in/alice/rig_01/note.added"
-    subprocess.run([*command, "-t", topic, "-m", f'{{"text":"{text}"}}'], check=True, timeout=20)
+    subprocess.run([*command, "-t", topic, "-m", f'{{"text":"{text}"}}'], check=True, timeout=PATIENCE_S)
 
 
 def killed_at(point: str, data: Path, broker: Service, text: str) -> int:

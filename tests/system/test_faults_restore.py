@@ -39,7 +39,6 @@ def refused(node: Node) -> None:
         until(
             lambda name=name: node.child(f"projector-{name}").get("state") == "failed",  # type: ignore[misc]
             f"{name} notices",
-            within_s=40,
         )
         assert f"run `ovr rebuild {name}`" in node.child(f"projector-{name}")["message"]
     until(lambda: node.child("host").get("state") == "ready", "the rest works")
@@ -53,7 +52,7 @@ def mend(node: Node) -> None:
     for name in READERS:
         done = node.ovr("rebuild", name)
         assert done.returncode == 0, done.stderr.decode()
-    until(lambda: node.ovr("status").returncode == 0, "`ovr status` is content", within_s=40)
+    until(lambda: node.ovr("status").returncode == 0, "`ovr status` is content")
     for name in READERS:
         done = node.ovr("verify", name, "--json")
         assert done.returncode == 0, done.stdout.decode() + done.stderr.decode()

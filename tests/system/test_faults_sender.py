@@ -20,7 +20,7 @@ from schemas.errors import ConfigurationError
 from tests.node import LoadSender
 from tests.services import Service, start_mosquitto
 from tests.system.test_sender import ROOT, RecorderProcess, note, sample, sending
-from tests.waiting import until
+from tests.waiting import PATIENCE_S, until
 
 EX_CONFIG = 78
 
@@ -64,7 +64,7 @@ def test_refused_events_in_mid_window_leave_no_gap_whatever_is_killed(
                     broker.start()
                 recorder.start()
 
-        assert sender.flush(60.0)
+        assert sender.flush(PATIENCE_S)
 
         assert {rejection.id for rejection in sender.rejected()} <= set(refused)
     assert recorder.recorded() == wanted
@@ -86,7 +86,7 @@ def test_an_outbox_restored_cloned_and_overflowing_is_drained_in_order_and_nothi
     shutil.copy(path, copy)
     recorder.start()
     with sending(tmp_path, broker) as sender:
-        assert sender.flush(20.0)
+        assert sender.flush(PATIENCE_S)
     recorder.end()
 
     shutil.copy(copy, path)
@@ -103,8 +103,8 @@ def test_an_outbox_restored_cloned_and_overflowing_is_drained_in_order_and_nothi
         until(lambda: sender.status()["confirmed"] > 200, "it drains")
         recorder.end()
         recorder.start()
-        assert sender.flush(60.0)
-        assert clone.flush(60.0)
+        assert sender.flush(PATIENCE_S)
+        assert clone.flush(PATIENCE_S)
 
     recorded = recorder.recorded()
     assert dropped > 2_000
@@ -122,14 +122,14 @@ def test_a_second_recorder_on_a_journal_is_told_of_the_first_which_goes_on(
     recorder.start()
     with sending(tmp_path, broker) as sender:
         sender.put(note(1))
-        assert sender.flush(20.0)
+        assert sender.flush(PATIENCE_S)
         environment = os.environ | {"OVR_BROKER_HOST": "127.0.0.1", "OVR_BROKER_PORT": str(broker.port)}
         command = [sys.executable, "-m", "ovr", "record", "--data", str(recorder.data)]
         done = subprocess.run(
-            command, cwd=ROOT, env=environment, capture_output=True, check=False, timeout=40
+            command, cwd=ROOT, env=environment, capture_output=True, check=False, timeout=PATIENCE_S
         )
         sender.put(note(2))
-        assert sender.flush(20.0)
+        assert sender.flush(PATIENCE_S)
 
     assert recorder.process is not None
     assert done.returncode == EX_CONFIG

@@ -12,13 +12,14 @@ from producers.adapter import DeviceError
 from producers.modbus.connection import Connection, Connections, UnitRegisters
 from producers.modbus.registers import RefusedError
 from tests.modbus_peers import RawServer, Request, raw, simulated, well_behaved
+from tests.waiting import PATIENCE_S
 
 SHORT_S = 0.2
 
 
 def run(test: Callable[[], Awaitable[None]]) -> None:
     async def limited() -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             await test()
 
     asyncio.run(limited())

@@ -20,13 +20,14 @@ from producers.source import Setting
 from schemas.errors import ConfigurationError
 from tests.modbus_peers import RawServer, Request, holding, raw, simulated
 from tests.modbus_words import acuvim_ii, f32
+from tests.waiting import PATIENCE_S
 
 Registers = Mapping[int, Sequence[int]]
 
 
 def run(test: Callable[[], Awaitable[None]]) -> None:
     async def limited() -> None:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_S):
             await test()
 
     asyncio.run(limited())

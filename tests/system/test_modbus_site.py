@@ -25,6 +25,7 @@ from producers.simulator.modbus_server import Failure, Fault, ModbusServer
 from producers.simulator.sunspec_image import SunSpecImage
 from producers.source import Setting
 from schemas.measurements import unknown
+from tests.waiting import PATIENCE_S
 
 Readings = dict[str, float | None]
 USUAL = {
@@ -292,7 +293,7 @@ def test_a_device_is_known_by_its_answers(device: Device, tmp_path: Path) -> Non
             producer = source(device, server.port, tmp_path, named=False)
             news = asyncio.Event()
             running = asyncio.create_task(producer.run(news.set))
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(PATIENCE_S):
                 if not list(producer.specs()):
                     await news.wait()
             await poll(producer)
@@ -351,7 +352,7 @@ def test_what_fails_is_said_in_time_and_ends_with_the_failure(fault: Fault, tmp_
                 async with asyncio.timeout(fast.timeout_ms / 1000):
                     await fast.adapter.read()
             await server.fail(None)
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(PATIENCE_S):
                 while True:
                     try:
                         read = await fast.adapter.read()

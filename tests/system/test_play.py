@@ -15,7 +15,7 @@ from producers.play import Played, play_file
 from producers.recording import rows
 from schemas.errors import TransientError
 from tests.services import Service, free_port, start_mosquitto
-from tests.waiting import until
+from tests.waiting import PATIENCE_S, until
 
 RECORDINGS = Path(__file__).parents[2].parent / "shared" / "recordings"
 
@@ -38,7 +38,7 @@ def heard(broker: Service) -> Iterator[list[tuple[float, str, bytes]]]:
     client.connect("127.0.0.1", broker.port)
     client.loop_start()
     try:
-        assert ready.wait(10)
+        assert ready.wait(PATIENCE_S)
         yield messages
     finally:
         client.disconnect()
@@ -88,7 +88,7 @@ def test_playing_can_be_stopped_in_the_middle(broker: Service, tmp_path: Path) -
         player.start()
         until(lambda: messages, "the first message is heard")
         stop.set()
-        player.join(10)
+        player.join(PATIENCE_S)
 
     assert results[0].messages == 1
 

@@ -14,7 +14,7 @@ from bus.journal_sqlite import SqliteJournalReader
 from schemas.measurements import unknown
 from tests.services import Service, start_mosquitto
 from tests.system.test_recorder import recording
-from tests.waiting import until
+from tests.waiting import PATIENCE_S, until
 
 PRODUCE = """
 import sys
@@ -66,7 +66,7 @@ def test_host_fills_the_journal_and_stops_cleanly(broker: Service, tmp_path: Pat
         with producing("host", broker, tmp_path) as host:
             until(lambda: systems(tmp_path), "it has sent a sample")
             host.send_signal(signal.SIGTERM)
-            assert host.wait(15) == 0
+            assert host.wait(PATIENCE_S) == 0
         events = journal(tmp_path)
 
     assert systems(tmp_path) == {"host_edge_01"}
@@ -85,7 +85,7 @@ def test_a_second_process_of_one_name_is_a_configuration_error(broker: Service, 
         until((tmp_path / "outbox" / "host.sqlite.lock").exists, "the first has its outbox")
         until((tmp_path / "outbox" / "host.sqlite").exists, "the first has its outbox")
         with producing("host", broker, tmp_path) as second:
-            _, said = second.communicate(timeout=20)
+            _, said = second.communicate(timeout=PATIENCE_S)
 
         assert second.returncode == 78
         assert b"outbox" in said
@@ -94,7 +94,7 @@ def test_a_second_process_of_one_name_is_a_configuration_error(broker: Service, 
 
 def test_an_unknown_producer_is_a_configuration_error(broker: Service, tmp_path: Path) -> None:
     with producing("teapot", broker, tmp_path) as process:
-        _, said = process.communicate(timeout=20)
+        _, said = process.communicate(timeout=PATIENCE_S)
 
     assert process.returncode == 78
     assert b"choose one of" in said

@@ -17,7 +17,7 @@ from bus import instants
 from bus.journal_sqlite import SqliteJournalReader
 from tests.services import Service, start_mosquitto
 from tests.system.test_recorder import recording
-from tests.waiting import until
+from tests.waiting import PATIENCE_S, until
 
 ROOT = Path(__file__).parents[2]
 HOUR_US = 3_600_000_000
@@ -80,7 +80,7 @@ def test_a_device_that_cannot_even_be_cancelled_delays_no_other_nor_the_end(
             until(lambda: ("device.disconnected", "deaf", "host") in told(tmp_path, "device"), "it is missed")
             until(lambda: len(samples(tmp_path, "fine_98")) >= 20, "the others go on")
             process.send_signal(signal.SIGTERM)
-            assert process.wait(15) == 0
+            assert process.wait(PATIENCE_S) == 0
         events = journal(tmp_path)
 
     times: dict[str, list[int]] = {name: [] for name in fine}
@@ -103,7 +103,7 @@ def test_files_that_change_are_taken_over_and_wrong_ones_are_not(broker: Service
         say(tmp_path, 'fine = ["kept", "new"]\ninterval_ms = 100\n')
         until(lambda: samples(tmp_path, "new"), "it is taken over without a signal")
         process.send_signal(signal.SIGTERM)
-        assert process.wait(15) == 0
+        assert process.wait(PATIENCE_S) == 0
 
     assert told(tmp_path, "device.connected", "device.dis").count(("device.connected", "kept", "host")) == 1
     gone = [type_ for type_, system, _ in told(tmp_path, "alarm", "device") if system == "gone"]
@@ -176,7 +176,7 @@ def test_a_producer_of_a_node_follows_its_site_toml(broker: Service, tmp_path: P
             say(tmp_path, site(250))
             until(lambda: 250 in intervals(), "it reads four times a second")
             process.send_signal(signal.SIGTERM)
-            assert process.wait(15) == 0
+            assert process.wait(PATIENCE_S) == 0
         finally:
             process.kill()
             process.wait()

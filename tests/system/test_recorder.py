@@ -21,7 +21,7 @@ from bus.recorder import Limits, Recorder
 from bus.sealing import Keeping
 from bus.topics import Topics
 from tests.services import Service, start_mosquitto
-from tests.waiting import until
+from tests.waiting import PATIENCE_S, until
 
 TOPICS = Topics()
 
@@ -43,7 +43,7 @@ def recording(data: Path, broker: Service, **options: Any) -> Iterator[Recorder]
     thread = threading.Thread(target=run)
     thread.start()
     try:
-        recorder = made.result(timeout=10)
+        recorder = made.result(timeout=PATIENCE_S)
         until(lambda: recorder.connection.connected, "the recorder connects")
         yield recorder
     finally:

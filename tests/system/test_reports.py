@@ -24,7 +24,7 @@ from projectors.report_index import Report, Reports
 from projectors.report_names import directory
 from tests.node import Node, check_journal, running
 from tests.report_receivers import Hook, Postbox, mail_server, webhook
-from tests.waiting import until
+from tests.waiting import PATIENCE_S, until
 
 S, MINUTE = 1_000_000, 60_000_000
 HALF_S = S // 2
@@ -132,7 +132,7 @@ def say(node: Node, system: str, kind: str, **data: Any) -> None:
     """Publish as an operator does, with the program of the broker."""
     topic, message = f"ovr/in/alice/{system}/{kind}", orjson.dumps(data).decode()
     command = ["mosquitto_pub", "-V", "mqttv5", "-p", str(node.base), "-q", "1", "-t", topic, "-m", message]
-    subprocess.run(command, check=True, timeout=20)
+    subprocess.run(command, check=True, timeout=PATIENCE_S)
 
 
 def reports(node: Node, **wanted: Any) -> list[Report]:
@@ -192,7 +192,7 @@ def site(
 
 def test_late_data_lead_to_a_revision_that_says_what_changed(site: tuple[Node, Rigs]) -> None:
     node, rigs = site
-    until(ready(node, 4, event_id="before"), "both revisions are made", within_s=120, turn=rigs.turn)
+    until(ready(node, 4, event_id="before"), "both revisions are made", turn=rigs.turn)
     by_revision = {(one.scope, one.revision): one for one in reports(node, event_id="before")}
     first, second = by_revision["system", 1], by_revision["system", 2]
     assert second.reason == "late_data"
@@ -217,7 +217,7 @@ def test_a_report_is_there_within_seconds_of_the_end_of_its_window(
     until(lambda: node.head() > head + 10, "samples flow", turn=rigs.turn)
     say(node, "all", "window.ended", event_id="gig")
     until(ready(node, 2, event_id="gig", scope="system"), "the reports are there", turn=rigs.turn)
-    until(ready(node, 3, event_id="gig"), "the event's report is there", within_s=120, turn=rigs.turn)
+    until(ready(node, 3, event_id="gig"), "the event's report is there", turn=rigs.turn)
     (report,) = reports(node, event_id="gig", scope="event")
     found = document(node, report)
     assert found["made_from"]["cut_position"] == report.cut_position
@@ -230,12 +230,11 @@ def test_a_report_is_there_within_seconds_of_the_end_of_its_window(
     until(
         lambda: reports(node, event_id="gig", scope="event")[0].pdf == "ready",
         "there is a PDF",
-        within_s=120,
         turn=rigs.turn,
     )
-    until(lambda: len(postbox.taken) == 2, "it is mailed", within_s=120, turn=rigs.turn)
+    until(lambda: len(postbox.taken) == 2, "it is mailed", turn=rigs.turn)
     assert sorted(to for (to,), _ in postbox.taken) == ["client@example.org", "ops@example.org"]
-    until(lambda: posted(hook).count(("gig", "event", 1)) == 1, "it is posted", within_s=120, turn=rigs.turn)
+    until(lambda: posted(hook).count(("gig", "event", 1)) == 1, "it is posted", turn=rigs.turn)
 
 
 def grown(node: Node, head: int) -> bool:
@@ -252,7 +251,7 @@ def test_three_ways_to_the_energy_of_an_event_agree(site: tuple[Node, Rigs]) -> 
         assert done.returncode == (0 if found["equal"] else 1)
         return found
 
-    until(lambda: compared()["equal"], "the series agree with the reports", within_s=120, turn=rigs.turn)
+    until(lambda: compared()["equal"], "the series agree with the reports", turn=rigs.turn)
     rows = {(one["system_id"], one["source"]): one for one in compared()["compared"]}
     assert rows["rig_01", "series"]["agrees"]
     assert abs(rows["rig_03", "series"]["difference_pct"]) < 0.5
@@ -277,16 +276,15 @@ def test_killed_at_any_moment_nothing_is_asked_for_or_told_twice(site: tuple[Nod
         until(
             partial(reports, node, event_id=f"job {number}"),
             "it is asked for",
-            within_s=120,
             turn=rigs.turn,
         )
         node.kill("projector-reports")
-        until(ready(node, 1, event_id=f"job {number}"), "one is made", within_s=120, turn=rigs.turn)
+        until(ready(node, 1, event_id=f"job {number}"), "one is made", turn=rigs.turn)
         os.kill(node.pid("projector-reports"), 9)
     until(
         lambda: all(ready(node, 3, event_id=f"job {n}")() for n in JOBS),
         "all are made",
-        within_s=150,
+        within_s=PATIENCE_S,
         turn=rigs.turn,
     )
     wanted = {("report.generated", subject, 1) for subject in (*RIGS, "_site")}
@@ -300,12 +298,11 @@ def test_killed_at_any_moment_nothing_is_asked_for_or_told_twice(site: tuple[Nod
             if one["data"]["event_id"] == f"job {number}"
         ]
 
-    until(lambda: all(set(tellings(n)) == wanted for n in JOBS), "all are told", within_s=120, turn=rigs.turn)
+    until(lambda: all(set(tellings(n)) == wanted for n in JOBS), "all are told", turn=rigs.turn)
     assert all(len(tellings(number)) == 3 for number in JOBS)
     until(
         lambda: sum(one[0].startswith("job") for one in posted(hook)) >= 3 * len(JOBS),
         "all are posted",
-        within_s=120,
         turn=rigs.turn,
     )
     check_journal(node)
@@ -335,7 +332,7 @@ def test_a_failure_says_why_and_can_be_tried_again(site: tuple[Node, Rigs]) -> N
         "it is asked for",
         turn=rigs.turn,
     )
-    until(lambda: stands().state == "failed", "it fails for good", within_s=150, turn=rigs.turn)
+    until(lambda: stands().state == "failed", "it fails for good", within_s=PATIENCE_S, turn=rigs.turn)
     assert "cannot be written" in str(stands().error)
     health = orjson.loads(node.ovr("status", "--json").stdout)
     (process,) = [one for one in health["processes"] if one["name"] == "projector-reports"]
@@ -343,7 +340,7 @@ def test_a_failure_says_why_and_can_be_tried_again(site: tuple[Node, Rigs]) -> N
     assert stands().revision == 2
     blocked.unlink()
     assert node.ovr("report", "retry", "gig").returncode == 0
-    until(lambda: stands().state == "ready", "it is made", within_s=120, turn=rigs.turn)
+    until(lambda: stands().state == "ready", "it is made", turn=rigs.turn)
 
 
 def test_reports_are_made_listed_and_kept_by_command(site: tuple[Node, Rigs], tmp_path: Path) -> None:
@@ -377,7 +374,7 @@ def test_without_its_files_all_is_made_again_and_nothing_is_told(site: tuple[Nod
     before, sums = told(node), {one.directory: one.sha256 for one in reports(node)}
     shutil.rmtree(node.data / "reports")
     os.kill(node.pid("projector-reports"), 9)
-    until(ready(node, len(sums)), "all are made again", within_s=150, turn=rigs.turn)
+    until(ready(node, len(sums)), "all are made again", within_s=PATIENCE_S, turn=rigs.turn)
     again = {one.directory: one.sha256 for one in reports(node)}
     assert again == sums
     verified = node.ovr("verify", "reports", "--json")

@@ -21,7 +21,7 @@ from bus.outbox import OutboxLimits
 from bus.sender import Sender
 from bus.window import WindowLimits
 from tests.services import Service, start_mosquitto
-from tests.waiting import until
+from tests.waiting import PATIENCE_S, until
 
 ROOT = Path(__file__).parents[2]
 QUICK = WindowLimits(stall_s=0.3, refused_s=0.05, longest_s=1.0)
@@ -80,7 +80,7 @@ class RecorderProcess:
     def end(self, number: signal.Signals = signal.SIGKILL) -> None:
         if self.process is not None:
             self.process.send_signal(number)
-            self.process.wait(10)
+            self.process.wait(PATIENCE_S)
         self.process = None
 
     def recorded(self, *types: str) -> list[str]:
@@ -127,7 +127,7 @@ def test_events_arrive_once_in_the_order_in_which_they_were_put(
             wanted.append(event.id)
             sender.put(event)
 
-        assert sender.flush(20.0)
+        assert sender.flush(PATIENCE_S)
 
         assert sender.pending() == 0
         assert sender.status()["fault"] is None
@@ -148,7 +148,7 @@ def test_several_threads_may_put_and_the_order_of_each_holds(
             thread.start()
         for thread in threads:
             thread.join()
-        assert sender.flush(20.0)
+        assert sender.flush(PATIENCE_S)
 
     recorded = [int(name.removeprefix("sample-")) for name in recorder.recorded()]
     for thread_number in range(4):
@@ -180,7 +180,7 @@ def test_facts_survive_kills_of_their_sender_in_mid_stream(
             promised.extend(int(line) for line in process.stdout if line.endswith("\n"))
 
     with sending(tmp_path, broker) as sender:
-        assert sender.flush(20.0)
+        assert sender.flush(PATIENCE_S)
 
     notes = recorder.recorded("note.added")
     everything = recorder.recorded()
@@ -218,7 +218,7 @@ def test_kills_of_broker_and_recorder_lose_nothing_and_repeat_nothing(
                 broker.start()
         done.set()
         stream.join()
-        assert sender.flush(30.0)
+        assert sender.flush(PATIENCE_S)
 
     assert recorder.recorded() == wanted
 
@@ -233,7 +233,7 @@ def test_what_waits_too_long_for_a_recorder_is_dropped_and_said(tmp_path: Path, 
         dropped = sender.status()["dropped"]
         recorder.start()
         try:
-            assert sender.flush(20.0)
+            assert sender.flush(PATIENCE_S)
         finally:
             recorder.end(signal.SIGTERM)
 
@@ -256,11 +256,11 @@ def test_an_older_copy_and_a_clone_of_an_outbox_record_nothing_twice(tmp_path: P
     recorder.start()
     try:
         with sending(tmp_path, broker) as sender:
-            assert sender.flush(20.0)
+            assert sender.flush(PATIENCE_S)
         shutil.copy(copy, path)
         with sending(tmp_path, broker) as sender, sending(tmp_path, broker, name="clone", path=copy) as clone:
-            assert sender.flush(20.0)
-            assert clone.flush(20.0)
+            assert sender.flush(PATIENCE_S)
+            assert clone.flush(PATIENCE_S)
     finally:
         recorder.end(signal.SIGTERM)
 
@@ -275,7 +275,7 @@ def test_a_refused_event_is_listed_and_holds_nothing_up(
         for event in (note(1), wrong, note(2)):
             sender.put(event)
 
-        assert sender.flush(20.0)
+        assert sender.flush(PATIENCE_S)
 
         assert [(refused.id, bool(refused.hint)) for refused in sender.rejected()] == [("wrong", True)]
     assert recorder.recorded() == ["note-1", "note-2"]

@@ -23,7 +23,7 @@ from projectors.victoria import Victoria as Client
 from schemas.errors import ConfigurationError
 from tests.series_stream import SECOND_US, Step, entry, journal_of, sample, steps
 from tests.services import Victoria, start_victoria
-from tests.waiting import until
+from tests.waiting import PATIENCE_S, until
 
 Content = dict[tuple[tuple[str, str], ...], dict[int, float]]
 QUICK = Settings(trail_s=0.0, pulse_s=0.02, mark_every_s=0.0, keep_every=1)
@@ -55,7 +55,7 @@ class Live:
             self.runner.flush()
             time.sleep(0.002)
 
-    def until(self, condition: Callable[[], object], what: str, within_s: float = 20.0) -> None:
+    def until(self, condition: Callable[[], object], what: str, within_s: float = PATIENCE_S) -> None:
         until(condition, what, turn=self.turn, within_s=within_s)
 
     def catch_up(self) -> None:

@@ -25,7 +25,7 @@ from projectors.verify import verify
 from schemas.errors import ConfigurationError
 from tests.services import Service, start_mosquitto
 from tests.streams import BASE_US, S, Said, record, sample
-from tests.waiting import until
+from tests.waiting import PATIENCE_S, until
 
 _PROCESS = """
 import sys
@@ -78,7 +78,7 @@ def projecting(data: Path, broker: Broker) -> Iterator[None]:
         yield
     finally:
         stop.set()
-        thread.join(20)
+        thread.join(PATIENCE_S)
     assert not failed, failed
 
 
@@ -309,7 +309,7 @@ def test_a_projector_killed_again_and_again_ends_where_a_rebuild_does(
     _await_saved(tmp_path, journal.head().position)
     process.terminate()
 
-    assert process.wait(10) == 0
+    assert process.wait(PATIENCE_S) == 0
     assert verify(STATE, tmp_path).equal
 
 

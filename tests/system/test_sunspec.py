@@ -16,6 +16,7 @@ from producers.simulator.modbus_server import UNPLUGGED, Failure, Fault, ModbusS
 from producers.source import Setting
 from tests.modbus_peers import holding, raw, simulated
 from tests.sunspec_images import Memory, Oracle, chain, common, model, unknown
+from tests.waiting import PATIENCE_S
 
 SCALES: dict[str, Any] = {"DCA_SF": -2, "DCV_SF": -1, "DCW_SF": 0, "DCWH_SF": 0, "N": 4}
 MODULES: list[dict[str, Any]] = [
@@ -48,7 +49,7 @@ LIGHT = DARK | {"inverter_state_code": 4, "ac_out_power_w": 3_000.0}
 
 def run(test: Callable[[], Awaitable[None]]) -> None:
     async def limited() -> None:
-        async with asyncio.timeout(40):
+        async with asyncio.timeout(PATIENCE_S):
             await test()
 
     asyncio.run(limited())
@@ -169,7 +170,7 @@ def test_silence_after_sleep_is_the_night_and_any_other_a_fault(
                     await spec.adapter.read()
                 assert (error.value.reason == "asleep") == asleep
             await server.fail(None)
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(PATIENCE_S):
                 while True:
                     try:
                         values = await poll(source)

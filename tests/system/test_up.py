@@ -19,7 +19,7 @@ from bus.connection import Broker, Connection
 from ovr.processes import MOSQUITTO, VICTORIA, binary
 from schemas.errors import ConfigurationError
 from tests.node import free_base
-from tests.waiting import until
+from tests.waiting import PATIENCE_S, until
 
 ROOT = Path(__file__).parents[2]
 EX_CONFIG = 78
@@ -27,7 +27,7 @@ WINDOW = '{"event_id":"startup","location":"warehouse"}'
 ENVIRONMENT = {name: text for name, text in os.environ.items() if not name.startswith("OVR_")}
 
 
-def ovr(*words: str, within_s: float = 40.0) -> subprocess.CompletedProcess[str]:
+def ovr(*words: str, within_s: float = PATIENCE_S) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "ovr", *words]
     return subprocess.run(
         command, cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, check=False, timeout=within_s
@@ -89,14 +89,14 @@ def started(data: Path, site: str) -> Iterator[Node]:
     finally:
         if process.poll() is None:
             process.terminate()
-            process.wait(40)
+            process.wait(PATIENCE_S)
 
 
 @contextmanager
 def running(data: Path, *, site: str = "") -> Iterator[Node]:
     """Run `ovr up` until the block ends, and begin when everything is ready."""
     with started(data, site) as node:
-        until(node.ready, "the node is ready", within_s=40)
+        until(node.ready, "the node is ready")
         yield node
 
 
@@ -260,7 +260,7 @@ def test_status_of_a_node_that_does_not_run_is_not_ready(tmp_path: Path) -> None
 def test_a_process_that_a_person_must_help_fails_and_the_others_work(tmp_path: Path) -> None:
     data = tmp_path / "data"
     with started(data, '[producers.meter]\nkind = "nothing"\n') as one:
-        until(lambda: state(one, "meter") == "failed", "the producer is given up", within_s=40)
+        until(lambda: state(one, "meter") == "failed", "the producer is given up")
         assert state(one, "recorder") == "ready"
         meter = one.child("meter")
         assert "there is no producer nothing" in meter["message"]
@@ -278,7 +278,7 @@ def test_a_stopped_node_leaves_no_process_and_a_killed_one_none_either(tmp_path:
     with running(tmp_path / "data") as second:
         pids = second.pids()
         second.process.terminate()
-        assert second.process.wait(40) == 0
+        assert second.process.wait(PATIENCE_S) == 0
         assert not alive(pids)
         assert ovr("status", "--data", str(second.data)).returncode not in {0, 2}
 
@@ -299,7 +299,9 @@ def state(node: Node, name: str) -> str | None:
 
 def publish(port: int, user: str, password: str, topic: str, body: str) -> int:
     command = ["mosquitto_pub", "-p", str(port), "-u", user, "-P", password, "-V", "5", "-q", "1"]
-    done = subprocess.run([*command, "-t", topic, "-m", body], capture_output=True, check=False, timeout=20)
+    done = subprocess.run(
+        [*command, "-t", topic, "-m", body], capture_output=True, check=False, timeout=PATIENCE_S
+    )
     return done.returncode
 
 

@@ -20,9 +20,7 @@ from producers.ups.source import UpsSource
 from schemas.errors import ConfigurationError
 from schemas.registry import Registry
 from tests.nut import ON_LINE, Nut, start_nut
-
-WITHIN_S = 20.0
-
+from tests.waiting import PATIENCE_S
 
 UPSES = ("rack", "cut", "stale", "driver", "bare", "model")
 
@@ -40,11 +38,11 @@ def active(read: Read) -> set[str]:
 
 async def until(condition: Callable[[], Awaitable[bool]], what: str) -> None:
     try:
-        async with asyncio.timeout(WITHIN_S):
+        async with asyncio.timeout(PATIENCE_S):
             while not await condition():  # noqa: ASYNC110 - other processes set no event of ours
                 await asyncio.sleep(0.02)
     except TimeoutError:
-        pytest.fail(f"not within {WITHIN_S} s: {what}")
+        pytest.fail(f"not within {PATIENCE_S} s: {what}")
 
 
 async def read_until(adapter: UpsAdapter, condition: Callable[[Read], bool], what: str) -> Read:

@@ -13,6 +13,7 @@ from producers.simulator import nut
 from producers.simulator.upsd import Upsd
 from producers.simulator.upsd_file import Ups, status
 from schemas.errors import ConfigurationError, TransientError
+from tests.waiting import PATIENCE_S
 
 ON_LINE: dict[str, float | None] = {
     "ups_online_code": 1,
@@ -54,7 +55,7 @@ async def upsc(upsd: Upsd, name: str) -> dict[str, str]:
 
 
 async def until(upsd: Upsd, name: str, condition: Callable[[dict[str, str]], bool]) -> dict[str, str]:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         while True:
             said = await upsc(upsd, name)
             if condition(said):

@@ -13,6 +13,7 @@ from producers.simulator.scenario_file import HYBRIDS, load
 from producers.simulator.tell import LiveSite
 from producers.source import Setting
 from tests.system.test_modbus_site import finest
+from tests.waiting import PATIENCE_S
 
 METERS = ("acuvim_ii", "acuvim_l", "acuvim_l_fast", "acuvim_3", "fronius_meter", "fronius_meter_float")
 SITE = """
@@ -93,7 +94,7 @@ def test_what_the_physics_tell_is_read(tmp_path: Path) -> None:
         source = ModbusSource(Setting("site", tmp_path, tmp_path / "modbus.json", SystemClock(), options))
         news = asyncio.Event()
         looking = asyncio.create_task(source.run(news.set))
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             while len({spec.system_id for spec in source.specs()}) < len(faces):
                 news.clear()
                 await news.wait()

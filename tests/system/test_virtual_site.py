@@ -27,7 +27,7 @@ from producers.simulator.site import VirtualSite
 from producers.ups import options as ups_options
 from producers.victron import options as gx_options
 from tests.node import SMALL_SITE, running
-from tests.waiting import until
+from tests.waiting import PATIENCE_S, until
 
 ROOT = Path(__file__).parents[2]
 SPEED = 30.0
@@ -209,13 +209,15 @@ def test_the_process_stops_cleanly_and_says_what_is_wrong_with_a_scenario(tmp_pa
     command = (sys.executable, "-m", "ovr", "simulate", "--data", str(tmp_path), "--speed", "10")
     process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE)
     try:
-        until((tmp_path / "simulator" / "devices.toml").exists, "it lives", within_s=60)
+        until((tmp_path / "simulator" / "devices.toml").exists, "it lives")
         process.send_signal(signal.SIGTERM)
-        _, said = process.communicate(timeout=30)
+        _, said = process.communicate(timeout=PATIENCE_S)
     finally:
         if process.poll() is None:
             process.kill()
-    wrong = subprocess.run((*command, "nowhere"), cwd=ROOT, capture_output=True, check=False, timeout=60)
+    wrong = subprocess.run(
+        (*command, "nowhere"), cwd=ROOT, capture_output=True, check=False, timeout=PATIENCE_S
+    )
 
     assert process.returncode == 0, said.decode()
     assert wrong.returncode == 78
@@ -244,6 +246,6 @@ def compare(data: Path) -> int:
 def test_what_a_node_records_of_a_site_is_what_was_true(tmp_path: Path) -> None:
     with running(tmp_path, "--scenario", str(SMALL_SITE), "--speed", "8") as node:
         truth = node.data / "simulator" / "truth.jsonl"
-        until(lambda: truth.read_bytes().count(b"\n") > 2, "some minutes are over", within_s=60)
+        until(lambda: truth.read_bytes().count(b"\n") > 2, "some minutes are over")
         node.stop()
         assert compare(node.data) > 50

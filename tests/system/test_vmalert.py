@@ -11,7 +11,7 @@ from projectors.victoria import Victoria
 from schemas.measurements import MEASUREMENTS
 from tests.alertmanagers import program, start_alertmanager, start_hook
 from tests.services import Service, free_port, start_victoria
-from tests.waiting import until
+from tests.waiting import PATIENCE_S, until
 
 ROOT = Path(__file__).parents[2]
 RULES = sorted((ROOT / "deploy" / "vmalert").glob("*.yml"))
@@ -19,7 +19,7 @@ EXAMPLES = ROOT / "tests" / "vmalert"
 
 
 def run(*command: str) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE_S)
     assert done.returncode == 0, done.stdout + done.stderr
 
 

@@ -57,7 +57,7 @@ def test_what_is_written_while_the_broker_hangs_is_recorded_once_after_it_was_ki
     assert first.headers["location"] == f"/api/actions/{said['id']}"
     assert first.json() == again.json()
     assert became["state"] == "waiting"
-    until(lambda: confirmed(api, said["id"]), "it is recorded", within_s=60)
+    until(lambda: confirmed(api, said["id"]), "it is recorded")
     assert len(api.recorded(said["id"])) == 1
     answer = api.post("/api/event/start", said)
     assert (answer.status_code, answer.json()["time"]) == (200, first.json()["time"])
@@ -65,7 +65,7 @@ def test_what_is_written_while_the_broker_hangs_is_recorded_once_after_it_was_ki
 
 def test_retries_through_kills_of_the_process_are_recorded_once_in_order(api: Api) -> None:
     """A client sends each action until it is confirmed, before it sends the next, as the pages do."""
-    until(api.served, "the API serves", within_s=60)
+    until(api.served, "the API serves")
     actions: list[dict[str, Any]] = []
 
     def kill() -> None:
@@ -76,7 +76,7 @@ def test_retries_through_kills_of_the_process_are_recorded_once_in_order(api: Ap
     killer.start()
     while killer.is_alive() or len(actions) < LEAST:
         actions.append({"system_id": "rig_02", "msg": f"note {len(actions)}", "id": ids.uuid7()})
-        until(partial(sent, api, actions[-1]), "it is confirmed", within_s=60)
+        until(partial(sent, api, actions[-1]), "it is confirmed")
     killer.join()
 
     reader = api.node.journal()
@@ -94,7 +94,7 @@ def sent(api: Api, action: dict[str, Any]) -> bool:
 
 
 def test_the_recorder_killed_under_writes_loses_none(api: Api) -> None:
-    until(api.served, "the API serves", within_s=60)
+    until(api.served, "the API serves")
     actions = [{"system_id": "rig_03", "msg": f"note {n}", "id": ids.uuid7()} for n in range(20)]
     killer = threading.Thread(target=api.node.kill, args=("recorder",))
     killer.start()
@@ -104,12 +104,12 @@ def test_the_recorder_killed_under_writes_loses_none(api: Api) -> None:
 
     assert set(codes) <= {200, 202}
     for action in actions:
-        until(partial(confirmed, api, action["id"]), "all are recorded", within_s=60)
+        until(partial(confirmed, api, action["id"]), "all are recorded")
         assert len(api.recorded(action["id"])) == 1
 
 
 def test_many_slow_connections_do_not_keep_others_out(api: Api) -> None:
-    until(api.served, "the API serves", within_s=60)
+    until(api.served, "the API serves")
     slow = [api.connected() for _ in range(300)]
     try:
         for connection in slow:
@@ -173,7 +173,7 @@ def proxy(api: Api, tmp_path: Path) -> Iterator[Service]:
 def test_pages_api_and_stream_are_one_address_behind_the_proxy(
     api: Api, proxy: Service, tmp_path: Path
 ) -> None:
-    until(api.served, "the API serves", within_s=60)
+    until(api.served, "the API serves")
     trust = ssl.create_default_context(cafile=str(tmp_path / "node.crt"))
     here = f"https://localhost:{proxy.port}"
     with httpx.Client(base_url=here, verify=trust) as client:

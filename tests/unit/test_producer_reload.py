@@ -16,6 +16,7 @@ from producers.reload import Reload
 from producers.runner import Runner
 from producers.source import Source
 from schemas.errors import ConfigurationError, TransientError
+from tests.waiting import PATIENCE_S
 
 SAMPLE_MS = 20
 
@@ -103,7 +104,7 @@ class Running:
         return {name.split("/")[0] for name in self.runner.status()["devices"]}
 
     async def until(self, condition: Callable[[], object]) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             while not condition():  # noqa: ASYNC110 - any condition
                 await asyncio.sleep(0.005)
 
