@@ -20,6 +20,7 @@ from ovr import processes
 from ovr.node import Node, open_node
 from ovr.options import Config, Data, PortBase, Scenario, Speed, seconds
 from ovr.supervisor import Supervisor, supervising
+from ovr.systemd import Notices
 from ovr.tally import Tally, position, tally
 from ovr.view import View
 from producers import pace
@@ -93,6 +94,7 @@ def _with_ports(node: Node, port_base: int | None) -> Node:
 
 def _run(node: Node, for_: str | None, *, anonymous: bool, kept: bool = True) -> None:
     limit_s = None if for_ is None else seconds(for_)
+    notices = Notices(os.environ)
     asked = _stop_signals(node)
     console = Console(highlight=False)
     after = position(node)
@@ -103,10 +105,17 @@ def _run(node: Node, for_: str | None, *, anonymous: bool, kept: bool = True) ->
 
         def show(snapshot: dict[str, Any]) -> None:
             view.show(snapshot)
+            notices.turn(snapshot)
             if run.became_ready(snapshot):
                 console.print(welcome(node, snapshot, anonymous=anonymous), markup=False, soft_wrap=True)
 
-        supervisor.run(lambda: asked() or run.over(), show)
+        def over() -> bool:
+            ends = asked() or run.over()
+            if ends:
+                notices.stopping()
+            return ends
+
+        supervisor.run(over, show)
     where = node.layout.data
     console.print(f"stopped; {'everything is kept in' if kept else 'removing'} {where}", soft_wrap=True)
     if run.tally is not None:
