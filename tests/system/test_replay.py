@@ -1,117 +1,42 @@
 """The replay service on a real Mosquitto, and the reader that uses it from elsewhere."""
 
-import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import Future
-from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
 
-from bus.connection import Broker, Connection, Message
+from bus.connection import Broker, Connection
 from bus.follow import Follower
-from bus.journal_sqlite import FILE, SqliteJournalReader
-from bus.journal_writer import SqliteJournal
+from bus.journal_sqlite import SqliteJournalReader
 from bus.remote import RemoteReader
-from bus.replay import ReplayService
-from schemas.errors import ConfigurationError
-from tests.contract.test_journal import T0, entry, sample
-from tests.services import Service, start_mosquitto
+from tests.contract.test_journal import T0
+from tests.replaying import COUNT, Asker, Serving, reading, serving
 from tests.waiting import until
 
-COUNT = 1234
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
+    """Serve one journal to all tests: none of them changes it."""
+    with serving(tmp_path_factory.mktemp("replay")) as found:
+        yield found
 
 
 @pytest.fixture
-def broker(tmp_path: Path) -> Iterator[Service]:
-    with start_mosquitto(tmp_path) as service:
-        yield service
+def local(site: Serving) -> SqliteJournalReader:
+    return site.local
 
 
 @pytest.fixture
-def local(tmp_path: Path) -> Iterator[SqliteJournalReader]:
-    journal = SqliteJournal(tmp_path / "data" / "journal")
-    for n in range(0, COUNT, 2):
-        facts = [sample(n, f"rig_{n % 7}"), entry(n + 1, subject=f"rig_{n % 3}")]
-        journal.append(facts, recorded_us=T0 + n * 1000)
-    journal.close()
-    reader = SqliteJournalReader(tmp_path / "data" / "journal")
-    yield reader
-    reader.close()
+def remote(site: Serving) -> Iterator[RemoteReader]:
+    with reading(site) as reader:
+        yield reader
 
 
 @pytest.fixture
-def service(tmp_path: Path, broker: Service, local: SqliteJournalReader) -> Iterator[None]:  # noqa: ARG001 - it must exist
-    stop = threading.Event()
-    up: Future[ReplayService] = Future()
-
-    def run() -> None:
-        replay = ReplayService(tmp_path / "data", Broker(port=broker.port))
-        up.set_result(replay)
-        replay.run(stop.is_set)
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    until(lambda: up.result(5).connection.connected, "the replay service connects")
-    yield
-    stop.set()
-    thread.join()
-
-
-@pytest.fixture
-def remote(broker: Service, service: None, local: SqliteJournalReader) -> Iterator[RemoteReader]:
-    """Read through the service; the head, which the recorder would publish, is published here."""
-    assert service is None
-    tell(broker, local)
-    reader = RemoteReader(Broker(port=broker.port), "elsewhere")
-    yield reader
-    reader.close()
-
-
-def tell(broker: Service, local: SqliteJournalReader) -> None:
-    """Publish the journal's head."""
-    head = local.head()
-    said = {"journal": head.journal, "incarnation": head.incarnation, "position": head.position}
-    herald = Connection(Broker(port=broker.port), "herald")
-    until(lambda: herald.connected, "connected", turn=lambda: herald.step(0.01))
-    herald.publish("ovr/head", orjson.dumps(said | {"hash": head.hash.hex()}), retain=True, qos=1)
-    until(lambda: not herald.unacknowledged, "the head is published", turn=lambda: herald.step(0.01))
-    herald.close()
-
-
-class Asker:
-    """Asks for a replay and collects what comes."""
-
-    def __init__(self, port: int) -> None:
-        self.events: list[Message] = []
-        self.answers: list[dict[str, Any]] = []
-        self.connection = Connection(Broker(port=port), "asker")
-        self.connection.subscribe("ovr/replay/+/+/+", self._hear, qos=1)
-        until(lambda: self.connection.connected, "connected", turn=lambda: self.connection.step(0.01))
-
-    def _hear(self, message: Message) -> None:
-        if message.topic.endswith("/_reply/me"):
-            self.answers.append(orjson.loads(message.payload))
-        else:
-            self.events.append(message)
-
-    def ask(self, payload: bytes) -> dict[str, Any]:
-        self.answers.clear()
-        self.connection.publish("ovr/replay/request", payload, qos=1, response_topic="ovr/replay/x/_reply/me")
-        until(
-            lambda: any(a["status"] != "started" for a in self.answers),
-            "answered",
-            turn=lambda: self.connection.step(0.02),
-        )
-        return self.answers[-1]
-
-
-@pytest.fixture
-def asker(broker: Service, service: None) -> Iterator[Asker]:
-    assert service is None
-    someone = Asker(broker.port)
+def asker(site: Serving) -> Iterator[Asker]:
+    someone = Asker(site.broker.port)
     yield someone
     someone.connection.close()
 
@@ -226,66 +151,12 @@ def test_a_follower_on_another_machine_sees_every_event_once(
     assert follower.place == local.head()
 
 
-def replace(local: SqliteJournalReader, copy: Path, subject: str, count: int) -> None:
-    """Put a copy of the journal in its place, grown by events of another system."""
-    journal = SqliteJournal(copy)
-    journal.append([entry(COUNT + n, subject=subject) for n in range(count)], recorded_us=T0)
-    journal.close()
-    for suffix in ("-wal", "-shm"):
-        local.path.with_name(FILE + suffix).unlink(missing_ok=True)
-    (copy / FILE).replace(local.path)
-
-
-def older(tmp_path: Path, local: SqliteJournalReader) -> Path:
-    """Copy the journal as it is into a directory of its own."""
-    (tmp_path / "older").mkdir()
-    local.backup(tmp_path / "older" / FILE)
-    return tmp_path / "older"
-
-
-def test_a_replay_whose_journal_is_replaced_ends_with_an_error_and_the_next_one_works(
-    tmp_path: Path, local: SqliteJournalReader, asker: Asker
-) -> None:
-    copy = older(tmp_path, local)
-    asker.answers.clear()
-    request = b'{"id":"slow","speed":1}'
-    asker.connection.publish("ovr/replay/request", request, qos=1, response_topic="ovr/replay/x/_reply/me")
-    until(lambda: asker.events, "it runs", turn=lambda: asker.connection.step(0.02))
-
-    replace(local, copy, "rig_9", 1)
-    until(lambda: len(asker.answers) == 2, "it ends", turn=lambda: asker.connection.step(0.02))
-
-    assert (asker.answers[1]["status"], asker.answers[1]["reason"]) == ("error", "unavailable")
-    assert asker.ask(b'{"id":"next"}')["count"] == COUNT + 1
-
-
-def test_a_follower_on_another_machine_notices_a_journal_that_was_restored_and_outgrew_it(
-    tmp_path: Path, local: SqliteJournalReader, remote: RemoteReader, broker: Service
-) -> None:
-    copy = older(tmp_path, local)
-    journal = SqliteJournal(local.path.parent)
-    journal.append([entry(COUNT + n) for n in range(3)], recorded_us=T0)
-    journal.close()
-    tell(broker, local)
-    until(lambda: remote.head().position == COUNT + 3, "the head is heard")
-    follower = Follower(remote, None, what="the copy", remedy="begin again")
-    while follower.place.position < COUNT + 3:
-        follower.batch(500)
-
-    replace(local, copy, "rig_9", 10)
-    tell(broker, local)
-    until(lambda: remote.head().position == COUNT + 10, "the new head is heard")
-
-    with pytest.raises(ConfigurationError, match="restored or replaced: begin again"):
-        follower.batch(500)
-
-
 @pytest.mark.parametrize("payload", [b"", b"nonsense", b"[]", b'{"status":"done"}', b'{"position":"x"}'])
 def test_a_remote_reader_survives_what_others_publish_on_its_topics(
-    broker: Service, remote: RemoteReader, local: SqliteJournalReader, payload: bytes
+    site: Serving, remote: RemoteReader, local: SqliteJournalReader, payload: bytes
 ) -> None:
     head = remote.head()
-    vandal = Connection(Broker(port=broker.port), "vandal")
+    vandal = Connection(Broker(port=site.broker.port), "vandal")
     until(lambda: vandal.connected, "connected", turn=lambda: vandal.step(0.01))
     for topic in (remote._reply, remote._topics.replay(remote._id, "rig_1", "note.added"), "ovr/head"):
         vandal.publish(topic, payload, qos=1)
