@@ -8,6 +8,7 @@ def observe(data: Data = None, config: Config = None) -> None:
 
     Example: `OVR_METRICS_PORT=9464 ovr observe --data data`
     """
+    from bus.heartbeat import beat
     from ovr.figures import Figures
     from ovr.metrics import expose
     from ovr.node import open_node
@@ -27,6 +28,7 @@ def observe(data: Data = None, config: Config = None) -> None:
     expose(node)
     while not stopped():
         watch.connection.step(_TURN_S)
+        beat(online=watch.connection.connected)
     watch.connection.close()
     del figures
 

@@ -193,9 +193,11 @@ def test_victoria_metrics_has_the_settings_that_replay_relies_on(
 ) -> None:
     monkeypatch.setattr("shutil.which", lambda name: name)
     memory_mb = config.load(deployment.site, {}).victoria.memory_mb
-    wanted = victoria_server.command(Path("/data/victoria-metrics"), 8428, host="", memory_mb=memory_mb)[1:]
-    said = set(deployment.services[processes.VICTORIA]["command"])
-    assert said == {*wanted, "-promscrape.config=/etc/victoria-metrics/scrape.yml"}
+    layout = Layout(Path("/data"))
+    wanted = victoria_server.command(
+        layout.victoria, 8428, host="", memory_mb=memory_mb, scrape=layout.scrape
+    )
+    assert set(deployment.services[processes.VICTORIA]["command"]) == set(wanted[1:])
 
 
 @each
