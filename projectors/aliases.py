@@ -3,13 +3,15 @@
 Rules that must stay true here:
 - an alias, once taken, stays: the first registration that claims it counts, as at the recorder;
 - what a name stands for is never an alias itself, so there are no circles;
-- learning only ever joins systems: what was folded for two of them is merged, and never taken apart.
+- learning only ever joins systems: what was folded for two of them is merged, and never taken apart;
+- names may be qualified by a node: what one node calls a system is no name at another.
 """
 
 from collections.abc import Iterable, Mapping
 
 from bus import system_ids
 from bus.envelope import Event
+from projectors.nodes import plain, qualified
 from schemas.errors import InputError
 
 REGISTERED = "system.registered"
@@ -39,11 +41,12 @@ class Aliases:
     def claim(self, subject: str, aliases: Iterable[str]) -> list[str]:
         """Take in that a system has other names; see `learn`."""
         system_id = self.resolve(subject)
-        if system_id == system_ids.ALL or system_id.startswith("_"):
+        unqualified, node = plain(system_id)
+        if unqualified == system_ids.ALL or unqualified.startswith("_"):
             return []
         joined = list[str]()
         for typed in aliases:
-            alias = _canonical(typed)
+            alias = _canonical(typed, node)
             if alias is None or alias == system_id or alias in self._system_of:
                 continue
             for name, owner in self._system_of.items():
@@ -54,10 +57,10 @@ class Aliases:
         return joined
 
 
-def _canonical(typed: str) -> str | None:
-    """Return the canonical form of an alias; None for names that no system can have."""
+def _canonical(typed: str, node: str) -> str | None:
+    """Return the canonical form of a node's alias; None for names that no system can have."""
     try:
         name = system_ids.canonical(typed)
     except InputError:
         return None
-    return None if name == system_ids.ALL else name
+    return None if name == system_ids.ALL else qualified(name, node)

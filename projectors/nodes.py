@@ -81,6 +81,17 @@ def qualified(name: str, node: str) -> str:
     return f"{name}{_AT}{node}" if node else name
 
 
+def client_of(event: Event) -> str:
+    """Name whom the broker authenticated where the event was recorded first."""
+    where = origin(event.extensions) if event.extensions else None
+    return event.client if where is None else where.client
+
+
+def name_of(said: Event | Recorded) -> str:
+    """Name what an event is about, and whose node says so."""
+    return qualified(said.subject, node_of(said))
+
+
 def plain(name: str) -> tuple[str, str]:
     """Return the name and the node of a qualified name."""
     found, _, node = name.partition(_AT)

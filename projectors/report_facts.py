@@ -12,6 +12,7 @@ from bus import instants
 from bus.envelope import Event
 from bus.intake import SITE
 from projectors import windows
+from projectors.nodes import HERE, name_of, plain, qualified
 from projectors.report_past import Past
 from projectors.report_said import alarms, dropped, occurrences, remarks
 from projectors.windows import Window
@@ -25,6 +26,7 @@ class Part:
     Attributes:
         window: None for a span in which the system took part in nothing.
         number: counts the windows of the system in the event, from 1.
+        node: whose system it was; empty for ours.
     """
 
     system_id: str
@@ -32,6 +34,12 @@ class Part:
     to_us: int
     window: Window | None
     number: int
+    node: str = HERE
+
+    @property
+    def name(self) -> str:
+        """The system's name, with its node where that is not ours."""
+        return qualified(self.system_id, self.node)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +70,15 @@ def parts(past: Past, wanted: Wanted) -> list[Part]:
     now_us = past.now_us()
     numbers: dict[str, int] = {}
     found: list[Part] = []
-    for system_id, window in past.members(wanted.event_id):
+    for name, window in past.members(wanted.event_id):
+        system_id, node = plain(name)
         numbers[system_id] = number = numbers.get(system_id, 0) + 1
         from_us, to_us = window.started_us, window.ended_us if window.ended_us is not None else now_us
         if wanted.span is not None:
             from_us, to_us = max(from_us, wanted.span[0]), min(to_us, wanted.span[1])
         named = wanted.systems or ((wanted.system_id,) if wanted.system_id else ())
         if to_us > from_us and (not named or system_id in named):
-            found.append(Part(system_id, from_us, to_us, window, number))
+            found.append(Part(system_id, from_us, to_us, window, number, node))
     if wanted.system_id is not None:
         found = _one(found, wanted)
     missing = set(wanted.systems or ((wanted.system_id,) if wanted.system_id else ()))
@@ -82,21 +91,32 @@ def parts(past: Past, wanted: Wanted) -> list[Part]:
 def _one(found: list[Part], wanted: Wanted) -> list[Part]:
     """Keep the window that is meant: the one with this beginning, or the newest."""
     if wanted.span is None:
-        return found[-1:]
+        return sorted(found, key=_by_start)[-1:]
     exact = [part for part in found if (part.from_us, part.to_us) == wanted.span]
     if exact:
         return exact
-    return [Part(found[0].system_id, *wanted.span, found[0].window, 1)] if found else []
+    return [Part(found[0].system_id, *wanted.span, found[0].window, 1, found[0].node)] if found else []
+
+
+def _by_start(part: Part) -> tuple[int, str]:
+    return part.from_us, part.node
+
+
+def nodes_behind(past: Past, about: Sequence[Part]) -> tuple[str, ...]:
+    """Name the nodes whose samples may not all have come that belong into the windows."""
+    ended = [part for part in about if part.node and part.window is not None]
+    return tuple(sorted({part.node for part in ended if part.window and past.behind(part.node, part.window)}))
 
 
 def system_facts(
     past: Past, wanted: Wanted, part: Part, happened: Mapping[str, Sequence[Event]], made_from: MadeFrom
 ) -> SystemFacts:
     """Gather the facts of one system in one window; `late_samples` is for who reads samples."""
-    window, known = part.window, past.known(part.system_id)
+    window, known = part.window, past.known(part.name)
     from_us, to_us = part.from_us, part.to_us
-    events = happened.get(part.system_id, ())
-    own = [event for event in past.said.values() if _about(past, event, part.system_id)]
+    events = happened.get(part.name, ())
+    own = [event for event in past.said.values() if _about(past, event, part)]
+    elsewhere = happened.get(qualified(SITE, part.node), ())
     return SystemFacts(
         event_id=wanted.event_id,
         system_id=part.system_id,
@@ -113,10 +133,11 @@ def system_facts(
         remarks=tuple(remarks([*events, *own], part.system_id, from_us, to_us)),
         alarms=tuple(alarms(events, part.system_id, from_us, to_us)),
         occurrences=tuple(occurrences(events, part.system_id, from_us, to_us)),
-        dropped=tuple(dropped([*events, *happened.get(SITE, ())], from_us, to_us)),
+        dropped=tuple(dropped([*events, *elsewhere], from_us, to_us)),
         revision=wanted.revision,
         reason=wanted.reason,
         previous=previous(past, wanted, part.system_id, from_us),
+        behind=nodes_behind(past, [part]),
     )
 
 
@@ -152,6 +173,7 @@ def event_facts(
         revision=wanted.revision,
         reason=wanted.reason,
         previous=previous(past, wanted, None, from_us),
+        behind=tuple(sorted({node for facts in systems for node in facts.behind})),
     )
 
 
@@ -194,8 +216,9 @@ def _same(past: Past, request: Event, wanted: Wanted, from_us: int) -> bool:
     return "from" not in data or instants.parse(data["from"]) == from_us
 
 
-def _about(past: Past, event: Event, system_id: str) -> bool:
-    return event.subject == windows.ALL or past.aliases.resolve(event.subject) == system_id
+def _about(past: Past, event: Event, part: Part) -> bool:
+    named = past.aliases.resolve(name_of(event))
+    return named in {part.name, qualified(windows.ALL, part.node)}
 
 
 def _names(event: Event, event_id: str) -> bool:

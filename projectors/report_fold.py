@@ -6,11 +6,13 @@ Rules that must stay true here:
 - a window is asked for once it ended and samples from behind its end have come, or 5 s have passed;
 - an event is asked for once none of its windows is active or waits;
 - what comes late asks for a new revision once nothing late has come for 60 s;
+- what nodes brought is judged by what their samples have come to: a window waits by its node's clock, an
+  event with such windows gets a provisional report after a minute, and one more when all have caught up;
 - what is decided at or before `silent_upto` is remembered and not asked for: it was decided before, or it
   lies in a past of which nobody wants reports unasked.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -20,11 +22,16 @@ from bus import instants, system_ids
 from bus.envelope import Event, Recorded
 from projectors import windows
 from projectors.aliases import REGISTERED, Aliases
+from projectors.nodes import HERE, SAMPLES_LANE, name_of, origin, origin_of, plain, qualified
 from projectors.report_lines import (
+    BEHIND_US,
+    CAUGHT_UP,
     CORRECTED,
     EVENT,
     EVENT_ENDED,
     LATE_DATA,
+    NODES_BEHIND,
+    SILENT_US,
     SYSTEM,
     Line,
     Request,
@@ -56,8 +63,10 @@ class ReportFold:
     Attributes:
         now_us: the stream's clock.
         silent_upto: nothing is asked for up to this position.
-        parts: by system.
+        clocks: by node, when it recorded the newest of its samples that are here.
+        parts: by system, qualified by its node where that is not ours.
         events: the lines of whole events.
+        shared: facts about all systems of a node, by node.
         spans: how often single spans were asked for, by what they are.
         touched: keys of the state that changed; whoever writes it clears this.
         gone: reports on what never was; whoever notes it clears this.
@@ -65,9 +74,10 @@ class ReportFold:
 
     now_us: int = 0
     silent_upto: int = 0
+    clocks: dict[str, int] = field(default_factory=dict)
     parts: dict[str, Part] = field(default_factory=dict)
     events: dict[str, Line] = field(default_factory=dict)
-    shared: dict[int, WindowFact] = field(default_factory=dict)
+    shared: dict[str, dict[int, WindowFact]] = field(default_factory=dict)
     spans: dict[str, int] = field(default_factory=dict)
     aliases: Aliases = field(default_factory=Aliases)
     touched: set[str] = field(default_factory=set)
@@ -76,23 +86,28 @@ class ReportFold:
     _members: dict[str, set[tuple[str, int]]] = field(default_factory=dict)
     _stale: set[str] = field(default_factory=set)
     _due: dict[Key, int] = field(default_factory=dict)
+    _held: dict[str, dict[Key, int]] = field(default_factory=dict)
     _next_us: int = _EVER
 
     def sample(self, said: Recorded) -> list[Request]:
         """Take in a sample; only of systems that take part in something it is looked at."""
         self.now_us = max(self.now_us, said.recorded_us)
-        system_id = self.aliases.resolve(said.subject)
+        where = origin_of(said)
+        if where is not None:
+            self._came(where.node, where.recorded_us)
+        system_id = self.aliases.resolve(said.subject if where is None else name_of(said))
         part = self.parts.get(system_id)
         if part is not None:
             for number, line in part.reported(said.time_us):
                 self._touch(system_id, number, line, LATE_DATA, said.position)
-            if part.tracked:
+            if part.tracked and where is None:
                 self._heard(system_id, part, said)
         return self._decide(said) if self._next_us <= self.now_us else []
 
     def fact(self, event: Event) -> list[Request]:
         """Take in anything else that reports are about."""
         self.now_us = max(self.now_us, event.recorded_us)
+        self._lane(event)
         if event.subject == system_ids.ALL:
             if event.type in windows.TYPES:
                 self._all(event)
@@ -114,6 +129,10 @@ class ReportFold:
         self.now_us = max(self.now_us, said.recorded_us)
         return self._decide(said)
 
+    def named(self, system_id: str) -> list[str]:
+        """Return the names of the parts of a system, ours first."""
+        return sorted(name for name in self.parts if plain(name)[0] == system_id)
+
     def members(self, event_id: str) -> list[tuple[str, Window]]:
         """Return the windows of an event, each with its system."""
         found = sorted(self._members.get(event_id, ()))
@@ -127,22 +146,39 @@ class ReportFold:
             if part.passed(number):
                 self._plan((SYSTEM, system_id, number), part.lines[number], self.now_us)
 
+    def _lane(self, event: Event) -> None:
+        """Take in how far the samples of a node have come, where an event says so."""
+        where = origin(event.extensions)
+        if where is not None and event.type in SAMPLES_LANE:
+            self._came(where.node, where.recorded_us)
+
+    def _came(self, node: str, recorded_us: int) -> None:
+        """Let what waited for a node's samples be due once they have come so far."""
+        if recorded_us <= self.clocks.get(node, 0):
+            return
+        self.clocks[node] = recorded_us
+        held = self._held.get(node, {})
+        for key in [key for key, due_us in held.items() if due_us <= recorded_us]:
+            del held[key]
+            self._due[key] = self._next_us = self.now_us
+
     def _all(self, event: Event) -> None:
-        self.shared[event.position] = fact_of(event)
-        self.touched.add(SHARED)
+        node = plain(name_of(event))[1]
+        self.shared.setdefault(node, {})[event.position] = fact_of(event)
+        self.touched.add(qualified(SHARED, node))
         for system_id, part in self.parts.items():
-            if part.facts:
-                self._refold(system_id, part, event.position)
+            if part.facts and plain(system_id)[1] == node:
+                self._refold(system_id, part, event)
 
     def _window(self, event: Event) -> None:
-        system_id = self.aliases.resolve(event.subject)
+        system_id = self.aliases.resolve(name_of(event))
         part = self.parts.setdefault(system_id, Part())
         part.facts[event.position] = fact_of(event)
-        self._refold(system_id, part, event.position)
+        self._refold(system_id, part, event)
 
     def _register(self, event: Event) -> None:
-        joined = self.aliases.learn(event)
-        system_id = self.aliases.resolve(event.subject)
+        joined = self.aliases.claim(name_of(event), event.data.get("aliases", ()))
+        system_id = self.aliases.resolve(name_of(event))
         for alias in joined:
             self.touched.add(ALIASES)
             other = self.parts.pop(alias, None)
@@ -154,16 +190,17 @@ class ReportFold:
                 self._due.pop((SYSTEM, alias, number), None)
             part = self.parts.setdefault(system_id, Part())
             part.absorb(other)
-            self._refold(system_id, part, event.position)
+            self._refold(system_id, part, event)
 
     def _late(self, event: Event) -> None:
         """Look whether something that happened, or was lost, lies in what was reported."""
         if event.subject.startswith("_"):
             if event.type == DROPPED:
-                for system_id in self.parts:
+                node = plain(name_of(event))[1]
+                for system_id in [name for name in self.parts if plain(name)[1] == node]:
                     self._lost(system_id, event)
             return
-        system_id = self.aliases.resolve(event.subject)
+        system_id = self.aliases.resolve(name_of(event))
         part = self.parts.get(system_id)
         if part is None:
             return
@@ -178,19 +215,21 @@ class ReportFold:
             if line.spec is not None and first_us < line.spec[1] and line.spec[0] <= last_us:
                 self._touch(system_id, number, line, LATE_DATA, event.position)
 
-    def _refold(self, system_id: str, part: Part, position: int) -> None:
-        before = part.windows
-        part.refold(self.shared.values())
+    def _refold(self, system_id: str, part: Part, event: Event) -> None:
+        before, position = part.windows, event.position
+        part.refold(self.shared_with(system_id))
+        where = origin(event.extensions)
+        node_us = self.now_us if where is None else where.recorded_us
         for number, window in before.items():
             self._members[window.event_id].discard((system_id, number))
         for number, window in part.windows.items():
             self._members.setdefault(window.event_id, set()).add((system_id, number))
-        for number, line in part.compare(self.now_us, position):
+        for number, line in part.compare(self.now_us, node_us, position):
             known = part.windows.get(number) or before.get(number)
             if known is None:
                 continue
             if number not in part.windows and line.spec is not None:
-                self.gone.append(Gone(known.event_id, system_id, line.spec[0]))
+                self.gone.append(Gone(known.event_id, plain(system_id)[0], line.spec[0]))
             self._touch_event(known.event_id, CORRECTED, position)
         for number, line in part.lines.items():
             self._plan((SYSTEM, system_id, number), line, line.due_us)
@@ -203,6 +242,10 @@ class ReportFold:
             number for number in before | part.windows if before.get(number) != part.windows.get(number)
         }
         self._stale |= {(before.get(number) or part.windows[number]).event_id for number in changed}
+
+    def shared_with(self, system_id: str) -> Iterable[WindowFact]:
+        """Return the facts about all systems that are about this one too."""
+        return self.shared.get(plain(system_id)[1], {}).values()
 
     def _touch(self, system_id: str, number: int, line: Line, reason: str, position: int) -> None:
         line.touch(reason, self.now_us, position)
@@ -221,8 +264,16 @@ class ReportFold:
     def _plan(self, key: Key, line: Line, due_us: int | None) -> None:
         line.due_us = due_us
         self.touched.add(key[1] if key[0] == SYSTEM else event_key(key[1]))
+        node = plain(key[1])[1] if key[0] == SYSTEM else HERE
+        held = self._held.setdefault(node, {}) if node else {}
+        held.pop(key, None)
         if due_us is None:
             self._due.pop(key, None)
+        elif node and line.waiting and due_us > self.clocks.get(node, 0):
+            self._due.pop(key, None)
+            held[key] = due_us
+        elif node and line.waiting:
+            self._due[key] = self._next_us = self.now_us
         else:
             self._due[key] = due_us
             self._next_us = min(self._next_us, due_us)
@@ -236,7 +287,9 @@ class ReportFold:
                 if key[0] == SYSTEM:
                     asked += self._ask_system(key, said)
             for key in due:
-                if key[0] == EVENT:
+                if key[0] == EVENT and self.events[key[1]].reason == NODES_BEHIND:
+                    asked += self._ask_early(key[1], said)
+                elif key[0] == EVENT:
                     asked += self._ask_event(key[1], self.events[key[1]].reason, said)
             self._next_us = min(self._due.values(), default=_EVER)
         for event_id in sorted(self._stale):
@@ -260,7 +313,7 @@ class ReportFold:
             yield Request(
                 SYSTEM,
                 window.event_id,
-                system_id,
+                plain(system_id)[0],
                 number,
                 line.revision,
                 said.position,
@@ -275,28 +328,62 @@ class ReportFold:
         line = self.events.setdefault(event_id, Line())
         self.touched.add(event_key(event_id))
         found = self.members(event_id)
-        if any(window.active or self._waits(system_id, window) for system_id, window in found):
+        lasts, behind = self._missing(found)
+        if lasts or behind:
+            early = line.early and not lasts
             line.reopen()
+            line.early = early
             self._due.pop((EVENT, event_id, 0), None)
+            if behind and not early and any(window.ended_us is not None for _, window in found):
+                line.reason = NODES_BEHIND
+                self._plan((EVENT, event_id, 0), line, self.now_us + (SILENT_US if lasts else BEHIND_US))
         elif line.spec is None and any(self.parts[one].lines[w.started_by].spec for one, w in found):
-            yield from self._ask_event(event_id, EVENT_ENDED, said)
+            yield from self._ask_event(event_id, CAUGHT_UP if line.early else EVENT_ENDED, said)
         elif not found and line.spec is not None:
             self.gone.append(Gone(event_id, None, line.spec[0]))
             line.reopen()
             self._due.pop((EVENT, event_id, 0), None)
 
-    def _waits(self, system_id: str, window: Window) -> bool:
-        return self.parts[system_id].lines[window.started_by].waiting
+    def _missing(self, found: Iterable[tuple[str, Window]]) -> tuple[bool, bool]:
+        """Tell whether windows last or wait to be reported, and whether some of nodes that may be behind."""
+        lasts = behind = False
+        for system_id, window in found:
+            node = plain(system_id)[1]
+            if window.active:
+                silent = bool(node) and self.clocks.get(node, 0) + SILENT_US < self.now_us
+                lasts, behind = lasts or not silent, behind or bool(node)
+            elif self.parts[system_id].lines[window.started_by].waiting:
+                lasts, behind = lasts or not node, behind or bool(node)
+        return lasts, behind
+
+    def _ask_early(self, event_id: str, said: Recorded | Event) -> Iterator[Request]:
+        """Ask for a provisional report, unless what is not here yet came meanwhile, or goes on."""
+        line = self.events[event_id]
+        self._plan((EVENT, event_id, 0), line, None)
+        lasts, behind = self._missing(self.members(event_id))
+        if lasts or not behind:
+            self._stale.add(event_id)
+            return
+        yield from self._request(event_id, NODES_BEHIND, said)
+        line.early = True
 
     def _ask_event(self, event_id: str, reason: str, said: Recorded | Event) -> Iterator[Request]:
         line = self.events[event_id]
         self._plan((EVENT, event_id, 0), line, None)
+        span = self._span(event_id)
+        if span is not None:
+            line.settle(said.position, [*span])
+            yield from self._request(event_id, reason, said)
+
+    def _span(self, event_id: str) -> tuple[int, int] | None:
         ended = [window for _, window in self.members(event_id) if window.ended_us is not None]
         if not ended:
-            return
-        from_us, to_us = min(w.started_us for w in ended), max(w.ended_us or 0 for w in ended)
-        line.settle(said.position, [from_us, to_us])
-        if said.position > self.silent_upto:
+            return None
+        return min(w.started_us for w in ended), max(w.ended_us or 0 for w in ended)
+
+    def _request(self, event_id: str, reason: str, said: Recorded | Event) -> Iterator[Request]:
+        line, span = self.events[event_id], self._span(event_id)
+        if span is not None and said.position > self.silent_upto:
             line.revision += 1
             yield Request(
                 EVENT,
@@ -306,8 +393,7 @@ class ReportFold:
                 line.revision,
                 said.position,
                 reason,
-                from_us,
-                to_us,
+                *span,
                 f"{said.source} {said.id}",
                 self.now_us,
             )
@@ -315,7 +401,7 @@ class ReportFold:
     def restore(self) -> None:
         """Work out what follows from the parts and lines, after they were read."""
         for system_id, part in self.parts.items():
-            part.refold(self.shared.values())
+            part.refold(self.shared_with(system_id))
             for number, window in part.windows.items():
                 self._members.setdefault(window.event_id, set()).add((system_id, number))
             for number, line in part.lines.items():

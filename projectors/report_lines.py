@@ -9,11 +9,18 @@ from projectors.windows import Window
 SYSTEM, EVENT = "system", "event"
 WINDOW_ENDED, EVENT_ENDED = "window_ended", "event_ended"
 LATE_DATA, CORRECTED, OPERATOR = "late_data", "corrected", "operator"
+NODES_BEHIND, CAUGHT_UP = "nodes_behind", "caught_up"
 WAIT_US: Final = 5_000_000
 """A report waits so long for a sample behind the end of its window."""
 
 QUIET_US: Final = 60_000_000
 """A new revision waits until nothing late came for so long."""
+
+BEHIND_US: Final = 60_000_000
+"""What nodes have not brought yet is waited for so long before there is a provisional report."""
+
+SILENT_US: Final = 600_000_000
+"""A node of which nothing newer than this is here is not waited for."""
 
 
 @dataclass(slots=True)
@@ -28,6 +35,7 @@ class Line:
         due_us: when to ask for the next report; None when nothing calls for one.
         reason: why then.
         late: position of the newest thing that came late.
+        early: a provisional report was asked for since the thing was open last.
     """
 
     revision: int = 0
@@ -37,6 +45,7 @@ class Line:
     due_us: int | None = None
     reason: str = LATE_DATA
     late: int = 0
+    early: bool = False
 
     @property
     def waiting(self) -> bool:
@@ -56,11 +65,12 @@ class Line:
     def reopen(self) -> None:
         """Note that what it is about goes on, or is no more."""
         self.spec = self.due_us = None
+        self.early = False
 
     def settle(self, cut: int, spec: list[Any]) -> None:
         """Note that a report up to a position is decided on."""
         self.cut, self.spec, self.told = max(self.cut, cut), spec, True
-        self.due_us, self.reason = None, LATE_DATA
+        self.due_us, self.reason, self.early = None, LATE_DATA, False
 
     def covers(self, time_us: int) -> bool:
         """Tell whether an instant lies in what the report is about."""

@@ -68,7 +68,7 @@ def message(
         "title": _title(doc, says),
         "rows": [(label, value) for label, value in _rows(doc, says)],
         "changed": [_change(one, says) for one in doc["changed"]],
-        "provisional": doc["provisional"],
+        "provisional": _provisional(doc, says),
         "link": link(said, delivery.get("base_url"), "html"),
         "attached": paper is not None,
         "made_from": doc["made_from"],
@@ -95,7 +95,18 @@ def link(said: Mapping[str, Any], base_url: str | None, kind: str) -> str | None
 def _title(doc: Document, says: Voice) -> str:
     name = (doc.get("system") or {}).get("name") or doc.get("system_id")
     title = says.t(f"title.{doc['scope']}", event=doc["event_id"], system=name)
+    if doc["provisional"]:
+        title = says.t("title.provisional", title=title)
     return title if doc["revision"] == 1 else f"{title} ({says.t('revision', n=doc['revision'])})"
+
+
+def _provisional(doc: Document, says: Voice) -> str:
+    """Say why figures will change; nothing when they will not."""
+    if not doc["provisional"]:
+        return ""
+    if not doc.get("behind"):
+        return says.t("mark.provisional_about")
+    return says.t("mark.behind_about", nodes=", ".join(doc["behind"]))
 
 
 def _rows(doc: Document, says: Voice) -> list[tuple[str, Markup | str]]:
@@ -136,7 +147,7 @@ def _text(told: Mapping[str, Any]) -> str:
     t = told["t"]
     lines = [told["title"], ""]
     if told["provisional"]:
-        lines += [t("mark.provisional"), ""]
+        lines += [f"{t('mark.provisional')} {told['provisional']}", ""]
     lines += [f"{label}: {value}" for label, value in told["rows"]]
     if told["changed"]:
         lines += ["", t("mail.changed"), *(f"- {one}" for one in told["changed"])]

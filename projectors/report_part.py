@@ -52,8 +52,14 @@ class Part:
         found = fold_windows((*self.facts.values(), *shared)).windows
         self.windows = {window.started_by: window for window in found}
 
-    def compare(self, now_us: int, position: int) -> Iterator[tuple[int, Line]]:
-        """Bring the lines up to the windows; yield those of windows that were reported and are no more so."""
+    def compare(self, now_us: int, node_us: int, position: int) -> Iterator[tuple[int, Line]]:
+        """Bring the lines up to the windows; yield those of windows that were reported and are no more so.
+
+        Args:
+            now_us: the stream's clock.
+            node_us: that of the node where the fact was recorded; a window that ended waits by it.
+            position: of the fact.
+        """
         for number, line in self.lines.items():
             if number not in self.windows:
                 if line.spec is not None:
@@ -66,7 +72,7 @@ class Part:
                 line.reopen()
             elif line.spec is None:
                 if line.due_us is None:
-                    line.end(WINDOW_ENDED, max(now_us, spec_of(window)[1]) + WAIT_US)
+                    line.end(WINDOW_ENDED, max(node_us, spec_of(window)[1]) + WAIT_US)
             elif line.spec != spec_of(window):
                 line.touch(CORRECTED, now_us, position)
                 yield number, line

@@ -3,7 +3,9 @@
 Rules that must stay true here:
 - all of it follows from the journal up to the cut; only what was told of earlier revisions may lie between
   the cut and the request;
-- rare types are read and samples are not, and of frequent ones only what can lie in the span.
+- rare types are read and samples are not, and of frequent ones only what can lie in the span; whether a
+  node's samples have come is seen from the first that were recorded there after the end;
+- a system of another node is named with its node.
 """
 
 from collections import defaultdict
@@ -17,7 +19,9 @@ from bus.journal import JournalReader
 from projectors import windows
 from projectors.aliases import REGISTERED, Aliases
 from projectors.events import EventReader
+from projectors.nodes import HERE, SAMPLES_LANE, client_of, name_of, node_of, origin, origin_of, plain
 from projectors.report_fold import DROPPED
+from projectors.report_lines import WAIT_US
 from projectors.report_requests import GENERATED, REQUESTED
 from projectors.windows import Window, WindowFact, Windows, fact_of, fold_windows
 from schemas.errors import InputError
@@ -91,52 +95,62 @@ class Past:
         self._reader = reader
         self._events = EventReader(registry)
         self._restored: list[Event] = []
-        shared: dict[int, WindowFact] = {}
+        shared: dict[str, dict[int, WindowFact]] = defaultdict(dict)
         for event in self._read(None, *_FEW):
-            if event.type in _TOLD:
-                self._note_report(event, before)
-            elif event.type == RESTORED:
-                self._restored.append(event)
+            if event.type in _TOLD or event.type == RESTORED:
+                self._note_ours(event, before)
             elif event.position <= cut:
                 self._note_fact(event, shared)
-        for known in self.systems.values():
+        for name, known in self.systems.items():
             if known.facts:
-                known.windows = fold_windows((*known.facts.values(), *shared.values()))
+                known.windows = fold_windows((*known.facts.values(), *shared[plain(name)[1]].values()))
 
-    def _note_report(self, event: Event, before: int | None) -> None:
-        if before is not None and event.position >= before:
+    def _note_ours(self, event: Event, before: int | None) -> None:
+        """Take in what our own reports, and our own journal, went through."""
+        if node_of(event) != HERE:
             return
-        if event.type == REQUESTED:
+        if event.type == RESTORED:
+            self._restored.append(event)
+        elif before is not None and event.position >= before:
+            return
+        elif event.type == REQUESTED:
             self.requests[event.id] = event
         else:
             self.told.append(event)
 
-    def _note_fact(self, event: Event, shared: dict[int, WindowFact]) -> None:
+    def _note_fact(self, event: Event, shared: dict[str, dict[int, WindowFact]]) -> None:
         if event.type in windows.TYPES:
             self.said[event.position] = event
-            facts = shared if event.subject == system_ids.ALL else self.known(event.subject).facts
+            every = shared[node_of(event)] if event.subject == system_ids.ALL else None
+            facts = self.known(name_of(event)).facts if every is None else every
             facts[event.position] = fact_of(event)
         elif event.type == REGISTERED:
             self._learn(event)
         else:
-            devices = self.known(event.subject).described
+            devices = self.known(name_of(event)).described
             earlier = devices.get(event.data["device"])
             if earlier is None or _newer(event, earlier):
                 devices[event.data["device"]] = event
 
     def _learn(self, event: Event) -> None:
         """Take in a registration; what was noted under a name that turns out to be an alias moves along."""
-        for alias in self.aliases.learn(event):
+        name = name_of(event)
+        for alias in self.aliases.claim(name, event.data.get("aliases", ())):
             merged = self.systems.pop(alias, None)
             if merged is not None:
-                self.known(event.subject).absorb(merged)
-        known = self.known(event.subject)
+                self.known(name).absorb(merged)
+        known = self.known(name)
         if known.registration is None or _newer(event, known.registration):
             known.registration = event
 
     def known(self, name: str) -> Known:
         """Return what was known of a system, under whichever of its names."""
         return self.systems.setdefault(self.aliases.resolve(name), Known())
+
+    def recorded_names(self, system_id: str) -> list[str]:
+        """List the names under which samples of a system were recorded, its own first."""
+        others = sorted(name for name, owner in self.aliases.known().items() if owner == system_id)
+        return [system_id, *(name for name in others if name != system_id)]
 
     def members(self, event_id: str) -> list[tuple[str, Window]]:
         """Return the windows of an event, each with its system, by system and time."""
@@ -150,7 +164,25 @@ class Past:
     def who(self, position: int | None) -> str | None:
         """Return whom the broker authenticated for the fact at a position."""
         event = None if position is None else self.said.get(position)
-        return None if event is None else event.client
+        return None if event is None else client_of(event)
+
+    def behind(self, node: str, window: Window) -> bool:
+        """Tell whether samples of a node may be missing in a window that ended; ours never are."""
+        if not node or window.ended_us is None:
+            return False
+        ended = self.said.get(window.ended_by or 0)
+        where = None if ended is None else origin(ended.extensions)
+        if ended is None or where is None:
+            return False
+        due_us = max(where.recorded_us, window.ended_us) + WAIT_US
+        found = self._reader.read(ended.position, upto=self.cut, types=SAMPLES_LANE, since_us=window.ended_us)
+        return not any(
+            one.client == ended.client
+            and (there := origin_of(one)) is not None
+            and there.node == node
+            and there.recorded_us >= due_us
+            for one in found
+        )
 
     def now_us(self) -> int:
         """Return when the cut was recorded; 0 for the beginning."""
@@ -178,8 +210,7 @@ class Past:
         after = 0 if started_by is None else self._before(started_by, from_us)
         frequent = self._read(self.cut, *TABLE.occurrences, after=after, since_us=from_us, until_us=to_us)
         for event in (*frequent, *self._read(self.cut, *REMARKS, DROPPED, *ALARMS)):
-            name = event.subject if event.subject.startswith("_") else self.aliases.resolve(event.subject)
-            found[name].append(event)
+            found[self.aliases.resolve(name_of(event))].append(event)
         return found
 
     def _before(self, started_by: int, from_us: int) -> int:

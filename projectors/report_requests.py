@@ -15,6 +15,7 @@ from bus.envelope import Envelope, Event
 from bus.intake import SITE
 from projectors.report_fold import SPANS, ReportFold, event_key
 from projectors.report_lines import EVENT, OPERATOR, Line, Request
+from projectors.windows import Window
 
 REQUESTED: Final = "report.requested"
 GENERATED: Final = "report.generated"
@@ -107,14 +108,12 @@ def requested(fold: ReportFold, event: Event, *, own: bool) -> Asked:
     """Take in that a report was asked for, by us or by others, and return what is to be made.
 
     Others cannot know which revision it will be, nor whether something was asked for meanwhile: theirs is the
-    next one. What another node asked for is made up to where its request stands here: its cut is a position
-    of its own journal.
+    next one. What another node asked for is made there, and is not for us.
     """
     data = event.data
     system_id = None if data["scope"] == EVENT else fold.aliases.resolve(event.subject)
     span = _span(data)
-    forwarded = "nodeposition" in event.extensions
-    cut = event.position if forwarded else min(data["cut_position"], event.position)
+    cut = min(data["cut_position"], event.position)
     line = _line_of(fold, data["event_id"], system_id, span, exactly=not own)
     if own:
         revision = data["revision"]
@@ -142,15 +141,24 @@ def _line_of(
             return None
         fold.touched.add(event_key(event_id))
         return line
-    part = fold.parts.get(system_id)
-    found = [] if part is None else [w for w in part.windows.values() if w.event_id == event_id]
-    same = [w for w in found if (w.started_us, w.ended_us) == span]
+    found = [
+        (name, window)
+        for name in fold.named(system_id)
+        for window in fold.parts[name].windows.values()
+        if window.event_id == event_id
+    ]
+    same = [one for one in found if (one[1].started_us, one[1].ended_us) == span]
     if span is not None and (same or exactly):
         found = same
-    if part is None or not found:
+    if not found:
         return None
-    fold.touched.add(system_id)
-    return part.lines[found[-1].started_by]
+    name, window = max(found, key=_by_start)
+    fold.touched.add(name)
+    return fold.parts[name].lines[window.started_by]
+
+
+def _by_start(found: tuple[str, Window]) -> tuple[int, str]:
+    return found[1].started_us, found[0]
 
 
 def _again(fold: ReportFold, span: str) -> int:

@@ -13,6 +13,7 @@ from bus import instants
 from bus.envelope import Event
 from bus.intake import SITE
 from projectors import windows
+from projectors.nodes import client_of
 from projectors.report_fold import DROPPED
 from projectors.report_past import ALARMS
 from projectors.state_system import alarm_key
@@ -34,12 +35,12 @@ def remarks(events: Iterable[Event], system_id: str | None, from_us: int, to_us:
         data = event.data
         about = system_id or (None if event.subject == SITE else event.subject)
         if event.type == "note.added":
-            yield Remark(event.time_us, event.client, "note", data["text"], system_id=about)
+            yield Remark(event.time_us, client_of(event), "note", data["text"], system_id=about)
         elif event.type == "photo.added":
             caption = data.get("caption")
             yield Remark(
                 event.time_us,
-                event.client,
+                client_of(event),
                 "photo",
                 caption or "",
                 data["sha256"],
@@ -49,10 +50,10 @@ def remarks(events: Iterable[Event], system_id: str | None, from_us: int, to_us:
             )
         elif event.type == windows.LOCATED:
             place = windows.fact_of(event).location or ""
-            yield Remark(event.time_us, event.client, "location", place, system_id=about)
+            yield Remark(event.time_us, client_of(event), "location", place, system_id=about)
         elif event.type in _DONE:
             text, word = data.get("note", ""), _DONE[event.type]
-            yield Remark(event.time_us, event.client, "window", text, caption=word, system_id=about)
+            yield Remark(event.time_us, client_of(event), "window", text, caption=word, system_id=about)
 
 
 def alarms(events: Iterable[Event], system_id: str, from_us: int, to_us: int) -> Iterator[Alarm]:

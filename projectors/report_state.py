@@ -5,6 +5,7 @@ from dataclasses import asdict
 from typing import Any, Final
 
 from projectors.aliases import Aliases
+from projectors.nodes import plain
 from projectors.report_fold import ALIASES, EVENT_KEY, SHARED, SPANS, ReportFold
 from projectors.report_lines import Line
 from projectors.report_part import Part
@@ -15,10 +16,11 @@ _STREAM: Final = "_stream"
 
 def changed(fold: ReportFold) -> Iterator[tuple[str, Any]]:
     """Write what changed since `touched` was cleared."""
-    yield _STREAM, [fold.now_us, fold.silent_upto]
+    yield _STREAM, [fold.now_us, fold.silent_upto, fold.clocks]
     for key in sorted(fold.touched - fold.merged):
-        if key == SHARED:
-            yield key, [asdict(fact) for _, fact in sorted(fold.shared.items())]
+        name, node = plain(key)
+        if name == SHARED:
+            yield key, [asdict(fact) for _, fact in sorted(fold.shared[node].items())]
         elif key == ALIASES:
             yield key, dict(fold.aliases.known())
         elif key == SPANS:
@@ -32,9 +34,11 @@ def changed(fold: ReportFold) -> Iterator[tuple[str, Any]]:
 def load(said: dict[str, Any]) -> ReportFold:
     """Read what was written."""
     fold = ReportFold()
-    fold.now_us, fold.silent_upto = said.pop(_STREAM, (0, 0))
+    fold.now_us, fold.silent_upto, *clocks = said.pop(_STREAM, (0, 0))
+    fold.clocks = clocks[0] if clocks else {}
     fold.aliases = Aliases(said.pop(ALIASES, {}))
-    fold.shared = {fact["position"]: WindowFact(**fact) for fact in said.pop(SHARED, ())}
+    for key in [key for key in said if plain(key)[0] == SHARED]:
+        fold.shared[plain(key)[1]] = {fact["position"]: WindowFact(**fact) for fact in said.pop(key)}
     fold.spans = said.pop(SPANS, {})
     for key, value in said.items():
         if key.startswith(EVENT_KEY):

@@ -20,6 +20,7 @@ from projectors import report_rows, report_state, windows
 from projectors.aliases import REGISTERED
 from projectors.events import SAMPLE, EventReader
 from projectors.memory import Memory
+from projectors.nodes import HERE, PROGRESSED, node_of
 from projectors.projector import Retained, Samples
 from projectors.report_fold import DROPPED, ReportFold
 from projectors.report_index import NAME, TABLES
@@ -106,7 +107,9 @@ class Reports:
 
     name = NAME
     version = VERSION
-    types: Collection[str] = frozenset({*windows.TYPES, *HAPPENED, REGISTERED, DROPPED, REQUESTED, GENERATED})
+    types: Collection[str] = frozenset(
+        {*windows.TYPES, *HAPPENED, REGISTERED, DROPPED, REQUESTED, GENERATED, PROGRESSED}
+    )
     samples: Samples = "all"
 
     def __init__(
@@ -175,7 +178,9 @@ class Reports:
             self._ask(self._fold.sample(recorded))
             return
         event = self._events.event(recorded)
-        if event.type == REQUESTED:
+        if event.type in {REQUESTED, GENERATED} and node_of(event) != HERE:
+            self._ask(self._fold.tick(event))
+        elif event.type == REQUESTED:
             self._asked.append((event, requested(self._fold, event, own=event.source == self._source)))
             self._ask(self._fold.tick(event))
         elif event.type == GENERATED:

@@ -7,6 +7,7 @@ import orjson
 
 from bus.envelope import Event
 from projectors.fleet import Node
+from projectors.nodes import client_of
 from projectors.state_fold import NOTE, PHOTO
 from projectors.state_system import Alarm, AlarmKey, Device, Stamped, Stream, System
 from projectors.windows import Verdict, WindowFact, Windows
@@ -141,14 +142,14 @@ def log_rows(system_id: str, event: Event) -> Iterator[tuple[str, Values]]:
             event.subject,
             event.time_us,
             event.recorded_us,
-            event.client,
+            client_of(event),
             event.source,
             event.id,
             event.type,
             _json(event.data),
         ),
     )
-    head = (event.position, system_id, event.time_us, event.client, event.data.get("event_id"))
+    head = (event.position, system_id, event.time_us, client_of(event), event.data.get("event_id"))
     if event.type == NOTE:
         yield "notes", (*head, event.data["text"])
     elif event.type == PHOTO:

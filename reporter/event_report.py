@@ -18,7 +18,7 @@ from reporter.facts import Document, EventFacts, ReportSettings
 from reporter.figures import figure, instant, rounded
 from reporter.findings import findings
 from reporter.happenings import alarms, occurrences, photos, remarks
-from reporter.system_report import DOCUMENT, changes
+from reporter.system_report import DOCUMENT, behind, changes
 from reporter.track import US
 
 _BLOCK_MIN: Final = 15
@@ -50,6 +50,7 @@ def event_report(parts: Sequence[SystemPart], facts: EventFacts, settings: Repor
         "revision": facts.revision,
         "reason": facts.reason,
         "provisional": not facts.ended or any(part.document["provisional"] for part in parts),
+        **behind(facts),
         "made_from": asdict(facts.made_from),
         "settings": asdict(settings),
         "window": {

@@ -88,7 +88,7 @@ class SystemFacts:
 
     `registration` is the newest system.registered up to the cut, `described` are the newest
     device.described of its devices, `previous` are the totals of the revision before, as
-    report.generated tells them.
+    report.generated tells them, `behind` are the nodes of which samples may be yet to come.
     """
 
     event_id: str
@@ -111,6 +111,7 @@ class SystemFacts:
     revision: int = 1
     reason: str = "window_ended"
     previous: Mapping[str, Any] | None = None
+    behind: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +131,7 @@ class EventFacts:
     revision: int = 1
     reason: str = "event_ended"
     previous: Mapping[str, Any] | None = None
+    behind: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

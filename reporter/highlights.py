@@ -21,6 +21,7 @@ _LOW_SOC_PCT: Final = 20.0
 _APART_PCT: Final = 2.0
 _EXPORTS: Final = 0.005
 _TILES, _MANY_TILES = 8, 12
+_CAUGHT_UP: Final = "caught_up"
 
 
 def verdict(document: Document, voice: Voice) -> Markup:
@@ -85,13 +86,22 @@ def marks(document: Document, voice: Voice) -> list[dict[str, str]]:
     """Give what a reader must know of the document itself: not final, corrected, changed."""
     found = []
     if document.get("provisional"):
-        found.append({"label": voice.t("mark.provisional"), "text": voice.t("mark.provisional_about")})
+        found.append({"label": voice.t("mark.provisional"), "text": _provisional(document, voice)})
+    elif document.get("reason") == _CAUGHT_UP:
+        found.append({"label": voice.t("mark.complete"), "text": voice.t("mark.complete_about")})
     if document["window"].get("superseded"):
         found.append({"label": voice.t("mark.superseded"), "text": voice.t("mark.superseded_about")})
     if document.get("changed"):
         said = "; ".join(changed(one, voice) for one in document["changed"][:_TILES])
         found.append({"label": voice.t("mark.changed", n=document["revision"]), "text": f"{said}."})
     return found
+
+
+def _provisional(document: Document, voice: Voice) -> Markup | str:
+    if not document.get("behind"):
+        return voice.t("mark.provisional_about")
+    nodes = Markup(", ").join(voice.name(one) for one in document["behind"])
+    return voice.marked("mark.behind_about", nodes=nodes)
 
 
 def changed(one: Told, voice: Voice) -> str:

@@ -20,7 +20,7 @@ from reporter.demand import demand
 from reporter.device import detect
 from reporter.energies import billing, energies, section
 from reporter.excursions import excursions
-from reporter.facts import Document, ReportSettings, SystemFacts
+from reporter.facts import Document, EventFacts, ReportSettings, SystemFacts
 from reporter.figures import rounded
 from reporter.happenings import alarms, occurrences, photos, remarks
 from reporter.imbalance import imbalance
@@ -102,6 +102,11 @@ def totals(document: Mapping[str, Any]) -> dict[str, float | None]:
     return {name: None if value is None or abs(value) > _LARGEST else value for name, value in told.items()}
 
 
+def behind(facts: SystemFacts | EventFacts) -> Document:
+    """Name the nodes of which samples may be yet to come, where there are any."""
+    return {"behind": list(facts.behind)} if facts.behind else {}
+
+
 def changes(before: Mapping[str, Any] | None, after: Mapping[str, float | None]) -> list[dict[str, Any]]:
     """Say which main figures are not what they were in the revision before, of those that it had."""
     if before is None:
@@ -127,7 +132,8 @@ def _sections(standing: Standing) -> Document:
         "system_id": facts.system_id,
         "revision": facts.revision,
         "reason": facts.reason,
-        "provisional": not facts.ended,
+        "provisional": not facts.ended or bool(facts.behind),
+        **behind(facts),
         "made_from": asdict(facts.made_from),
         "settings": summary.settings(basis),
         "window": summary.window(basis, trimmed),

@@ -93,6 +93,7 @@ def _spans(
         typer.Exit: there is no such event, or the system had no part in it.
     """
     from projectors.archive_export import Span
+    from projectors.nodes import plain
     from projectors.report_past import Past
     from schemas.registry import Registry
 
@@ -105,6 +106,7 @@ def _spans(
         known = sorted({w.event_id for one in past.systems.values() for w in one.windows.windows})
         there = f"there are {', '.join(known[:20])}" if known else "there is none yet"
         raise _refused(f"there is no event {event!r}; {there}")
+    members = [(plain(name)[0], window) for name, window in members]
     members = [(name, window) for name, window in members if not wanted or name in wanted]
     if not members:
         raise _refused(f"{names[0]} had no part in event {event!r}")
