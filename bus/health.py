@@ -31,13 +31,17 @@ class Health:
         histograms: for /metrics.
     """
 
-    def __init__(self, connection: Connection, topics: Topics, process: str) -> None:
+    def __init__(
+        self, connection: Connection, topics: Topics, process: str, *, elsewhere: bool = False
+    ) -> None:
+        """Publish as `process`; `elsewhere`: to another node's bus, beside the health on our own."""
         self.session = ids.token()
         self.ask: Callable[[], Mapping[str, Any]] = dict
         self.histograms: dict[str, Histogram] = {}
         self._connection = connection
         self._topic = topics.health(process)
         self._process = process
+        self._elsewhere = elsewhere
         self._status = "online"
         self._fields: dict[str, Any] = {}
         self._started_us = instants.now_us()
@@ -46,7 +50,8 @@ class Health:
         connection.will = Will(self._topic, self._body("offline"))
         connection.subscribe(self._topic, self._repair)
         connection.on_connect(lambda _: self._publish())
-        tell(self)
+        if not elsewhere:
+            tell(self)
 
     def update(self, *, status: str | None = None, **fields: Any) -> None:
         """Set figures; a change of status goes out at once, figures at most once a second."""
@@ -78,7 +83,8 @@ class Health:
         if self._connection.publish(self._topic, self._body(self._status), qos=1, retain=True):
             self._published_at = time.monotonic()
             self._changed = False
-            heartbeat.beat(online=self._status == "online")
+            if not self._elsewhere:
+                heartbeat.beat(online=self._status == "online")
 
     def _body(self, status: str) -> bytes:
         return orjson.dumps(

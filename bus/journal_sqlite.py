@@ -238,6 +238,27 @@ class SqliteJournalReader:
         row = self._fresh().execute("SELECT hash FROM event WHERE position = ?", (position,)).fetchone()
         return None if row is None else bytes(row[0])
 
+    def stamp(self, position: int) -> tuple[bytes, int]:
+        """Return the hash of an event and when it was recorded, whether or not its body was erased.
+
+        Raises:
+            TransientError: there is no such event: the journal was replaced.
+        """
+        row = (
+            self._fresh()
+            .execute("SELECT hash, recorded_us FROM event WHERE position = ?", (position,))
+            .fetchone()
+        )
+        if row is None:
+            raise TransientError(f"the journal at {self.path} has no position {position} any more")
+        return bytes(row[0]), int(row[1])
+
+    def erased_samples(self, after: int, upto: int) -> Iterator[Recorded]:
+        """Yield the samples between two positions of which the bodies were erased; they come without."""
+        for event in self._rows("WHERE type = 1 AND position <= ?", (upto,), after, None):
+            if not event.body:
+                yield event
+
     def verify(self) -> Verdict:
         """Recompute the hash chain and compare every column with its body."""
         highest = highest_of(self._fresh())

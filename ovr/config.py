@@ -13,12 +13,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ovr import backup_settings, metrics_settings, report_settings
+from ovr import backup_settings, metrics_settings, report_settings, uplink_settings
 from ovr.backup_settings import BackupSettings
 from ovr.config_reading import Reading, unknown_key
 from ovr.metrics_settings import MetricsSettings
 from ovr.ports import ROOM
 from ovr.report_settings import ReportsSettings
+from ovr.uplink_settings import UplinkSettings
 from producers.pace import pace
 from schemas.errors import ConfigurationError
 from web.settings import MapSettings, WebSettings
@@ -271,6 +272,7 @@ class Site:
     web: WebSettings = field(default_factory=WebSettings)
     map: MapSettings = field(default_factory=MapSettings)
     metrics: MetricsSettings = field(default_factory=MetricsSettings)
+    uplink: UplinkSettings = field(default_factory=UplinkSettings)
     aliases: Mapping[str, str] = field(default_factory=dict)
     producers: tuple[ProducerSettings, ...] = ()
 
@@ -384,6 +386,7 @@ def _check(site: Site, where: str) -> None:
     backup_settings.check(site.backup, where)
     _check_web(site, where)
     metrics_settings.check(site.metrics, where)
+    uplink_settings.check(site.uplink, where)
     if site.archive.every_s < 1:
         raise ConfigurationError(f"{where}: archive.every_s must be at least 1")
     if site.alerts.every_s < 1:

@@ -50,9 +50,21 @@ COMMANDS: Mapping[str, str] = {
     "web": "ovr.commands.web:web",
     "observe": "ovr.commands.observe:observe",
     "replay-service": "ovr.commands.process:replay_service",
+    "uplink": "ovr.commands.process:uplink",
 }
 _RUN_BY_UP = frozenset(
-    {"simulate", "record", "project", "produce", "detect", "alert", "web", "observe", "replay-service"}
+    {
+        "simulate",
+        "record",
+        "project",
+        "produce",
+        "detect",
+        "alert",
+        "web",
+        "observe",
+        "replay-service",
+        "uplink",
+    }
 )
 
 

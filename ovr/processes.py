@@ -25,6 +25,7 @@ RECORDER = "recorder"
 REPLAY = "replay"
 DETECTOR = "detector"
 ALERTS = "alerts"
+UPLINK = "uplink"
 WEB = "web"
 SIMULATOR = "simulator"
 PROJECTORS = ("state", "counters", "series", "archive", "reports")
@@ -109,6 +110,8 @@ def plan(site: Site, layout: Layout, ports: Ports, options: Sequence[str] = ()) 
     specs.append(ours(DETECTOR, FOLLOW, "detect"))
     specs.append(ours(ALERTS, FOLLOW, "alert"))
     specs.append(ours(WEB, FOLLOW, "web"))
+    if site.uplink.host is not None:
+        specs.append(ours(UPLINK, FOLLOW, "uplink"))
     if site.simulator.scenario is not None:
         specs.append(ours(SIMULATOR, FOLLOW, "simulate", site.simulator.scenario))
     for one in site.producers:

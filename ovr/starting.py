@@ -185,6 +185,17 @@ def replay_service(words: Words) -> None:
             service.run(stopped)
 
 
+def uplink(words: Words) -> None:
+    """Run the uplink."""
+    from ovr.uplink import settings
+    from projectors.live import stop_signals
+    from uplink.run import run_uplink
+
+    stopped = stop_signals()
+    node = words.node()
+    run_uplink(made(node), node.broker("uplink"), settings(node), stopped)
+
+
 def made(node: Node) -> Path:
     """Return the data directory, made when it is missing."""
     node.layout.data.mkdir(parents=True, exist_ok=True)
@@ -219,6 +230,7 @@ PROCESSES: Final[Mapping[str, tuple[Callable[..., Any], range]]] = {
     "alert": (alert, range(1)),
     "web": (web, range(1)),
     "replay-service": (replay_service, range(1)),
+    "uplink": (uplink, range(1)),
 }
 """By the command: what runs, and how many arguments it takes."""
 

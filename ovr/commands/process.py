@@ -74,3 +74,11 @@ def replay_service(data: Data = None, config: Config = None) -> None:
     Example: `ovr replay-service --data data`
     """
     starting.replay_service(Words(data, config))
+
+
+def uplink(data: Data = None, config: Config = None) -> None:
+    """Run the uplink: sends the journal to the cloud that `[uplink]` of site.toml names.
+
+    Example: `ovr uplink --data data`
+    """
+    starting.uplink(Words(data, config))

@@ -1,0 +1,100 @@
+"""How far a node's uplink has come, in a small file: for people, for erasing, and for looking things up.
+
+It is no truth: an uplink goes on where the cloud's ack says. Rules that must stay true here:
+- the file never says more than the cloud has confirmed; older is always right too.
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+
+DIRECTORY: Final = "uplink"
+FILE: Final = "checkpoint.json"
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """A place in the node's journal, and the cloud's head when the cloud had it."""
+
+    incarnation: str
+    position: int
+    hash: str
+    cloud_journal: str
+    cloud_position: int
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """What is known of the cloud.
+
+    Attributes:
+        lanes: by lane, the incarnation and the position up to which the cloud holds it.
+        anchors: places that were confirmed, oldest first, further apart the older they are.
+        photos: by SHA-256, why a photo did not travel yet.
+        recovered: incarnations whose lost events were asked back.
+    """
+
+    lanes: Mapping[str, tuple[str, int]] = field(default_factory=dict)
+    anchors: Sequence[Anchor] = ()
+    photos: Mapping[str, str] = field(default_factory=dict)
+    recovered: Sequence[str] = ()
+
+
+def load(data: Path) -> Checkpoint:
+    """Read it; an empty one when there is none, or it was torn."""
+    try:
+        said = orjson.loads((data / DIRECTORY / FILE).read_bytes())
+        return Checkpoint(
+            {name: (str(lane["incarnation"]), int(lane["position"])) for name, lane in said["lanes"].items()},
+            tuple(Anchor(**one) for one in said["anchors"]),
+            {str(name): str(reason) for name, reason in said["photos"].items()},
+            tuple(map(str, said["recovered"])),
+        )
+    except (OSError, orjson.JSONDecodeError, AttributeError, KeyError, TypeError, ValueError):
+        return Checkpoint()
+
+
+def save(data: Path, checkpoint: Checkpoint) -> None:
+    """Replace it; a crash or a full disk leaves the old one or the new one."""
+    path = data / DIRECTORY / FILE
+    draft = path.with_suffix(".new")
+    said: dict[str, Any] = {
+        "lanes": {
+            name: {"incarnation": lane[0], "position": lane[1]} for name, lane in checkpoint.lanes.items()
+        },
+        "anchors": list(checkpoint.anchors),
+        "photos": dict(checkpoint.photos),
+        "recovered": list(checkpoint.recovered),
+    }
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft.write_bytes(orjson.dumps(said))
+        draft.replace(path)
+    except OSError as error:
+        log.warning("how far the uplink has come cannot be noted at the moment: %s", error)
+
+
+def sent_upto(data: Path) -> int | None:
+    """Return the position up to which the cloud holds all samples; None when there is no uplink."""
+    lane = load(data).lanes.get("samples")
+    return None if lane is None else lane[1]
+
+
+def thinned(
+    anchors: Sequence[Anchor], new: Anchor, apart: int = 20_000, most: int = 64
+) -> tuple[Anchor, ...]:
+    """Add an anchor when it is far enough from the last; drop every other one when there are too many."""
+    last = anchors[-1] if anchors else None
+    if last and last.incarnation == new.incarnation and new.position < last.position + apart:
+        return tuple(anchors)
+    kept = [*anchors, new]
+    if len(kept) > most:
+        older, newer = kept[: most // 2], kept[most // 2 :]
+        kept = [*older[::2], *newer]
+    return tuple(kept)
