@@ -70,6 +70,7 @@ def gateway(
         websocket_password=Users(node.layout).secret(_BROWSER) if _asks_for_passwords(node) else None,
         aliases=node.aliases(),
         api_key=_api_key(environment),
+        behind=site.reports.behind,
         time_zone=site.reports.time_zone,
         currency=site.reports.currency,
         web=said if said.base_url else replace(said, base_url=site.reports.base_url),

@@ -26,6 +26,7 @@ interval_ms = 500
 confirm_s = 1.0
 requests_per_s = 1000.0
 photo_mb = 1
+hosts = ["edge.example"]
 """
 
 

@@ -34,6 +34,7 @@ class WebSettings:
         port: instead of the fourth of the node's ports.
         base_url: how browsers reach it, such as https://edge-01.example: for links in answers and QR codes.
         websocket_url: how browsers reach MQTT, where it is neither `/mqtt` here nor the broker's own port.
+        hosts: further public names that we answer to; `.example.com`: all below it; `*`: any.
         reads: `public` lets everyone read; `key` wants a key for that too, once there are keys.
         photo_mb: the largest photo.
         trusted_proxies: addresses whose X-Forwarded-For and X-Forwarded-Proto are believed.
@@ -48,6 +49,7 @@ class WebSettings:
     port: int | None = None
     base_url: str | None = None
     websocket_url: str | None = None
+    hosts: tuple[str, ...] = ()
     reads: str = "public"
     photo_mb: int = 20
     trusted_proxies: tuple[str, ...] = ("127.0.0.1", "::1")
@@ -92,6 +94,7 @@ class Gateway:
         websocket_password: of the broker's user `browser`; None when it lets everyone in.
         victoria_url: where the charts' figures come from.
         aliases: other names of systems, canonical in form.
+        behind: systems that are fed by others, and those.
         api_key: a key that may do everything, from the environment.
         time_zone, currency: for people.
     """
@@ -107,6 +110,7 @@ class Gateway:
     websocket_password: str | None = None
     static: Path | None = None
     aliases: Mapping[str, str] = field(default_factory=dict)
+    behind: Mapping[str, str] = field(default_factory=dict)
     api_key: str | None = None
     time_zone: str | None = None
     currency: str | None = None

@@ -6,7 +6,7 @@ import shutil
 import sqlite3
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from hashlib import sha256
 from pathlib import Path
@@ -24,6 +24,9 @@ from schemathesis.core.failures import FailureGroup
 from schemathesis.core.result import Ok
 
 from bus import ids, instants
+from bus.connection import Broker
+from bus.envelope import Envelope
+from bus.sender import Sender
 from ovr.api_keys import ApiKeys
 from ovr.layout import Layout
 from projectors import report_index
@@ -361,6 +364,68 @@ def test_charts_show_what_was_sampled(api: Api) -> None:
 
     until(found, "the series are searchable")
     assert all(0 < value < 100 for value in found())
+
+
+def sampled(api: Api, system: str, begin_us: int, powers: Sequence[float], **more: float) -> None:
+    """Send one sample a second."""
+    sender = Sender(
+        Broker(port=api.node.base), client=f"meter_{system}", name="meter", path=api.node.data.parent / system
+    )
+    for second, power in enumerate(powers):
+        values = {"ac_power_w": power, **more}
+        data = {"kind": "acuvim", "interval_ms": 1000, "values": values}
+        time_us = begin_us + second * instants.SECOND_US
+        sender.put(Envelope(ids.uuid7(), f"/test/{system}", "sample.taken", system, time_us, data))
+    assert sender.flush(60)
+    sender.close()
+
+
+def test_an_event_says_what_it_came_to_so_far(api: Api) -> None:
+    """Half of the time is not measured: the energy is that of the other half, and the coverage says so."""
+    begin_us = (instants.now_us() // instants.SECOND_US - 300) * instants.SECOND_US
+    powers = {"load_1": [3600.0] * 60 + [7200.0] * 60, "load_2": [7200.0] * 60 + [3600.0] * 60}
+    for system, own in powers.items():
+        sampled(api, system, begin_us, own)
+        said = {"system_id": system, "event_id": "so/far"}
+        begin, end = instants.text(begin_us), instants.text(begin_us + 240 * instants.SECOND_US)
+        assert api.post("/api/event/start", {**said, "time": begin}).status_code == 200
+        assert api.post("/api/event/end", {**said, "time": end}).status_code == 200
+
+    def asked() -> dict[str, Any]:
+        answer = api.get("/api/events/so%2Ffar")
+        assert answer.status_code == 200, answer.text
+        return dict(answer.json())
+
+    until(lambda: (asked()["totals"]["coverage_pct"] or 0) >= 49.5, "the series are searchable", within_s=60)
+    said = asked()
+    assert (said["active"], said["started_at"]) == (False, instants.text(begin_us))
+    assert said["totals"]["energy_wh"] == pytest.approx(360, rel=0.02)
+    assert said["totals"]["peak_w"] == pytest.approx(10_800, rel=0.02)
+    assert said["totals"]["coverage_pct"] == pytest.approx(50, abs=1)
+    assert [(one["system_id"], one["peak_w"], one["counted"]) for one in said["systems"]] == [
+        ("load_1", 7200, True),
+        ("load_2", 7200, True),
+    ]
+    (listed,) = [one for one in api.get("/api/events").json()["events"] if one["event_id"] == "so/far"]
+    assert (listed["systems"], listed["active"]) == (2, False)
+    assert api.get("/api/events/never%20was").status_code == 404
+    small = api.get("/api/sparklines", params={"system_ids": "load_1,load_2,nobody"}).json()
+    assert small["systems"].keys() == {"load_1", "load_2"}
+    assert max(filter(None, small["systems"]["load_1"]["max"])) == 7200
+
+
+def test_the_timeline_tells_what_is_asked_for(api: Api) -> None:
+    api.start("rig_22", "typed")
+    api.post("/api/note", {"system_id": "rig_22", "msg": "here"})
+
+    def types(asked: str) -> list[str]:
+        said = api.get("/api/timeline", params={"system_id": "rig_22", "types": asked}).json()
+        return [one["type"] for one in said["items"]]
+
+    assert types("") == ["note.added", "window.started"]
+    assert types("note.added, photo.added") == ["note.added"]
+    assert types("photo.added") == []
+    assert api.get("/api/timeline", params={"types": "sample.taken"}).status_code == 422
 
 
 @pytest.mark.parametrize(

@@ -133,6 +133,8 @@ PURE = [
     "web/api/bodies.py",
     "web/api/csv_rows.py",
     "web/api/docs_page.py",
+    "web/api/energy_so_far.py",
+    "web/api/hosts.py",
     "web/api/labels.py",
     "web/api/limits.py",
     "web/api/problems.py",

@@ -10,6 +10,8 @@ from pathlib import Path
 import httpx
 import pytest
 import uvicorn
+from hypothesis import given
+from hypothesis import strategies as st
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -18,7 +20,7 @@ from starlette.routing import Route
 
 from tests.services import free_port
 from tests.waiting import until
-from web.api import gate, patience, problems
+from web.api import gate, hosts, patience, problems
 from web.api.gate import Gate, policy
 from web.api.limits import Limits
 from web.api.measures import Measures
@@ -40,7 +42,7 @@ async def problem(_: Request, error: Exception) -> Response:
 def application(requests_per_s: float) -> Gate:
     settings = Gateway("edge", "", Path(), "ovr", "127.0.0.1", 1, "http://x", web=WebSettings(photo_mb=1))
     app = Starlette(
-        routes=[Route("/{path:path}", length, methods=["GET", "POST"])],
+        routes=[Route("/{path:path}", length, methods=["GET", "POST", "PUT", "DELETE"])],
         exception_handlers={HTTPException: problem},
     )
     return Gate(app, settings, Measures("edge", ""), Limits(requests_per_s))
@@ -137,6 +139,74 @@ def test_who_asks_too_often_is_told_when_to_come_again() -> None:
     refused = [one for one in answers if one.status_code == 429]
     assert 3 <= len(refused) <= 5
     assert all(int(one.headers["retry-after"]) >= 1 for one in refused)
+
+
+@pytest.mark.parametrize(
+    ("host", "ours"),
+    [
+        ("127.0.0.1:8088", True),
+        ("192.168.88.1", True),
+        ("[fe80::1%25eth0]:8088", True),
+        ("[::1]", True),
+        ("localhost:8088", True),
+        ("n100", True),
+        ("N100.lan:8088", True),
+        ("edge-01.local.", True),
+        ("edge-01.example.com", True),
+        ("EDGE-01.EXAMPLE.COM:443", True),
+        ("events.example.org:8088", True),
+        ("a.b.tail1234.ts.net", True),
+        ("", True),
+        ("evil.example", False),
+        ("127.0.0.1.evil.example", False),
+        ("edge-01.example.com.evil.example", False),
+        ("local.evil.example:8088", False),
+        ("tail1234.ts.net", False),
+        ("user@localhost", False),
+        ("localhost:8088/x", False),
+        ("localhost:x", False),
+        ("[::1", False),
+    ],
+)
+def test_only_names_that_cannot_be_anybody_elses_are_answered_to(host: str, ours: bool) -> None:
+    known = hosts.names("https://edge-01.example.com:8443/x", ["events.example.org", ".tail1234.ts.net"])
+
+    assert hosts.answers_to(host, known) is ours
+    assert hosts.answers_to("evil.example", hosts.names(None, ["*"]))
+
+
+@given(st.text(), st.text())
+def test_whatever_stands_in_the_header_is_answered_to_or_not(host: str, configured: str) -> None:
+    assert hosts.answers_to(host, hosts.names(None, [configured])) in {True, False}
+
+
+@pytest.mark.parametrize(
+    ("method", "headers", "status"),
+    [
+        ("GET", {}, 200),
+        ("GET", {"Host": "evil.example"}, 421),
+        ("GET", {"Host": "evil.example", "Sec-Fetch-Site": "same-origin"}, 421),
+        ("POST", {"Host": "evil.example:80", "Origin": "http://evil.example:80"}, 421),
+        ("POST", {}, 200),
+        ("POST", {"Sec-Fetch-Site": "none"}, 200),
+        ("POST", {"Sec-Fetch-Site": "same-origin", "Origin": "http://x"}, 200),
+        ("POST", {"Sec-Fetch-Site": "same-site"}, 403),
+        ("POST", {"Sec-Fetch-Site": "cross-site"}, 403),
+        ("POST", {"Origin": "http://x"}, 200),
+        ("POST", {"Origin": "http://x:81"}, 403),
+        ("POST", {"Origin": "https://evil.example", "Content-Type": "text/plain"}, 403),
+        ("POST", {"Origin": "null"}, 403),
+        ("PUT", {"Origin": "http://[evil"}, 403),
+        ("DELETE", {"Sec-Fetch-Site": "cross-site"}, 403),
+    ],
+)
+def test_pages_of_other_sites_can_do_nothing_here(method: str, headers: dict[str, str], status: int) -> None:
+    async def ask() -> httpx.Response:
+        transport = httpx.ASGITransport(application(1.0))
+        async with httpx.AsyncClient(transport=transport, base_url="http://x") as client:
+            return await client.request(method, "/api/note", headers=headers)
+
+    assert asyncio.run(ask()).status_code == status
 
 
 def test_pages_may_load_tiles_from_configured_providers_only() -> None:

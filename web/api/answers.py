@@ -201,6 +201,68 @@ class Range(BaseModel):
     series: dict[str, Columns]
 
 
+class EventSaid(BaseModel):
+    """An event of the users."""
+
+    event_id: str
+    active: Annotated[bool, Field(description="Some system takes part in it now.")]
+    started_at: str
+    ended_at: str | None
+    systems: Annotated[int, Field(description="How many took part.")]
+
+
+class Events(BaseModel):
+    """Events, the running ones first."""
+
+    events: list[EventSaid]
+
+
+class SoFar(BaseModel):
+    """Figures up to now; null where nothing was measured."""
+
+    energy_wh: float | None
+    peak_w: float | None
+    coverage_pct: Annotated[float | None, Field(description="How much of the time was measured.")]
+
+
+class SystemSoFar(SoFar):
+    """A system of an event."""
+
+    system_id: str
+    counted: Annotated[bool, Field(description="It is in the totals.")]
+    measurement: Annotated[str | None, Field(description="What its energy and peak are of.")]
+    windows: list[dict[str, str | None]]
+
+
+class EventSoFar(BaseModel):
+    """An event and what it came to so far; the totals' peak is that of all systems at one time."""
+
+    event_id: str
+    active: bool
+    started_at: str
+    ended_at: str | None
+    time: Annotated[str, Field(description="Up to when.")]
+    totals: SoFar
+    systems: list[SystemSoFar]
+
+
+class Sparkline(BaseModel):
+    """Least and greatest of each step; null where there is no sample."""
+
+    name: Annotated[str, Field(description="Which measurement.")]
+    min: list[float | None]
+    max: list[float | None]
+
+
+class Sparklines(BaseModel):
+    """Small charts: value n covers step_s from `from` + n times step_s on."""
+
+    model_config = ConfigDict(populate_by_name=True)
+    begin: Annotated[str, Field(alias="from")]
+    step_s: float
+    systems: dict[str, Sparkline]
+
+
 class Photos(BaseModel):
     """Photos, the newest first."""
 

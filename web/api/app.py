@@ -19,6 +19,7 @@ from web.api import (
     answers,
     counters,
     docs_page,
+    events,
     imports,
     node,
     photos,
@@ -40,7 +41,7 @@ from web.settings import Gateway
 log = logging.getLogger(__name__)
 
 PAGES: Final = Path(__file__).parents[1] / "static"
-_ROUTERS: Final = (actions, photos, systems, reports, counters, ranges, imports, tiles, ui, node)
+_ROUTERS: Final = (actions, photos, systems, events, reports, counters, ranges, imports, tiles, ui, node)
 _TAGS: Final[Sequence[dict[str, str]]] = (
     {"name": "actions", "description": "What operators do: windows, locations, notes, corrections."},
     {"name": "photos", "description": "Photos of systems and events."},
@@ -53,7 +54,7 @@ _TAGS: Final[Sequence[dict[str, str]]] = (
     {"name": "pages", "description": "What the web pages need besides."},
     {"name": "node", "description": "The process itself."},
 )
-_PROBLEMS: Final = (400, 401, 403, 404, 405, 408, 413, 415, 422, 429, 500, 503)
+_PROBLEMS: Final = (400, 401, 403, 404, 405, 408, 413, 415, 421, 422, 429, 500, 503)
 _LATER: Final = frozenset({429, 503})
 _DOCS_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'"
 

@@ -3,6 +3,7 @@
 Rules that must stay true here:
 - no body is read beyond its limit, and none that comes too slowly is waited for;
 - a page of another site cannot write: browsers say where a request comes from;
+- nor can it read, by letting its own name point at us: we answer to our names alone;
 - every answer says what browsers may do with it.
 """
 
@@ -16,6 +17,7 @@ from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from web.api import hosts
 from web.api.limits import Limits
 from web.api.map_counts import tile_hosts
 from web.api.measures import OTHER, Measures
@@ -57,6 +59,7 @@ class Gate:
             "/api/import/windows": _IMPORT,
             "/api/import/notes": _IMPORT,
         }
+        self._names = hosts.names(settings.web.base_url, settings.web.hosts)
         self._headers = _COMMON | {"content-security-policy": policy(settings)}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -96,6 +99,12 @@ class Gate:
                 "too-many",
                 "Your address asks too often: wait, and send the same request again.",
                 headers={"Retry-After": str(math.ceil(wait_s))},
+            )
+        host = headers.get(b"host", b"").decode("latin-1")
+        if not hosts.answers_to(host, self._names):
+            return Problem(
+                "wrong-host",
+                "Ask by its address or own name; other names must stand in `[web] hosts` of site.toml.",
             )
         if scope["method"] in _WRITES and _is_cross_site(headers):
             return Problem("cross-site", "Open the pages of this node, and do it there.")

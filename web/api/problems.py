@@ -32,6 +32,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     "key-wrong": Kind(HTTPStatus.UNAUTHORIZED, "The API key is not known"),
     "not-allowed": Kind(HTTPStatus.FORBIDDEN, "The API key may not do this"),
     "cross-site": Kind(HTTPStatus.FORBIDDEN, "Another site's page may not do this"),
+    "wrong-host": Kind(HTTPStatus.MISDIRECTED_REQUEST, "This node does not go by that name"),
     "not-found": Kind(HTTPStatus.NOT_FOUND, "There is no such thing"),
     "not-yet": Kind(HTTPStatus.NOT_FOUND, "It is being made"),
     "method": Kind(HTTPStatus.METHOD_NOT_ALLOWED, "This cannot be done here"),

@@ -144,14 +144,18 @@ def columns(found: Sequence[Any], since_ms: int, step_ms: int, count: int) -> di
     grid: dict[str, list[float | None]] = {name: [None] * count for name in _ROLLUPS.values()}
     for one in found:
         column = grid.get(_ROLLUPS.get(one["metric"].get("rollup", ""), ""))
-        if column is None:
-            continue
-        for at_s, value in one["values"]:
-            index = round((at_s * 1000 - since_ms) / step_ms) - 1
-            number = float(value)
-            if 0 <= index < count and math.isfinite(number) and column[index] is None:
-                column[index] = number
+        if column is not None:
+            fill(column, one["values"], since_ms, step_ms)
     return grid
+
+
+def fill(column: list[float | None], values: Sequence[Any], since_ms: int, step_ms: int) -> None:
+    """Put times in seconds and numbers on a grid, where it holds nothing yet."""
+    for at_s, value in values:
+        index = round((at_s * 1000 - since_ms) / step_ms) - 1
+        number = float(value)
+        if 0 <= index < len(column) and math.isfinite(number) and column[index] is None:
+            column[index] = number
 
 
 def _measurements(names: str) -> list[str]:

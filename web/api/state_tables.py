@@ -1,7 +1,7 @@
 """Asking the state's tables: what is, what was noted, what to offer; each in a short transaction."""
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import orjson
@@ -164,6 +164,39 @@ def parts(stores: Stores, event_id: str) -> list[tuple[str, int, int | None]]:
         "SELECT system_id, started_us, ended_us FROM windows WHERE event_id = ?", (event_id,)
     )
     return rows.fetchall()
+
+
+def events(stores: Stores, limit: int) -> list[dict[str, Any]]:
+    """Describe events, the newest first."""
+    rows = stores.state().execute(
+        "SELECT event_id, min(started_us), max(ended_us), count(*) > count(ended_us),"
+        " count(DISTINCT system_id) FROM windows GROUP BY event_id ORDER BY 4 DESC, 2 DESC LIMIT ?",
+        (limit,),
+    )
+    return [
+        {
+            "event_id": event_id,
+            "active": bool(active),
+            "started_at": text(started_us),
+            "ended_at": None if active else _text(ended_us),
+            "systems": systems,
+        }
+        for event_id, started_us, ended_us, active, systems in rows.fetchall()
+    ]
+
+
+def streams(stores: Stores, systems: Collection[str]) -> dict[str, list[tuple[str, int, Mapping[str, Any]]]]:
+    """Return kind, interval in ms and values of the newest samples of systems."""
+    rows = stores.state().execute(
+        "SELECT system_id, kind, interval_ms, data FROM latest_samples"
+        " WHERE system_id IN (SELECT value FROM json_each(?))",
+        (orjson.dumps(list(systems)).decode(),),
+    )
+    found: dict[str, list[tuple[str, int, Mapping[str, Any]]]] = {}
+    for system_id, kind, interval_ms, data in rows.fetchall():
+        values = orjson.loads(data).get("values") or {}
+        found.setdefault(system_id, []).append((kind, interval_ms, values))
+    return found
 
 
 def kinds(stores: Stores, system_id: str) -> list[str]:

@@ -33,6 +33,12 @@ AskedSystem = Annotated[
 AskedEvent = Annotated[
     str | None, Query(max_length=120, description="Only this event.", examples=["startup"])
 ]
+AskedTypes = Annotated[
+    str | None,
+    Query(
+        max_length=1000, description="Only these, separated by commas.", examples=["note.added,photo.added"]
+    ),
+]
 PathSystem = Annotated[str, Path(min_length=1, max_length=200, examples=["rig_01"])]
 
 
@@ -132,6 +138,7 @@ async def timeline(
     event_id: AskedEvent = None,
     before: Annotated[int | None, Query(ge=1, le=2**53, description="Older than this position.")] = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
+    types: AskedTypes = None,
     occurrences: Annotated[bool, Query(description="Also what the detector counted.")] = False,
 ) -> answers.Timeline:
     """List facts of operators, alarms, alerts and reports, as they were recorded; no samples.
@@ -141,8 +148,9 @@ async def timeline(
     del who
     wanted = await name(served, system_id)
     await served.caught_up()
+    chosen = _chosen(types, occurrences=occurrences)
     found, following = await served.reading(
-        facts, served.reading.stores, wanted, event_id, before, limit, occurrences=occurrences
+        facts, served.reading.stores, wanted, event_id, before, limit, types=chosen
     )
     return answers.Timeline(items=[answers.Item.model_validate(one) for one in found], next=following)
 
@@ -178,14 +186,13 @@ def facts(
     before: int | None,
     limit: int,
     *,
-    occurrences: bool,
+    types: Sequence[str],
 ) -> tuple[list[dict[str, Any]], int | None]:
     """Read the newest facts before a position, and where to go on.
 
     Returns:
         At most `limit` facts, and the position to go on before; None when there is nothing older.
     """
-    types = [*_TYPES, *_OCCURRENCES] if occurrences else _TYPES
     names = state_tables.aliases(stores)
     subjects = None if system_id is None else [system_id, system_ids.ALL, *_names_of(system_id, names)]
     windows = state_tables.parts(stores, event_id) if event_id is not None else []
@@ -206,6 +213,26 @@ def facts(
             return found, None
         place = following
     return found, place
+
+
+def _chosen(types: str | None, *, occurrences: bool) -> Sequence[str]:
+    """Return the types of facts that were asked for.
+
+    Raises:
+        Problem: one of them is none of the timeline's.
+    """
+    if types is None or not types.strip():
+        return [*_TYPES, *_OCCURRENCES] if occurrences else _TYPES
+    wanted = list(dict.fromkeys(one.strip() for one in types.split(",") if one.strip()))
+    wrong = [one for one in wanted if one not in {*_TYPES, *_OCCURRENCES}]
+    if wrong or not wanted:
+        raise Problem(
+            "invalid",
+            f"The timeline tells {', '.join(_TYPES)}, and what the detector counts.",
+            field="types",
+            reason="unknown_type",
+        )
+    return wanted
 
 
 def _names_of(system_id: str, names: dict[str, str]) -> list[str]:
