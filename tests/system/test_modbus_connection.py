@@ -240,6 +240,7 @@ def test_a_late_answer_of_a_read_that_was_cancelled_is_dropped() -> None:
     async def test() -> None:
         async with raw(late_first) as server:
             connection = Connection("127.0.0.1", server.port, timeout_s=2.0)
+            await connection.ready()
             for _ in range(3):
                 with pytest.raises(TimeoutError):
                     async with asyncio.timeout(0.03):

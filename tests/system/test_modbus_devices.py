@@ -237,6 +237,10 @@ def test_a_poll_that_runs_out_of_time_does_not_end_the_search_for_the_device(tmp
 
         async with raw(slowly) as server:
             specs = list(site(tmp_path, {"port": server.port}).specs())
+            first = asyncio.create_task(specs[0].adapter.read())
+            while not server.requests:  # noqa: ASYNC110 - the server sets no event
+                await asyncio.sleep(0)
+            first.cancel()
             tries = 0
             while True:
                 try:

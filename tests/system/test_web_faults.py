@@ -6,7 +6,6 @@ import ssl
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import partial
@@ -108,15 +107,26 @@ def test_the_recorder_killed_under_writes_loses_none(api: Api) -> None:
         assert len(api.recorded(action["id"])) == 1
 
 
+def is_open(connection: socket.socket) -> bool:
+    """Tell whether the other side still waits."""
+    connection.setblocking(False)
+    try:
+        connection.recv(1)
+    except BlockingIOError:
+        return True
+    except OSError:
+        pass
+    return False
+
+
 def test_many_slow_connections_do_not_keep_others_out(api: Api) -> None:
     until(api.served, "the API serves")
     slow = [api.connected() for _ in range(300)]
     try:
         for connection in slow:
             connection.sendall(b"POST /api/note HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n")
-        begun = time.monotonic()
         assert api.start("rig_04", "crowded")["ok"]
-        assert time.monotonic() - begun < 5
+        assert any(is_open(connection) for connection in slow), "it was not they who made room"
     finally:
         for connection in slow:
             connection.close()
