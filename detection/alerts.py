@@ -3,7 +3,8 @@
 Rules that must stay true here:
 - no clock is read: occurrences count at their own time, and "lately" ends at the newest `recordedat`;
 - an alert is raised once a crossing and cleared once; both names follow from the event that raised it;
-- other limits hold from the next event on.
+- other limits hold from the next event on;
+- what another node told is judged there.
 """
 
 from collections.abc import Collection, Iterator, Mapping
@@ -18,6 +19,7 @@ from detection.crossings import ENDED_US, Active, Crossings
 from detection.limits import Limit, LimitsOf
 from projectors.aliases import REGISTERED, Aliases
 from projectors.events import SAMPLE, EventReader
+from projectors.nodes import forwarded
 from schemas.occurrences import TABLE
 from schemas.registry import Registry
 
@@ -83,7 +85,7 @@ class Alerts:
         self._recorded_us = max(self._recorded_us, recorded.recorded_us)
         if self._due or self._other_limits:
             yield from self._wait(recorded)
-        if recorded.type == SAMPLE:
+        if recorded.type == SAMPLE or forwarded(recorded):
             return
         event = self._events.event(recorded)
         if event.type == RESET:

@@ -2,7 +2,8 @@
 
 Rules that must stay true here:
 - time is the stream's: the samples' own within a system, `recordedat` for silence; never a clock;
-- a name that turns out to be another system's is that system's from then on.
+- a name that turns out to be another system's is that system's from then on;
+- what another node recorded is judged there.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -15,6 +16,7 @@ from detection.rules import FACTS, Rule, Test
 from detection.watched import Watched, load
 from projectors.aliases import REGISTERED, Aliases
 from projectors.events import SAMPLE, EventReader
+from projectors.nodes import forwarded
 from schemas.registry import Registry
 
 NAME: Final = "detector"
@@ -64,9 +66,11 @@ class Detector:
 
     def take(self, recorded: Recorded) -> Iterator[Envelope]:
         """Take in one event; yield what occurred."""
-        event = self._events.event(recorded)
-        self._recorded_us = max(self._recorded_us, event.recorded_us)
+        self._recorded_us = max(self._recorded_us, recorded.recorded_us)
         yield from self._wait()
+        if forwarded(recorded):
+            return
+        event = self._events.event(recorded)
         if event.subject == system_ids.ALL or event.subject.startswith("_"):
             return
         system_id = self._aliases.resolve(event.subject)

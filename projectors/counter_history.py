@@ -8,6 +8,7 @@ import orjson
 
 from projectors.counter_answers import Happened
 from projectors.counter_periods import DAY_US
+from projectors.nodes import plain
 from schemas.occurrences import TABLE
 
 _FURTHER: Final = 8
@@ -51,7 +52,9 @@ def newest(
         )
         for system_id, type_, stage, time_us, position, details in rows:
             found.append(
-                Happened(system_id, TABLE.get(type_), stage, time_us, position, **orjson.loads(details))
+                Happened(
+                    plain(system_id)[0], TABLE.get(type_), stage, time_us, position, **orjson.loads(details)
+                )
             )
         end_us, step_us = from_us, step_us * _FURTHER
     return found

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from bus.system_ids import ALL
 from projectors.counter_answers import (
     Count,
     Durations,
@@ -28,9 +29,13 @@ from projectors.counter_history import newest
 from projectors.counter_periods import CONFIRMED, DAY_US, EVER_US, HOUR_US, counts, fleet_counts
 from projectors.counters import NAME
 from projectors.generations import Generations
+from projectors.nodes import HERE, NAMED, names_of, plain, qualified
 from schemas.errors import ConfigurationError
 from schemas.occurrences import TABLE
 
+_NAMED = NAMED.format(column="system_id")
+_NAMES = ("system", "after", "before")
+_NAMED_SO = "(c.system_id = :system OR (c.system_id > :after AND c.system_id < :before))"
 _ENDED = [type_ for type_ in TABLE.occurrences if TABLE.ended_by(type_) is not None]
 _HEAVY = [type_ for type_, one in TABLE.occurrences.items() if TABLE.health.weights[one.severity]]
 
@@ -89,7 +94,11 @@ class Counters:
 
     def systems(self) -> dict[str, int]:
         """Return the systems, each with the earliest time at which anything was observed of it."""
-        return dict(self._db.execute("SELECT system_id, since_us FROM systems ORDER BY system_id").fetchall())
+        found: dict[str, int] = {}
+        for name, since_us in self._db.execute("SELECT system_id, since_us FROM systems ORDER BY system_id"):
+            system_id = plain(name)[0]
+            found[system_id] = min(since_us, found.get(system_id, since_us))
+        return found
 
     def show(self, now_us: int, system_id: str | None = None) -> list[Count]:
         """Count every type that ever occurred."""
@@ -146,7 +155,10 @@ class Counters:
 
     def by_system(self, since_us: int, until_us: int) -> dict[str, int]:
         """Return how many there were in a period, by system; those without any are left out."""
-        return dict(fleet_counts(self._db, since_us, until_us, "system_id"))
+        found: dict[str, int] = defaultdict(int)
+        for name, number in fleet_counts(self._db, since_us, until_us, "system_id").items():
+            found[plain(name)[0]] += number
+        return dict(found)
 
     def by_day(self, since_us: int, until_us: int, system_id: str | None = None) -> dict[str, dict[int, int]]:
         """Return how many there were on each day (of the epoch, UTC) that the period touches, by type."""
@@ -157,14 +169,14 @@ class Counters:
             )
         else:
             rows = self._db.execute(
-                "SELECT type, n, count FROM counters CROSS JOIN sums USING (key)"
-                " WHERE system_id = ? AND days = 1 AND n >= ? AND n < ?",
-                (system_id, *days),
+                "SELECT type, n, count FROM counters CROSS JOIN sums USING (key)"  # noqa: S608 - our words
+                f" WHERE {_NAMED} AND days = 1 AND n >= ? AND n < ?",
+                (*names_of(system_id), *days),
             )
-        found: dict[str, dict[int, int]] = defaultdict(dict)
+        found: dict[str, dict[int, int]] = defaultdict(lambda: defaultdict(int))
         for type_, day, number in rows:
-            found[type_][day] = number
-        return found
+            found[type_][day] += number
+        return {type_: dict(of_days) for type_, of_days in found.items()}
 
     def health(self, now_us: int, system_id: str | None = None) -> Health:
         """Score a system, or the fleet, by what was confirmed in the last days."""
@@ -211,8 +223,19 @@ class Counters:
             " ORDER BY time_us DESC, position DESC"
         )
         names = ("time_us", "system_id", "types", "client", "reason")
-        every = (dict(zip(names, row, strict=True)) for row in rows)
-        return [row for row in every if system_id is None or row["system_id"] in {system_id, "all"}]
+        every = [dict(zip(names, row, strict=True)) for row in rows]
+        about = None if system_id is None else self._concerning(system_id)
+        chosen = [row for row in every if about is None or row["system_id"] in about]
+        return [row | _whose(row["system_id"]) for row in chosen]
+
+    def _concerning(self, system_id: str) -> set[str]:
+        """Return all names under which a system may be reset."""
+        found = self._db.execute(
+            f"SELECT system_id FROM systems WHERE {_NAMED}",  # noqa: S608 - our words
+            names_of(system_id),
+        )
+        nodes = {plain(name)[1] for (name,) in found} or {HERE}
+        return {qualified(name, node) for node in nodes for name in (system_id, ALL)}
 
     def _recent(self, now_us: int, system_id: str | None) -> dict[str, dict[str, int]]:
         """Count, by system and type, what the score is made of."""
@@ -222,13 +245,14 @@ class Counters:
         where = f"{where} AND c.type IN ({','.join('?' * len(_HEAVY))})"
         recent = self._counts(begin_us, now_us, where, (*values, *_HEAVY), many=system_id is None)
         for (system, type_), number in recent.items():
-            found[system][type_] = number
+            found[system][type_] = found[system].get(type_, 0) + number
         return found
 
     def _rows(self, system_id: str | None) -> list[tuple[Any, ...]]:
         if system_id is None:
             return self._db.execute("SELECT * FROM counters").fetchall()
-        return self._db.execute("SELECT * FROM counters WHERE system_id = ?", (system_id,)).fetchall()
+        where, values = _of(system_id)
+        return self._db.execute(f"SELECT c.* FROM counters AS c WHERE {where}", values).fetchall()  # noqa: S608 - our words
 
     def _by_type(self, since_us: int, until_us: int, system_id: str | None) -> dict[str, int]:
         if system_id is None:
@@ -242,7 +266,11 @@ class Counters:
         """Count by system and type."""
         found = counts(self._db, since_us, until_us, where, values, many=many)
         rows = self._db.execute(f"SELECT c.key, c.system_id, c.type FROM counters AS c WHERE {where}", values)  # noqa: S608 - our words
-        return {(system, type_): found[key] for key, system, type_ in rows if key in found}
+        together: dict[tuple[str, str], int] = defaultdict(int)
+        for key, name, type_ in rows:
+            if key in found:
+                together[plain(name)[0], type_] += found[key]
+        return together
 
     def _totals(self, system_id: str | None) -> dict[str, int]:
         """Return how many there were ever, by type in order of its category."""
@@ -259,7 +287,8 @@ class Counters:
             row = self._db.execute("SELECT min(since_us) FROM systems").fetchone()
         else:
             row = self._db.execute(
-                "SELECT since_us FROM systems WHERE system_id = ?", (system_id,)
+                f"SELECT min(since_us) FROM systems WHERE {_NAMED}",  # noqa: S608 - our words
+                names_of(system_id),
             ).fetchone()
         return EVER_US if row is None or row[0] is None else int(row[0])
 
@@ -267,7 +296,7 @@ class Counters:
         self, since_us: int, until_us: int, system_id: str | None
     ) -> dict[str, tuple[int | None, int | None]]:
         """Return the times of the first and the last occurrence of a period, as far as is known, by type."""
-        where = "1" if system_id is None else "c.system_id = :system"
+        where = "1" if system_id is None else _NAMED_SO
         inside = "FROM history AS h WHERE h.key = c.key AND h.time_us >= :since AND h.time_us < :until"
         rows = self._db.execute(
             "SELECT c.type,"  # noqa: S608 - our words
@@ -276,7 +305,11 @@ class Counters:
             " max(CASE WHEN c.last_us >= :since AND c.last_us < :until THEN c.last_us"
             f" ELSE (SELECT max(h.time_us) {inside}) END)"
             f" FROM counters AS c WHERE c.stage = '{CONFIRMED}' AND {where} GROUP BY c.type",
-            {"since": since_us, "until": until_us, "system": system_id},
+            {
+                "since": since_us,
+                "until": until_us,
+                **dict(zip(_NAMES, names_of(system_id or ""), strict=True)),
+            },
         )
         return {type_: (first_us, last_us) for type_, first_us, last_us in rows}
 
@@ -293,4 +326,12 @@ class Counters:
 
 def _of(system_id: str | None) -> tuple[str, tuple[str, ...]]:
     """Return SQL that chooses counters of a system, or all, with its values."""
-    return ("1", ()) if system_id is None else ("c.system_id = ?", (system_id,))
+    if system_id is None:
+        return "1", ()
+    return NAMED.format(column="c.system_id"), names_of(system_id)
+
+
+def _whose(name: str) -> dict[str, str]:
+    """Tell the system, and the node where that is not ours, of a qualified name."""
+    system_id, node = plain(name)
+    return {"system_id": system_id, "node": node} if node else {"system_id": system_id}

@@ -4,7 +4,9 @@ Rules that must stay true here:
 - what the tables hold at a position depends on the stream up to it, never on batches, restarts or the clock:
   what was taken in is written before anything that was written is read or forgotten;
 - an occurrence counts at its own time: a late one lands in its day, in its span, before or after a reset;
-- totals and sums are for ever; only single occurrences, and spans, are forgotten, by age and number.
+- totals and sums are for ever; only single occurrences, and spans, are forgotten, by age and number;
+- what another node told is counted under the system's name with the node's: what that node says of `all`, or
+  of other names, concerns its own systems.
 """
 
 import sqlite3
@@ -22,6 +24,7 @@ from projectors import counter_spans
 from projectors.aliases import REGISTERED, Aliases
 from projectors.counter_periods import BLOCK_DAYS, BLOCK_US, CONFIRMED, DAY_US, EVER_US, counts
 from projectors.counter_spans import Pairing
+from projectors.nodes import MARK, name_of, origin_of, plain, qualified
 from schemas.occurrences import TABLE
 
 RESET: Final = "counters.reset"
@@ -152,7 +155,8 @@ class CountersStore:
             if recorded.type in RARE:
                 self._rare(recorded, data)
                 continue
-            name = (recorded.subject, recorded.type, data["stage"])
+            subject = name_of(recorded) if MARK in recorded.body else recorded.subject
+            name = (subject, recorded.type, data["stage"])
             counter = self._known.get(name) or self._meet(*name)
             if counter is not None:
                 self._count(counter, recorded.time_us, recorded.position, data)
@@ -192,7 +196,7 @@ class CountersStore:
             self.write()
             self._reset(recorded, data)
             return
-        system_id = self._system(recorded.subject)
+        system_id = self._system(name_of(recorded))
         if system_id is not None:
             self._observe(system_id, recorded.time_us)
             if recorded.type == REGISTERED:
@@ -200,7 +204,7 @@ class CountersStore:
 
     def _system(self, subject: str) -> str | None:
         """Name the system that a subject is; None for what is about no single one."""
-        if subject == system_ids.ALL or subject.startswith("_"):
+        if plain(subject)[0] == system_ids.ALL or subject.startswith("_"):
             return None
         return self._aliases.resolve(subject)
 
@@ -289,13 +293,14 @@ class CountersStore:
         )
 
     def _reset(self, recorded: Recorded, data: Mapping[str, Any]) -> None:
-        system_id = self._aliases.resolve(recorded.subject)  # `all` stands for nothing else
+        system_id = self._aliases.resolve(name_of(recorded))  # `all` stands for nothing else
+        where = origin_of(recorded)
         types = frozenset(data.get("types", ()))
         self._db.execute(
             "INSERT INTO resets VALUES (?,?,?,?,?,?)",
             (
                 *(recorded.position, system_id, orjson.dumps(sorted(types)).decode()),
-                *(recorded.time_us, recorded.client, data["reason"]),
+                *(recorded.time_us, recorded.client if where is None else where.client, data["reason"]),
             ),
         )
         self._resets.append((system_id, types, recorded.time_us))
@@ -313,11 +318,12 @@ class CountersStore:
 
     def _reset_of(self, counter: Counter) -> int:
         """Return the time of the newest reset that concerns a counter."""
+        every = qualified(system_ids.ALL, plain(counter.system_id)[1])
         return max(
             (
                 time_us
                 for system_id, types, time_us in self._resets
-                if system_id in {counter.system_id, system_ids.ALL} and (not types or counter.type in types)
+                if system_id in {counter.system_id, every} and (not types or counter.type in types)
             ),
             default=-EVER_US,
         )

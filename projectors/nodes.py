@@ -21,7 +21,12 @@ RESTORED: Final = "journal.restored"
 SAMPLES_LANE: Final = frozenset({SAMPLE, PROGRESSED})
 """What says, where it comes from a node, how far its samples have come."""
 
-_MARK: Final = b'"nodeposition"'
+MARK: Final = b'"nodeposition"'
+"""Stands in the body of every forwarded event, and hardly in others: most need not be read for it."""
+
+NAMED: Final = "({column} = ? OR ({column} > ? AND {column} < ?))"
+"""SQL that finds a system in a column of qualified names, whichever node it is of."""
+
 _AT: Final = "@"
 
 
@@ -60,7 +65,7 @@ def origin(extensions: Mapping[str, Any]) -> Origin | None:
 
 def origin_of(recorded: Recorded) -> Origin | None:
     """Return where a row of the journal was recorded first; None for here."""
-    return origin(orjson.loads(recorded.body)) if _MARK in recorded.body else None
+    return origin(orjson.loads(recorded.body)) if MARK in recorded.body else None
 
 
 def node_of(said: Event | Recorded) -> str:
@@ -73,7 +78,7 @@ def node_of(said: Event | Recorded) -> str:
 
 def forwarded(recorded: Recorded) -> bool:
     """Tell whether an event was recorded first at another node."""
-    return _MARK in recorded.body and origin_of(recorded) is not None
+    return MARK in recorded.body and origin_of(recorded) is not None
 
 
 def qualified(name: str, node: str) -> str:
@@ -90,6 +95,11 @@ def client_of(event: Event) -> str:
 def name_of(said: Event | Recorded) -> str:
     """Name what an event is about, and whose node says so."""
     return qualified(said.subject, node_of(said))
+
+
+def names_of(system_id: str) -> tuple[str, str, str]:
+    """Return a system's own name, and the bounds between which it lies with any node; see `NAMED`."""
+    return system_id, f"{system_id}{_AT}", f"{system_id}{chr(ord(_AT) + 1)}"
 
 
 def plain(name: str) -> tuple[str, str]:
