@@ -84,6 +84,18 @@ def list_(data: Data = None, config: Config = None, json: Json = False) -> None:
         typer.echo(f"{user.name:<24} {user.role}")
 
 
+@app.command()
+def reload(data: Data = None, config: Config = None) -> None:
+    """Let the running broker read users and certificates anew; exit status 1 when none runs here.
+
+    Example: `ovr user reload`
+    """
+    if not _reload(open_node(data, config)):
+        typer.echo("no broker runs here now: it will read them when it starts", err=True)
+        raise typer.Exit(1)
+    typer.echo("the broker reads its users and certificates")
+
+
 def _reload(node: Node) -> bool:
     """Write Mosquitto's files anew and tell a running one; False when none runs here."""
     from ovr.processes import MOSQUITTO
