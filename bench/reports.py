@@ -111,10 +111,14 @@ def _end_to_end(tmp: Path) -> Iterator[Figure]:
                 sender.put(_sample("rig_00", sent_us, chance))
                 sent_us += _HALF_SECOND_US
 
-        began = time.monotonic()
-        while time.monotonic() < began + 20.0:  # the archive and the others catch up
+        archive, filled = ArchiveReader(tmp / "data" / "archive"), HOURS_4 + 1
+
+        def archived() -> bool:
             flow()
-            time.sleep(0.02)
+            place = archive.place()
+            return place is not None and place.position >= filled
+
+        wait(archived, 120.0)  # as it is on a node that has run for four hours: the last minutes are missing
         ended_us = instants.now_us()
         sender.put(_fact("window.ended", "rig_00", ended_us, event_id=_EVENT))
         began = time.monotonic()
@@ -124,13 +128,18 @@ def _end_to_end(tmp: Path) -> Iterator[Figure]:
             return any(one.state == "ready" for one in index.find(_EVENT, scope="system"))
 
         wait(there, 60.0)
-        yield Figure(
-            "reports: window.ended to a report of four hours that is served",
-            (time.monotonic() - began) * 1000,
-            "ms",
-            at_most=2000,
-        )
+        whole_s = time.monotonic() - began
         sender.close()
+        asked_s = (_asked_us(tmp / "data") - ended_us) / 1e6
+        what = "reports: window.ended to a report of four hours that is served"
+        yield Figure(what, whole_s * 1000, "ms", at_most=2000)
+        yield Figure("reports: of that, until samples from behind the end had come", asked_s * 1000, "ms")
+
+
+def _asked_us(data: Path) -> int:
+    """Tell when the node recorded that it wants a report."""
+    with closing(SqliteJournalReader(data / "journal")) as reader:
+        return next(reader.read(types=["report.requested"])).recorded_us
 
 
 def _fill(data: Path, systems: int, rows: int, begin_us: int, *, ended: bool) -> None:

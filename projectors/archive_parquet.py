@@ -159,9 +159,8 @@ def read(path: Path, since_us: int, until_us: int, names: Collection[str] | None
         wanted = None
         if names is not None:
             wanted = [*FIXED.names, *sorted(set(names).intersection(measurements(file.schema_arrow)))]
-        touched = groups(file, since_us, until_us)
-        if touched:
-            yield block_of(file.read_row_groups(touched, columns=wanted))
+        for group in groups(file, since_us, until_us):
+            yield block_of(file.read_row_group(group, columns=wanted))
 
 
 def groups(file: pq.ParquetFile, since_us: int, until_us: int) -> list[int]:

@@ -13,7 +13,6 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
 import orjson
 
 from bus.envelope import Event
@@ -23,16 +22,16 @@ from projectors.report_facts import Part, Wanted, event_facts, first_cut, parts,
 from projectors.report_files import laid_down
 from projectors.report_names import folder
 from projectors.report_past import Past
-from projectors.samples import read_samples
+from projectors.samples import Recent
+from projectors.window_samples import AROUND_US, WindowSamples
 from reporter import event_report as whole
 from reporter import system_report as single
-from reporter.columns import Samples
 from reporter.event_members import SystemPart
 from reporter.facts import Document, MadeFrom, ReportSettings, SystemFacts
 from reporter.profile import profile
 from reporter.render import DATA, files
 from reporter.track import Track
-from reporter.wanted import NAMES
+from reporter.wanted import EVERY
 from schemas.errors import InputError
 from schemas.registry import Registry
 
@@ -117,7 +116,7 @@ def make(sources: Sources, wanted: Wanted, cut: int, target: Path, root: Path, p
             f"no window of {wanted.event_id!r} has any length up to position {cut}",
         )
     settings = sources.settings(wanted.event_id)
-    maker = _Maker(sources, past, wanted, settings, _made_from(past, sources.reader, settings))
+    maker = _Maker(sources, past, wanted, about, settings)
     with laid_down(root, target) as directory:
         if wanted.system_id is not None:
             made = maker.system(about[0], directory)
@@ -131,8 +130,9 @@ def documents(sources: Sources, wanted: Wanted, cut: int) -> Iterator[tuple[Part
     """Make the documents of all systems that a report is about, one after the other, and no files."""
     past = Past(sources.reader, Registry.load(), cut, wanted.position)
     settings = sources.settings(wanted.event_id)
-    maker = _Maker(sources, past, wanted, settings, _made_from(past, sources.reader, settings))
-    for part in parts(past, wanted):
+    about = parts(past, wanted)
+    maker = _Maker(sources, past, wanted, about, settings)
+    for part in about:
         yield part, maker.document(part)
 
 
@@ -140,13 +140,16 @@ class _Maker:
     """Makes the documents of one request."""
 
     def __init__(
-        self, sources: Sources, past: Past, wanted: Wanted, settings: ReportSettings, made_from: MadeFrom
+        self, sources: Sources, past: Past, wanted: Wanted, about: Sequence[Part], settings: ReportSettings
     ) -> None:
         self._sources = sources
         self._past = past
         self._wanted = wanted
         self._settings = settings
-        self._made_from = made_from
+        self._made_from = _made_from(past, sources.reader, settings)
+        self._samples = WindowSamples(
+            sources.reader, sources.archive, settings, past.cut, _recent(sources, past, about)
+        )
 
     def system(self, part: Part, directory: Path) -> Made:
         happened = self._happened([part])
@@ -200,20 +203,14 @@ class _Maker:
     def _part(
         self, part: Part, happened: Mapping[str, Sequence[Event]]
     ) -> tuple[SystemFacts, Document, Track]:
-        samples = read_samples(
-            self._sources.reader,
-            self._sources.archive,
-            part.system_id,
-            part.from_us,
-            part.to_us,
-            names=NAMES,
-            upto=self._past.cut,
-        )
+        names = self._past.recorded_names(part.system_id)
+        first = first_cut(self._past, self._wanted, part)
+        window = self._samples.read(names, part.from_us, part.to_us, first)
         facts = replace(
             system_facts(self._past, self._wanted, part, happened, self._made_from),
-            late_samples=_late(samples, part, first_cut(self._past, self._wanted, part)),
+            late_samples=window.late,
         )
-        standing = single.stand(samples, facts, self._settings)
+        standing = single.stand(window.samples, facts, self._settings)
         return facts, single.document(standing), standing.power
 
     def _write(self, document: Document, directory: Path) -> str:
@@ -227,18 +224,12 @@ class _Maker:
         return hashlib.sha256(made[DATA]).hexdigest()
 
 
-def _late(samples: Samples, part: Part, first: int | None) -> int:
-    """Count the samples of a window that came after the first report on it."""
-    if first is None:
-        return 0
-    return sum(
-        int(
-            np.count_nonzero(
-                (stream.position > first) & (stream.time_us >= part.from_us) & (stream.time_us < part.to_us)
-            )
-        )
-        for stream in samples.streams
-    )
+def _recent(sources: Sources, past: Past, about: Sequence[Part]) -> Recent | None:
+    """Read what is not archived yet of all systems of a report at once."""
+    subjects = {name for part in about for name in past.recorded_names(part.system_id)}
+    since_us = min((part.from_us for part in about), default=0) - AROUND_US
+    until_us = max((part.to_us for part in about), default=0) + AROUND_US
+    return Recent.read(sources.reader, sources.archive, subjects, since_us, until_us, past.cut, EVERY)
 
 
 def _made_from(past: Past, reader: JournalReader, settings: ReportSettings) -> MadeFrom:

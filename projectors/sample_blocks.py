@@ -56,51 +56,59 @@ class Block:
 
 def joined(blocks: Sequence[Block]) -> Block:
     """Put blocks one behind the other; there is at least one."""
-    if len(blocks) == 1:
-        return blocks[0]
-    ends = np.cumsum([len(block) for block in blocks])
-    starts = ends - [len(block) for block in blocks]
+    return blocks[0] if len(blocks) == 1 else _poured(list(blocks))
+
+
+def streams(kind: str, blocks: list[Block]) -> Iterator[Columns]:
+    """Make streams of blocks: one an interval, of two samples at one time the later recorded one.
+
+    A measurement or flag that no row of a stream has is no column of it. The list is emptied: rows are let go
+    of while streams are made of them, so that nothing is in memory twice.
+    """
+    parts: dict[int, list[Block]] = {}
+    while blocks:
+        for interval_ms, part in _by_interval(blocks.pop(0)):
+            parts.setdefault(interval_ms, []).append(part)
+    for interval_ms in sorted(parts):
+        block = _poured(parts.pop(interval_ms))
+        yield Columns.ordered(kind, interval_ms, block.time_us, block.position, block.values, block.flags)
+
+
+def _by_interval(block: Block) -> Iterator[tuple[int, Block]]:
+    """Yield the rows of each interval, with the measurements and flags that any of them has."""
+    for interval_ms in np.unique(block.interval_ms).tolist():
+        mine = block.interval_ms == interval_ms
+        part = block if mine.all() else block.rows(mine)
+        values = {name: column for name, column in part.values.items() if _told(column)}
+        flags = {name: flag for name, flag in part.flags.items() if flag.any()}
+        yield (
+            interval_ms,
+            Block(part.time_us, part.position, part.recorded_us, part.interval_ms, flags, values),
+        )
+
+
+def _poured(blocks: list[Block]) -> Block:
+    """Put blocks one behind the other, and empty the list: a column is let go of when it was copied."""
+    ends = np.cumsum([len(block) for block in blocks]).tolist()
+    starts = [end - len(block) for end, block in zip(ends, blocks, strict=True)]
     flags = {name: np.zeros(ends[-1], np.bool_) for name in FLAGS if any(name in b.flags for b in blocks)}
-    names = sorted(frozenset[str]().union(*(block.values.keys() for block in blocks)))
-    values = {name: np.full(ends[-1], np.nan) for name in names}
     for block, start, end in zip(blocks, starts, ends, strict=True):
         for name, flag in block.flags.items():
             flags[name][start:end] = flag
-        for name, column in block.values.items():
-            values[name][start:end] = column
-    return Block(
-        np.concatenate([block.time_us for block in blocks]),
-        np.concatenate([block.position for block in blocks]),
-        np.concatenate([block.recorded_us for block in blocks]),
-        np.concatenate([block.interval_ms for block in blocks]),
-        flags,
-        values,
-    )
-
-
-def streams(kind: str, blocks: Sequence[Block]) -> Iterator[Columns]:
-    """Make streams of blocks: one an interval, of two samples at one time the later recorded one.
-
-    A measurement or flag that no row of a stream has is no column of it.
-    """
-    filled = [block for block in blocks if len(block)]
-    if not filled:
-        return
-    block = joined(filled)
-    for interval_ms in np.unique(block.interval_ms[np.append(True, np.diff(block.interval_ms) != 0)]):
-        mine = block.interval_ms == interval_ms
-        part = block if mine.all() else block.rows(mine)
-        columns = Columns.ordered(
-            kind, int(interval_ms), part.time_us, part.position, part.values, part.flags
-        )
-        yield Columns(
-            kind,
-            columns.interval_ms,
-            columns.time_us,
-            columns.position,
-            {name: column for name, column in sorted(columns.values.items()) if _told(column)},
-            {name: flag for name, flag in sorted(columns.flags.items()) if flag.any()},
-        )
+    time_us = np.concatenate([block.time_us for block in blocks])
+    position = np.concatenate([block.position for block in blocks])
+    recorded_us = np.concatenate([block.recorded_us for block in blocks])
+    interval_ms = np.concatenate([block.interval_ms for block in blocks])
+    pools = [dict(block.values) for block in blocks]
+    blocks.clear()
+    values = {}
+    for name in sorted(frozenset[str]().union(*pools)):
+        values[name] = whole = np.full(ends[-1], np.nan)
+        for pool, start, end in zip(pools, starts, ends, strict=True):
+            column = pool.pop(name, None)
+            if column is not None:
+                whole[start:end] = column
+    return Block(time_us, position, recorded_us, interval_ms, flags, values)
 
 
 def only(block: Block, names: Collection[str] | None) -> Block:

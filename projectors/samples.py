@@ -120,7 +120,7 @@ class Recent:
         upto: int,
         names: Collection[str],
     ) -> "Recent | None":
-        """Read some measurements of them; None where they are too many to be kept, as where there is no archive yet."""
+        """Read some measurements of them; None where they are too many, as where nothing is archived yet."""
         place = None if archive is None else archive.place()
         after = 0 if place is None else min(place.position, upto)
         gathered = GatheredSamples(_Few(names))

@@ -67,6 +67,18 @@ class Columns:
             flags = {name: column[keep] for name, column in flags.items()}
         return cls(kind, interval_ms, time_us, position, values, flags)
 
+    def within(self, since_us: int, until_us: int) -> Self:
+        """Give the rows of [since, until)."""
+        rows = slice(*np.searchsorted(self.time_us, (since_us, until_us)).tolist())
+        return type(self)(
+            self.kind,
+            self.interval_ms,
+            self.time_us[rows],
+            self.position[rows],
+            {name: column[rows] for name, column in self.values.items()},
+            {name: flag[rows] for name, flag in self.flags.items()},
+        )
+
     def series(self, name: str) -> Series:
         """Give what there is of one measurement."""
         column = self.values.get(name)
@@ -82,16 +94,21 @@ class Columns:
 class Samples:
     """Hold all streams of one system in a span, with what lies up to 60 s around it.
 
-    `known` keeps the series that were asked for: they are asked for often.
+    Attributes:
+        step_s: the steps that rows are means of; 0 where they are samples as they were taken.
+        known: the series that were asked for: they are asked for often.
     """
 
     system_id: str
     streams: tuple[Columns, ...] = ()
+    step_s: int = 0
     known: dict[str, Series] = field(default_factory=dict, repr=False, compare=False)
 
     def names(self) -> frozenset[str]:
         """Give the measurements that have at least one value."""
-        return frozenset(name for stream in self.streams for name in stream.values if len(self.series(name)))
+        return frozenset(
+            name for stream in self.streams for name, told in stream.values.items() if np.isfinite(told).any()
+        )
 
     def series(self, name: str) -> Series:
         """Give one measurement from the stream that has most values of it.
@@ -141,6 +158,7 @@ class Samples:
                 )
                 for stream in self.streams
             ),
+            self.step_s,
         )
 
     def _told(self, name: str) -> Iterator[Series]:

@@ -41,8 +41,7 @@ class Device:
 def detect(samples: Samples, facts: SystemFacts, settings: ReportSettings) -> Device:
     """Say what a system is."""
     names = samples.names()
-    family = _family(samples)
-    place = next((one for one in _PLACES.get(family, ()) + _OTHER_PLACES if _has_power(one, names)), None)
+    family, place = _family(samples), place_of(samples)
     at = place or "ac"
     phasing = find_phasing(samples, at, names, facts.registration.get("phases"))
     rated_w, source = _rating(samples, at, facts)
@@ -55,6 +54,12 @@ def detect(samples: Samples, facts: SystemFacts, settings: ReportSettings) -> De
         rated_source=source,
         rated_a=facts.registration.get("rated_a"),
     )
+
+
+def place_of(samples: Samples) -> str | None:
+    """Say which power of a system a report is about, by the powers that it tells; None without any."""
+    names, known = samples.names(), _PLACES.get(_family(samples), ())
+    return next((one for one in known + _OTHER_PLACES if _has_power(one, names)), None)
 
 
 def main_description(facts: SystemFacts) -> Mapping[str, Any]:

@@ -34,6 +34,7 @@ def quality(basis: Basis, found: Sequence[Gap], delta_pct: float | None, notes: 
         *(["clock_unsynced"] if unsynced_s else []),
         *(["frozen_value"] if frozen_s else []),
         *(_register_words(delta_pct)),
+        *(["in_steps"] if basis.samples.step_s else []),
         *(["not_ended"] if not facts.ended else []),
         *(["superseded"] if facts.superseded else []),
     ]
@@ -54,6 +55,7 @@ def quality(basis: Basis, found: Sequence[Gap], delta_pct: float | None, notes: 
         "missing_s": max(0.0, power.span_s - power.covered_s),
         "bridged_wh": _sum(found),
         "samples_count": len(power),
+        "step_s": basis.samples.step_s or None,
         "clock_unsynced_s": unsynced_s,
         "dropped": dropped,
         "drops": [

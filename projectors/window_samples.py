@@ -1,0 +1,126 @@
+"""The samples of a report's windows: what reports use of them, in memory that does not grow with time.
+
+Rules that must stay true here:
+- what comes out depends on the journal, the window and the position alone, never on how far the archive is;
+- a window is read day by day, and a long one is kept in steps (see `reporter.coarse`);
+- what is not archived yet is read once for all systems of a report, as long as it is little.
+"""
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from bus import instants
+from bus.journal import JournalReader
+from projectors.archive_reader import ArchiveReader
+from projectors.archive_tree import DAY_US
+from projectors.samples import Recent, read_samples
+from reporter.basis import guard
+from reporter.coarse import kept, means, step_s, strung
+from reporter.columns import Columns, Samples
+from reporter.device import place_of
+from reporter.facts import ReportSettings
+from reporter.wanted import NAMES, USUAL, names_of
+
+AROUND_US = 900 * instants.SECOND_US
+"""So much before and behind a window is read too: counters are interpolated over a quarter of an hour."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What was read of one window.
+
+    Attributes:
+        late: how many of its samples were recorded after the first report on it.
+    """
+
+    samples: Samples
+    late: int
+
+
+@dataclass(frozen=True, slots=True)
+class WindowSamples:
+    """Reads the samples of systems for one report.
+
+    Attributes:
+        upto: only what was recorded up to this position.
+        recent: what is not archived yet; None where that is too much to be kept.
+    """
+
+    reader: JournalReader
+    archive: ArchiveReader | None
+    settings: ReportSettings
+    upto: int
+    recent: Recent | None = None
+
+    def read(self, names: Sequence[str], from_us: int, to_us: int, first: int | None) -> Window:
+        """Read the samples of one system in a window.
+
+        Args:
+            names: those that it was recorded under, its own first.
+            from_us: begin of the window.
+            to_us: its end.
+            first: position up to which the first report on it counted; None for the first one.
+
+        Raises:
+            ConfigurationError: the archive was made from another journal, or a file of it is damaged.
+            TransientError: the journal cannot be read now.
+        """
+        found = self._read(names, from_us, to_us, NAMES, first)
+        place = place_of(found.samples)
+        if place is not None and place not in USUAL:
+            found = self._read(names, from_us, to_us, names_of(place), first)
+        return found
+
+    def _read(
+        self, names: Sequence[str], from_us: int, to_us: int, wanted: Collection[str], first: int | None
+    ) -> Window:
+        step = step_s(to_us - from_us, self.settings.max_gap_s)
+        parts: dict[tuple[str, int, bool], list[Columns]] = {}
+        late = 0
+        for day in _days(from_us - AROUND_US, to_us + AROUND_US):
+            inside = max(day[0], from_us), min(day[1], to_us)
+            for stream in self._day(names, day, wanted, AROUND_US if step else 0).streams:
+                if first is not None:
+                    late += int(np.count_nonzero(stream.within(*inside).position > first))
+                for one, is_mean in self._kept(stream, day, inside, step):
+                    parts.setdefault((stream.kind, stream.interval_ms, is_mean), []).append(one)
+        streams = tuple(strung(parts.pop(key)) for key in sorted(parts))
+        return Window(Samples(names[0], streams, step), late)
+
+    def _day(
+        self, names: Sequence[str], span: tuple[int, int], wanted: Collection[str], around_us: int
+    ) -> Samples:
+        return read_samples(
+            self.reader,
+            self.archive,
+            names[0],
+            *span,
+            names=wanted,
+            upto=self.upto,
+            around_us=around_us,
+            recorded=names,
+            recent=self.recent,
+        )
+
+    def _kept(
+        self, stream: Columns, day: tuple[int, int], inside: tuple[int, int], step: int
+    ) -> Iterator[tuple[Columns, bool]]:
+        """Yield what is kept of one day, and whether it is means."""
+        if stream.interval_ms >= step * 1000:
+            yield stream if not step else stream.within(*day), False
+            return
+        held = kept(stream.within(*day), step)
+        if held.values:
+            yield held, False
+        if inside[1] > inside[0] and len(held.values) < len(stream.values):
+            yield means(stream, *inside, step, lambda series: guard(series, self.settings)), True
+
+
+def _days(since_us: int, until_us: int) -> Iterator[tuple[int, int]]:
+    """Cut a span into days of UTC, as they lie in the archive."""
+    while since_us < until_us:
+        end_us = min((since_us // DAY_US + 1) * DAY_US, until_us)
+        yield since_us, end_us
+        since_us = end_us
