@@ -206,8 +206,12 @@ class SqliteJournal(SqliteJournalReader):
             [(self._names.intern(s), self._names.intern(t), *place) for (s, t), place in newest.items()],
         )
 
-    def tidy(self, now_us: int) -> bool:
+    def tidy(self, now_us: int, *, short: bool = False) -> bool:
         """Do one slice of sealing and erasing; False when nothing is left to do now.
+
+        Args:
+            now_us: the recorder's clock.
+            short: there is little room: erase what may be erased then.
 
         Raises:
             TransientError: the disk refuses.
@@ -215,7 +219,7 @@ class SqliteJournal(SqliteJournalReader):
         """
         self._fresh()
         try:
-            return self._sealing.turn(now_us)
+            return self._sealing.turn(now_us, short=short)
         except (OSError, sqlite3.Error) as error:
             raise TransientError(f"old events cannot be sealed now: {error}") from error
 

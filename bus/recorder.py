@@ -13,13 +13,16 @@ import contextlib
 import hashlib
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from bus import anchor, envelope, instants, restored
 from bus.announce import Announcer
 from bus.connection import Broker, Connection, Message
+from bus.disk_guard import DiskGuard
+from bus.disk_levels import DiskLimits, Level
 from bus.envelope import Recorded
 from bus.epochs import Answer, Epochs, Transmission, transmission
 from bus.health import Health
@@ -83,14 +86,19 @@ class Recorder:
         aliases: dict[str, str] | None = None,
         limits: Limits | None = None,
         keeping: Keeping | None = None,
+        disk: DiskLimits | None = None,
+        figures: Callable[[], Mapping[str, Any]] = dict,
         clock: Callable[[], int] = instants.now_us,
     ) -> None:
+        """Open the journal in `data`; `figures` gives more for health, asked now and then."""
         self._limits = limits or Limits()
         self._clock = clock
         self._topics = Topics(broker.prefix)
         self.journal = SqliteJournal(data / "journal", keeping)
         self._anchor = anchor.directory(data / "recorder")
         self._judge = Judge(Registry.load(), node_id, dict(aliases or {}))
+        self._disk = DiskGuard(data / "journal", node_id, disk or DiskLimits())
+        self._more = figures
         self._epochs = Epochs()
         self._deliveries = self.journal.deliveries()
         self._batch: list[Taken] = []
@@ -143,7 +151,9 @@ class Recorder:
                     log.error("%s; %d messages in hand, trying on", error, len(self._batch))  # noqa: TRY400
                 self._blocked = True
                 self._health.update(status="blocked", problem=str(error))
-                self._retry_at = time.monotonic() + _RETRY_S
+                gave_way = self._disk.give_way()
+                self._retry_at = 0.0 if gave_way else time.monotonic() + _RETRY_S
+        self._watch_disk()
         self._tidy()
         self._announcer.unknown_epochs(self.journal.head())
         if self._announcer.head(self.journal.head()):
@@ -156,8 +166,8 @@ class Recorder:
             self._learn(event.subject, event.body)
         for held in self.journal.held():
             self._arrivals.committed(held)
-        source = f"/{self._judge.node_id}/recorder"
-        self._announcer.published = restored.note(self.journal, self._anchor, source)
+        self._disk.begin(self.journal)
+        self._announcer.published = restored.note(self.journal, self._anchor, self._disk.source)
         self._announcer.delivered = self._announcer.published
         anchor.save(self._anchor, self.journal.head())
 
@@ -202,14 +212,18 @@ class Recorder:
             letter = DeadLetter(
                 now_us, client, message.topic, message.payload, error.reason, error.field, error.hint
             )
+        urgent = entry is None or entry.type != SAMPLE
+        if entry is not None and not self._blocked and self._disk.refuses(entry):
+            entry = None  # it is counted, and its sender told that it is done with
         taken = Taken(message, client, number, [entry] if entry else [], [letter] if letter else [])
-        self._keep(taken, urgent=entry is None or entry.type != SAMPLE)
+        self._keep(taken, urgent=urgent)
 
     def _take_batch(self, message: Message) -> None:
         """Take what an uplink brings; its topic says whose, and the broker lets no one else write there."""
         client, lane = self._topics.parse_uplink(message.topic) or ("unknown", "")
         number = transmission(client, message.user_properties)
-        if number is None or self._in_hand() >= _FORWARDED_IN_HAND:
+        refused = self._disk.level is Level.REFUSING and lane != FACTS
+        if number is None or refused or self._in_hand() >= _FORWARDED_IN_HAND:
             self.connection.ack(message)  # an uplink goes back to it when its lane stalls
             return
         answer = self._epochs.offer(number)
@@ -297,13 +311,29 @@ class Recorder:
         self._blocked = False
         self._health.update(status="online", problem=None, **self._announcer.figures(self.journal.head()))
 
+    def _watch_disk(self) -> None:
+        """Look how much room there is, and record it when that changes what is recorded."""
+        if not self._disk.due:
+            return
+        facts = self._disk.tend(self._clock())
+        if facts:
+            try:
+                said = self.journal.append(facts, recorded_us=self._clock())
+            except TransientError:
+                return  # what cannot be said is not done
+            recorded = [one for one in said if isinstance(one, Recorded)]
+            self._announcer.events(recorded)
+            self._announcer.count(recorded, 0)
+            self._disk.recorded(recorded)
+        self._health.update(**self._disk.status(), **self._more())
+
     def _tidy(self) -> None:
         """Seal a slice of what is old while nothing is in hand, for a tenth of the time."""
         began = time.monotonic()
         if self._batch or began < self._tidy_at:
             return
         try:
-            more = self.journal.tidy(self._clock())
+            more = self.journal.tidy(self._clock(), short=self._disk.level >= Level.ERASING)
             self._health.update(sealing=None)
         except (TransientError, ConfigurationError) as error:
             log.error("%s", error)  # noqa: TRY400 - it says all

@@ -5,6 +5,7 @@ Rules that must stay true here:
 - killed at any moment, nothing is lost, and the work goes on where it was;
 - a slice is short: the recorder does it between two messages;
 - a file belongs to one life of the journal: what a restored one seals replaces nothing of the life before;
+- samples leave only when whoever needs them has them, as far as we are told;
 - a clock that leaps ahead erases nothing at once: what is old is told by what was recorded a file ago;
 - what is erased are bodies of samples in sealed files, never those of anything else, nor the newest sample of
   a stream; positions and hashes stay.
@@ -12,7 +13,7 @@ Rules that must stay true here:
 
 import logging
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,6 +38,9 @@ class Keeping:
         sealed_bytes: and the oldest, when all sealed files together are larger; None: however large.
         events: in one sealed file.
         block: events that are compressed, or taken out of the tables, in one slice.
+        short_days: in place of `samples_days` while there is little room on the disk.
+        erasable: gives the position up to which others have the samples too, or need them no more; beyond it
+            nothing is erased.
     """
 
     seal_after_days: float | None = 7.0
@@ -44,6 +48,8 @@ class Keeping:
     sealed_bytes: int | None = None
     events: int = 65_536
     block: int = 256
+    short_days: float | None = None
+    erasable: Callable[[], int] | None = None
 
 
 class Sealing:
@@ -56,8 +62,12 @@ class Sealing:
         self._work: Iterator[None] | None = None
         self._swept = False
 
-    def turn(self, now_us: int) -> bool:
+    def turn(self, now_us: int, *, short: bool = False) -> bool:
         """Do one slice; False when nothing is left to do now.
+
+        Args:
+            now_us: the recorder's clock.
+            short: there is little room on the disk.
 
         Raises:
             OSError, sqlite3.Error: the disk refuses; the same slice comes again.
@@ -66,7 +76,7 @@ class Sealing:
         if not self._swept:
             self._sweep()
         if self._work is None:
-            self._work = self._next(now_us)
+            self._work = self._next(now_us, short=short)
         if self._work is None:
             return False
         try:
@@ -78,7 +88,7 @@ class Sealing:
             raise
         return True
 
-    def _next(self, now_us: int) -> Iterator[None] | None:
+    def _next(self, now_us: int, *, short: bool) -> Iterator[None] | None:
         unfinished = self._db.execute(
             "SELECT first, last, file, cleared FROM segment WHERE cleared < last ORDER BY first LIMIT 1"
         ).fetchone()
@@ -89,7 +99,7 @@ class Sealing:
             last = first + self._keeping.events - 1
             if self._recorded_before(last, now_us - round(self._keeping.seal_after_days * _DAY_US)):
                 return self._seal(first, last)
-        return self._due_erasure(now_us)
+        return self._due_erasure(now_us, short=short)
 
     def _recorded_before(self, position: int, before_us: int) -> bool:
         row = self._db.execute("SELECT recorded_us FROM event WHERE position = ?", (position,)).fetchone()
@@ -155,20 +165,27 @@ class Sealing:
             rows,
         )
 
-    def _due_erasure(self, now_us: int) -> Iterator[None] | None:
+    def _due_erasure(self, now_us: int, *, short: bool) -> Iterator[None] | None:
         oldest = self._db.execute(
             "SELECT first, last, file FROM segment WHERE erased = 0 ORDER BY first LIMIT 1"
         ).fetchone()
         if oldest is None:
             return None
-        days, most = self._keeping.samples_days, self._keeping.sealed_bytes
+        days, most = self._days(short=short), self._keeping.sealed_bytes
         too_old = days is not None and self._recorded_before(
             oldest[1], min(now_us, self._a_file_ago_us()) - round(days * _DAY_US)
         )
         if not too_old and most is not None:
             (size,) = self._db.execute("SELECT sum(bytes) FROM segment").fetchone()
             too_old = size > most
-        return self._erase(*oldest) if too_old else None
+        return self._erase(*oldest) if too_old and self._erasable(oldest[1]) else None
+
+    def _days(self, *, short: bool) -> float | None:
+        said = (self._keeping.samples_days, self._keeping.short_days if short else None)
+        return min((days for days in said if days is not None), default=None)
+
+    def _erasable(self, last: int) -> bool:
+        return self._keeping.erasable is None or last <= self._keeping.erasable()
 
     def _erase(self, first: int, last: int, name: str) -> Iterator[None]:
         """Write the file anew without samples, put it in the other's place, and remove that."""

@@ -4,12 +4,15 @@ Rules that must stay true here: it is a note, not the truth: without it a backup
 """
 
 import os
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import orjson
 
 from bus import instants
+
+_LOOK_EVERY_US = 30 * instants.SECOND_US
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,24 @@ class BackupState:
     def failed(self, now_us: int, problem: str) -> "BackupState":
         """Note a try that made none."""
         return replace(self, tried_us=now_us, problem=problem)
+
+
+class BackupAge:
+    """Tells how old the newest backup is, for health; looks now and then."""
+
+    def __init__(self, path: Path, clock: Callable[[], int] = instants.now_us) -> None:
+        self._path = path
+        self._clock = clock
+        self._look_us = 0
+        self._state = BackupState()
+
+    def figures(self) -> Mapping[str, float | None]:
+        """Return the age in whole minutes of seconds, so that health does not change with every look."""
+        now_us = self._clock()
+        if abs(now_us - self._look_us) >= _LOOK_EVERY_US:
+            self._look_us, self._state = now_us, load(self._path)
+        age_s = self._state.age_s(now_us)
+        return {"backup_age_s": None if age_s is None else age_s // 60 * 60}
 
 
 def load(path: Path) -> BackupState:

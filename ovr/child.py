@@ -81,11 +81,6 @@ class Child:
         self._log.parent.mkdir(parents=True, exist_ok=True)
         supervisor = os.getpid()
 
-        def leash() -> None:
-            _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-            if os.getppid() != supervisor:
-                os._exit(1)
-
         try:
             with self._log.open("ab") as log:
                 self._process = subprocess.Popen(  # noqa: S603 - our own table
@@ -95,7 +90,7 @@ class Child:
                     stderr=log,
                     env=_environment(self.spec),
                     process_group=0,
-                    preexec_fn=leash,  # noqa: PLW1509 - the supervisor has one thread
+                    preexec_fn=lambda: leash(supervisor),  # noqa: PLW1509 - the supervisor has one thread
                 )
             self.identity = identity(self._process.pid)
         except OSError as error:
@@ -177,6 +172,13 @@ def _environment(spec: ProcessSpec) -> dict[str, str]:
     if spec.metrics_port is not None:
         environment[METRICS_PORT] = str(spec.metrics_port)
     return environment
+
+
+def leash(supervisor: int) -> None:
+    """Let this process, just forked, end with its supervisor."""
+    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != supervisor:
+        os._exit(1)
 
 
 def last_line(log: Path) -> str:

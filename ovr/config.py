@@ -13,9 +13,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ovr import backup_settings, metrics_settings, report_settings, uplink_settings
+from ovr import backup_settings, disk_settings, metrics_settings, report_settings, uplink_settings
 from ovr.backup_settings import BackupSettings
 from ovr.config_reading import Reading, unknown_key
+from ovr.disk_settings import DiskSettings
 from ovr.metrics_settings import MetricsSettings
 from ovr.ports import ROOM
 from ovr.report_settings import ReportsSettings
@@ -262,6 +263,7 @@ class Site:
     series: SeriesSettings = SeriesSettings()
     archive: ArchiveSettings = ArchiveSettings()
     backup: BackupSettings = field(default_factory=BackupSettings)
+    disk: DiskSettings = field(default_factory=DiskSettings)
     clock: ClockSettings = ClockSettings()
     simulator: SimulatorSettings = SimulatorSettings()
     detection: DetectionSettings = DetectionSettings()
@@ -384,6 +386,7 @@ def _check(site: Site, where: str) -> None:
         raise ConfigurationError(f"{where}: listen.cert_file and listen.key_file go together")
     _amounts(site, where)
     backup_settings.check(site.backup, where)
+    disk_settings.check(site.disk, where)
     _check_web(site, where)
     metrics_settings.check(site.metrics, where)
     uplink_settings.check(site.uplink, where)

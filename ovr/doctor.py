@@ -9,6 +9,7 @@ import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 
 from ovr.findings import Finding, Grade
+from ovr.keeping_checks import check_backups, check_restores, check_room
 from ovr.machine_checks import (
     check_clock,
     check_disk,
@@ -32,6 +33,9 @@ CHECKS: Sequence[Check] = (
     check_network,
     check_services,
     check_journal,
+    check_room,
+    check_backups,
+    check_restores,
 )
 
 

@@ -43,6 +43,18 @@ def check_mount(node: Node) -> None:
         )
 
 
+def check_restored(node: Node) -> None:
+    """Make sure that no restore was interrupted.
+
+    Raises:
+        ConfigurationError: one was.
+    """
+    if (node.layout.restoring / "ready.json").exists():
+        raise ConfigurationError(
+            f"a restore into {node.layout.data} was interrupted: run the same `ovr restore` again"
+        )
+
+
 @contextmanager
 def locked(node: Node) -> Iterator[None]:
     """Hold the supervisor's lock.

@@ -1,4 +1,4 @@
-"""The exchange of the series under a running supervisor, when `ovr rebuild series` asks for it.
+"""VictoriaMetrics stopped and started under a running supervisor: for rebuilt series, or other words to it.
 
 Rules that must stay true here:
 - directories change places while neither VictoriaMetrics nor the projector runs;
@@ -10,6 +10,7 @@ from enum import Enum, auto
 
 from ovr.child import Child, State
 from ovr.layout import Layout
+from ovr.processes import ProcessSpec
 from projectors.series_rebuild import swap
 
 log = logging.getLogger(__name__)
@@ -29,16 +30,19 @@ class SeriesSwap:
         self._projector = projector
         self._victoria = victoria
         self._step = _Step.NONE
+        self._spec: ProcessSpec | None = None
+
+    def serve(self, spec: ProcessSpec) -> None:
+        """Start VictoriaMetrics again as another process."""
+        self._spec = spec
 
     def tend(self) -> None:
         """Do what is due."""
         children = [child for child in (self._projector, self._victoria) if child is not None]
         if self._step is _Step.NONE:
             started = all(child.state is not State.WAITING for child in children)
-            if started and self._layout.swap_request.exists():
-                log.info(
-                    "stopping %s to swap in the rebuilt series", ", ".join(c.spec.name for c in children)
-                )
+            if started and (self._spec is not None or self._layout.swap_request.exists()):
+                log.info("stopping %s, to be started again", ", ".join(c.spec.name for c in children))
                 self._step = _Step.STOPPING
         if self._step is _Step.STOPPING:
             running = next((child for child in children if not child.over), None)
@@ -57,6 +61,10 @@ class SeriesSwap:
                 self._step = _Step.NONE
 
     def _exchange(self) -> None:
+        if self._spec is not None and self._victoria is not None:
+            self._victoria.spec, self._spec = self._spec, None
+        if not self._layout.swap_request.exists():
+            return
         try:
             swap(self._layout.data)
         except OSError as error:

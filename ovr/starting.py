@@ -9,6 +9,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -51,6 +52,8 @@ def record(words: Words) -> None:
     """Run the recorder."""
     from bus.recorder import Limits, Recorder
     from bus.sealing import Keeping
+    from ovr.backup_state import BackupAge
+    from ovr.erasing import erasable
     from projectors.live import stop_signals
 
     stopped = stop_signals()
@@ -63,8 +66,14 @@ def record(words: Words) -> None:
         aliases=node.aliases(),
         limits=Limits(linger_s=said.linger_ms / 1000, batch=said.batch),
         keeping=Keeping(
-            kept.seal_after_days, kept.samples_days, kept.sealed_mb and kept.sealed_mb * 1_000_000
+            kept.seal_after_days,
+            kept.samples_days,
+            kept.sealed_mb and kept.sealed_mb * 1_000_000,
+            short_days=node.site.disk.samples_days,
+            erasable=partial(erasable, node.site, node.layout),
         ),
+        disk=node.site.disk.limits(),
+        figures=BackupAge(node.layout.backup_state).figures,
     )
     recorder.run(stopped)
 

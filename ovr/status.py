@@ -66,7 +66,7 @@ def disk(node: Node) -> dict[str, Any]:
     """Measure the disk that the data is on, and the journal on it."""
     data = node.layout.data
     usage = shutil.disk_usage(data if data.exists() else "/")
-    journal = sum(file.stat().st_size for file in node.layout.journal.glob("*") if file.is_file())
+    journal = sum(file.stat().st_size for file in node.layout.journal.glob("*.sqlite*") if file.is_file())
     return {
         "free_bytes": usage.free,
         "total_bytes": usage.total,

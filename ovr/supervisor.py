@@ -19,13 +19,25 @@ import orjson
 
 from bus import instants
 from bus.metrics_server import MetricsServer, listen
+from ovr.backup_schedule import BackupSchedule
 from ovr.child import Child, State, end_leftovers
+from ovr.disk_duty import DiskDuty
 from ovr.figures import Figures, Life
 from ovr.node import Node
 from ovr.ports import Ports, check_free, choose
-from ovr.preparing import check_mount, locked, prepare_broker, urls
+from ovr.preparing import check_mount, check_restored, locked, prepare_broker, urls
 from ovr.process_identity import identity
-from ovr.processes import MOSQUITTO, SERIES, SERVICE, SUPERVISOR, VICTORIA, Listening, ProcessSpec, plan
+from ovr.processes import (
+    MOSQUITTO,
+    PRODUCE,
+    SERIES,
+    SERVICE,
+    SUPERVISOR,
+    VICTORIA,
+    Listening,
+    ProcessSpec,
+    plan,
+)
 from ovr.scraping import scrape_config
 from ovr.series_swap import SeriesSwap
 from ovr.users import write_private
@@ -62,7 +74,10 @@ class Supervisor:
         self._told_at = self._logs_at = 0.0
         self._swap = SeriesSwap(node.layout, self._children.get(SERIES), self._children.get(VICTORIA))
         self._watch = Watch(node.broker(SUPERVISOR), SUPERVISOR)
-        self._figures = Figures(self._watch, self._lives)
+        victoria, retention = self._children.get(VICTORIA), node.site.disk.victoria_retention
+        self._duty = DiskDuty(node.layout, self._watch.disk_level, self._swap, victoria, retention)
+        self._backups = BackupSchedule(node)
+        self._figures = Figures(self._watch, self._lives, url=urls(node, ports)["http"])
         self._metrics = self._serve_metrics()
         self._bell, self._rope = socket.socketpair()
         self._bell.setblocking(False)
@@ -95,7 +110,9 @@ class Supervisor:
             child.tend()
             child.found(working=self._works(child))
         self._start_next_stage()
+        self._duty.tend()
         self._swap.tend()
+        self._backups.tend(ready=self._stage == PRODUCE and self.ready())
         self._try_again()
         self._keep_logs_short()
         self._tell()
@@ -106,6 +123,7 @@ class Supervisor:
 
     def stop(self, show: Callable[[dict[str, Any]], None] = lambda _: None) -> None:
         """Stop everything, what feeds others first, the broker last."""
+        self._backups.stop()
         order = sorted({_stop_order(child) for child in self._children.values()})
         for place in order:
             group = [child for child in self._children.values() if _stop_order(child) == place]
@@ -242,6 +260,7 @@ def supervising(node: Node, *, anonymous: bool = False) -> Iterator[Supervisor]:
         ConfigurationError: the mount is missing, a port taken, a binary not installed, or another one runs.
     """
     check_mount(node)
+    check_restored(node)
     layout, site = node.layout, node.site
     layout.run.mkdir(parents=True, exist_ok=True)
     with locked(node):

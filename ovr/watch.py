@@ -42,6 +42,12 @@ class Watch:
         """Return what a process says of itself; `unknown` when it was not heard."""
         return str(self.health.get(process, {}).get("status", "unknown"))
 
+    def disk_level(self) -> int:
+        """Return how short of room the disk is, as the recorder says; 0 when it was not heard."""
+        disk = self.health.get("recorder", {}).get("disk")
+        level = disk.get("level") if isinstance(disk, dict) else None
+        return level if isinstance(level, int) else 0
+
     def events_per_s(self) -> float | None:
         """Return the pace of the journal over the last seconds; None when too little was heard."""
         self._drop_old()

@@ -21,7 +21,8 @@ from bus.journal import JournalReader, check_place
 from projectors import archive_merge, archive_parquet, archive_tree
 from projectors.archive_formats import Format, Sink
 from projectors.archive_parquet import measurements, schema_of
-from projectors.archive_reader import ArchiveReader, place_of
+from projectors.archive_place import place_of
+from projectors.archive_reader import ArchiveReader
 from projectors.archive_store import ArchiveStore
 from projectors.archive_tree import ChangedError, Partition
 from projectors.events import SAMPLE

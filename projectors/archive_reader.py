@@ -7,15 +7,14 @@ Rules that must stay true here:
 - systems are told by the ids that were recorded; `projectors.samples` knows which ids are one system.
 """
 
-import sqlite3
 from collections.abc import Collection, Iterator
-from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from bus.journal import Head
 from projectors import archive_parquet, archive_tree
-from projectors.archive_tree import CHECKPOINT, EVER_US, ChangedError
+from projectors.archive_place import place_of
+from projectors.archive_tree import EVER_US, ChangedError
 from projectors.generations import serving
 from projectors.sample_blocks import Block, only, streams, within
 from reporter.columns import Samples
@@ -115,17 +114,6 @@ class ArchiveReader:
             if self.root() == root:
                 return Archived(place, blocks)
         raise TransientError(f"the archive in {self.directory} changes faster than it can be read")
-
-
-def place_of(root: Path) -> Head | None:
-    """Return the checkpoint of one archive; None when it has none."""
-    try:
-        with closing(sqlite3.connect(f"{(root / CHECKPOINT).as_uri()}?mode=ro", uri=True)) as db:
-            db.execute("PRAGMA busy_timeout = 5000")
-            row = db.execute("SELECT journal, incarnation, position, hash FROM checkpoint").fetchone()
-    except sqlite3.OperationalError:
-        return None  # it is being made, or was just replaced
-    return None if row is None else Head(*row)
 
 
 def _rows(

@@ -16,7 +16,7 @@ from bus.journal_sqlite import SqliteJournalReader
 from projectors import archive_parquet, archive_tree
 from projectors.archive import ArchiveProjector
 from projectors.archive_parquet import block_of
-from projectors.archive_reader import place_of
+from projectors.archive_place import place_of
 from projectors.archive_store import NAME, VERSION, ArchiveStore
 from projectors.archive_tree import CHECKPOINT
 from projectors.generations import Generations, remove

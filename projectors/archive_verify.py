@@ -21,7 +21,8 @@ from bus.journal import Head, check_place
 from bus.journal_sqlite import SqliteJournalReader
 from projectors import archive_parquet, archive_tree
 from projectors.archive_parquet import block_of
-from projectors.archive_reader import ArchiveReader, place_of
+from projectors.archive_place import place_of
+from projectors.archive_reader import ArchiveReader
 from projectors.archive_tree import DAY_US, ChangedError, Partition
 from projectors.events import SAMPLE
 from projectors.runner import Progress
