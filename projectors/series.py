@@ -3,7 +3,8 @@
 Rules that must stay true here:
 - whether a fact appends or rewrites depends on its place in the stream alone, never on batches; so going on
   from any earlier place, over whatever a later life had written, ends with the same content;
-- the horizon is the newest `recordedat` seen; no clock is read;
+- the horizon is the newest `recordedat` seen; for systems of other nodes, the newest of theirs that was
+  brought here; no clock is read;
 - what cannot be written is told and left out; it never stops the stream.
 """
 
@@ -20,6 +21,7 @@ from projectors.aliases import REGISTERED, Aliases
 from projectors.events import SAMPLE, EventReader
 from projectors.lines import EVENT_METRIC, Compatibility, selector
 from projectors.markers import Key, Point, Spans, Stay
+from projectors.nodes import HERE, name_of, origin_of, plain, qualified
 from projectors.series_counters import COUNTED, CounterSeries
 from projectors.series_samples import SampleWriter
 from schemas.errors import InputError
@@ -58,11 +60,13 @@ class SeriesFold:
 
     Attributes:
         horizon_us: the newest `recordedat` seen.
+        clocks: by node, when it recorded the newest event of it that was seen.
         counted: how many occurrences and alerts it took in since it began, or since it told what it counted.
     """
 
     def __init__(self, registry: Registry, compatibility: Compatibility | None = None) -> None:
         self.horizon_us = self.counted = 0
+        self.clocks: dict[str, int] = {}
         self._registry = registry
         self._events = EventReader(registry)
         self._compatibility = compatibility or Compatibility()
@@ -84,6 +88,7 @@ class SeriesFold:
         samples: Iterable[Recorded],
         horizon_us: int,
         counted: Mapping[str, Any] | None = None,
+        clocks: Mapping[str, int] | None = None,
     ) -> None:
         """Stand at a place of the stream without writing anything.
 
@@ -92,6 +97,7 @@ class SeriesFold:
             samples: the last samples up to that place, at least those of its last millisecond.
             horizon_us: the newest `recordedat` up to it.
             counted: what `tell_counted` returned at that place or before it.
+            clocks: what they were at that place.
         """
         if counted is not None:
             self._counters = CounterSeries.load(counted)
@@ -106,8 +112,8 @@ class SeriesFold:
             self._sample(recorded)
         self._taken.extend(self._counters.move(horizon_us))
         self._taken, self._effects = [], Effects()
-        self.horizon_us = horizon_us
-        for system_id in self._systems(windows.ALL):
+        self.horizon_us, self.clocks = horizon_us, dict(clocks or {})
+        for system_id in {plain(self._aliases.resolve(name))[0] for name in self._facts} - {windows.ALL}:
             self._note(system_id, self._spans(system_id))
 
     def take(self, recorded: Recorded) -> None:
@@ -118,11 +124,13 @@ class SeriesFold:
         elif recorded.type in FACTS:
             self._fact(recorded)
         self.horizon_us = max(self.horizon_us, recorded.recorded_us)
+        where = origin_of(recorded)
+        if where is not None:
+            self.clocks[where.node] = max(self.clocks.get(where.node, 0), where.recorded_us)
 
     def effects(self) -> Effects:
         """Say what all that was taken since the last time comes to."""
-        horizon_ms = self.horizon_us // 1000
-        for system_id in [system_id for system_id, due in self._due.items() if due <= horizon_ms]:
+        for system_id in [one for one, due in self._due.items() if due <= self._horizon_ms(one)]:
             self._write(system_id, self._written[system_id].spans)
         self._finish_rewrites()
         effects, self._effects = self._effects, Effects()
@@ -136,9 +144,9 @@ class SeriesFold:
         self.counted = 0
         return self._counters.tell()
 
-    def system(self, subject: str) -> str:
-        """Name the system that a recorded subject is, as far as is known now."""
-        return self._aliases.resolve(subject)
+    def system(self, said: Recorded | Event) -> str:
+        """Name the system that an event is about, as far as is known now."""
+        return plain(self._aliases.resolve(name_of(said)))[0]
 
     def writer(self) -> SampleWriter:
         """Make a writer for samples that are read once more."""
@@ -146,7 +154,7 @@ class SeriesFold:
 
     def _sample(self, recorded: Recorded) -> None:
         try:
-            line = self._samples.line(recorded, self.system(recorded.subject))
+            line = self._samples.line(recorded, self.system(recorded))
         except InputError as error:
             self._effects.refused.append((recorded, error))
             return
@@ -171,49 +179,76 @@ class SeriesFold:
         self._effects.urgent = True
         before = dict(self._aliases.known())
         joined = self._learn(event)
-        for system_id in joined:
-            self._effects.deleted.append(selector(system_id=system_id))
-            self._written.pop(system_id, None)
-            self._due.pop(system_id, None)
-        self._effects.moved.update(joined, (name for name, owner in before.items() if owner in joined))
-        for system_id in self._systems(recorded.subject):
+        for name in joined:
+            self._clear(plain(name)[0])
+        moved = (*joined, *(name for name, owner in before.items() if owner in joined))
+        self._effects.moved.update(plain(name)[0] for name in moved)
+        for system_id in self._systems(name_of(event)):
             self._write(system_id, self._spans(system_id))
+
+    def _clear(self, system_id: str) -> None:
+        """Let all of a system be deleted, and what another node says of one of that name be written anew."""
+        self._effects.deleted.append(selector(system_id=system_id))
+        self._written.pop(system_id, None)
+        self._due.pop(system_id, None)
+        spans = self._spans(system_id)
+        if spans:
+            self._note(system_id, spans)
+            self._rewrite.update((system_id, event_id) for event_id, _ in spans)
 
     def _learn(self, event: Event) -> list[str]:
         """Take in a fact; return the systems that turn out to be other names of another."""
         if event.type == REGISTERED:
-            joined = self._aliases.learn(event)
-            self._counters.join(joined, self.system(event.subject))
+            joined = self._aliases.claim(name_of(event), event.data.get("aliases", ()))
+            self._counters.join([plain(name)[0] for name in joined], self.system(event))
             return joined
-        self._facts[event.subject].append(windows.fact_of(event))
+        self._facts[name_of(event)].append(windows.fact_of(event))
         return []
 
     def _count(self, event: Event) -> None:
         self._taken.extend(self._counters.move(event.recorded_us))
-        self._counters.take(event, self.system(event.subject))
+        self._counters.take(event, self.system(event))
         self.counted += 1
 
-    def _systems(self, subject: str) -> set[str]:
-        """Name the systems that facts about a subject are about."""
-        named = self._facts.keys() - {windows.ALL} if subject == windows.ALL else {subject}
-        return {self._aliases.resolve(name) for name in named}
+    def _systems(self, name: str) -> set[str]:
+        """Name the systems that facts about a name are about: of `all`, those of the node that says it."""
+        subject, node = plain(name)
+        named = {name}
+        if subject == windows.ALL:
+            named = {one for one in self._facts if one != name and plain(one)[1] == node}
+        return {plain(self._aliases.resolve(one))[0] for one in named}
+
+    def _of_nodes(self, system_id: str) -> dict[str, list[str]]:
+        """Return, by the nodes that told of a system, the names under which they did."""
+        found: dict[str, list[str]] = defaultdict(list)
+        for name in self._facts:
+            resolved, node = plain(self._aliases.resolve(name))
+            if resolved == system_id:
+                found[node].append(name)
+        return found
 
     def _spans(self, system_id: str) -> Spans:
-        facts = [
-            fact
-            for subject, of_subject in self._facts.items()
-            if subject == windows.ALL or self._aliases.resolve(subject) == system_id
-            for fact in of_subject
-        ]
-        return markers.spans(
-            Stay(window.event_id, segment.location or "", segment.from_us, segment.to_us)
-            for window in windows.fold_windows(facts).windows
-            for segment in window.segments
-        )
+        stays: list[Stay] = []
+        for node, names in self._of_nodes(system_id).items():
+            every = self._facts.get(qualified(windows.ALL, node), ())
+            facts = [*every, *(fact for name in names for fact in self._facts[name])]
+            stays += (
+                Stay(window.event_id, segment.location or "", segment.from_us, segment.to_us)
+                for window in windows.fold_windows(facts).windows
+                for segment in window.segments
+            )
+        return markers.spans(stays)
+
+    def _horizon_ms(self, system_id: str) -> int:
+        """Return up to where the windows of a system are known."""
+        if not self.clocks:
+            return self.horizon_us // 1000
+        nodes = self._of_nodes(system_id) or {HERE: []}
+        return max(self.horizon_us if node == HERE else self.clocks.get(node, 0) for node in nodes) // 1000
 
     def _write(self, system_id: str, spans: Spans) -> None:
         """Bring a system's series up to the horizon, and then to what is true."""
-        horizon_ms = self.horizon_us // 1000
+        horizon_ms = self._horizon_ms(system_id)
         old = self._written.get(system_id) or _Written({}, horizon_ms)
         grown = markers.plan(old.spans, old.horizon_ms, old.spans, horizon_ms)
         changed = markers.plan(old.spans, horizon_ms, spans, horizon_ms)
@@ -236,7 +271,7 @@ class SeriesFold:
         self._rewrite.clear()
 
     def _note(self, system_id: str, spans: Spans) -> None:
-        horizon_ms = self.horizon_us // 1000
+        horizon_ms = self._horizon_ms(system_id)
         self._written[system_id] = _Written(spans, horizon_ms)
         self._due.pop(system_id, None)
         if (due := markers.next_repeat_ms(spans, horizon_ms)) is not None:

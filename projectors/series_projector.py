@@ -141,7 +141,9 @@ class SeriesProjector:
             self._bury(recorded, error)
         for letter in letters:
             self._store.bury(letter.recorded.position, letter.recorded.id, letter.error)
-        for operation in self._operations(effects, Place(place, self._fold.horizon_us)):
+        for operation in self._operations(
+            effects, Place(place, self._fold.horizon_us, dict(self._fold.clocks))
+        ):
             self._submit(operation)
         if self._fold.counted >= self._settings.keep_every:
             self._store.keep_counted(place.position, self._fold.tell_counted())
@@ -232,7 +234,7 @@ class SeriesProjector:
         )
         facts = (fact for fact in read if fact.position not in buried)
         samples = self._reader.read(max(0, upto - _LAST_MILLISECOND), upto=upto, types={SAMPLE})
-        self._fold.restore(facts, samples, place.horizon_us, counted)
+        self._fold.restore(facts, samples, place.horizon_us, counted, place.clocks)
 
     def _operations(self, effects: Effects, place: Place) -> Iterator[Operation]:
         yield from _posts(chain.from_iterable(effects.written))
@@ -250,7 +252,7 @@ class SeriesProjector:
         found = self._reader.read(upto=upto, subjects=subjects, types={SAMPLE}) if subjects else ()
         for recorded in found:
             try:
-                line = writer.line(recorded, self._fold.system(recorded.subject))
+                line = writer.line(recorded, self._fold.system(recorded))
             except InputError:
                 continue  # it was told when it came first
             if line is not None:

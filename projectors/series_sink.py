@@ -14,8 +14,8 @@ import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from bus.journal import Head
 from projectors.victoria import Process, Victoria
@@ -32,10 +32,11 @@ _TIMEOUT_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A place of the stream with the newest `recordedat` up to it."""
+    """A place of the stream with the newest `recordedat` up to it, and that of each other node."""
 
     head: Head
     horizon_us: int
+    clocks: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,10 @@ CREATE TABLE IF NOT EXISTS place (
     incarnation TEXT NOT NULL,
     horizon_us INTEGER NOT NULL
 ) STRICT;
+CREATE TABLE IF NOT EXISTS clocks (
+    position INTEGER PRIMARY KEY,
+    told TEXT NOT NULL
+) STRICT;
 CREATE TABLE IF NOT EXISTS counted (
     position INTEGER PRIMARY KEY,
     told TEXT NOT NULL
@@ -97,7 +101,10 @@ class SeriesStore:
             "ORDER BY position DESC LIMIT 1",
             (2**62 if upto is None else upto,),
         ).fetchone()
-        return None if row is None else Place(Head(*row[:4]), row[4])
+        if row is None:
+            return None
+        told = self._db.execute("SELECT told FROM clocks WHERE position = ?", (row[2],)).fetchone()
+        return Place(Head(*row[:4]), row[4], {} if told is None else orjson.loads(told[0]))
 
     def save(self, place: Place) -> None:
         """Keep a place that is durable."""
@@ -107,11 +114,15 @@ class SeriesStore:
                 "INSERT OR REPLACE INTO place VALUES (?, ?, ?, ?, ?)",
                 (head.position, head.hash, head.journal, head.incarnation, place.horizon_us),
             )
+            if place.clocks:
+                told = orjson.dumps(place.clocks).decode()
+                self._db.execute("INSERT OR REPLACE INTO clocks VALUES (?, ?)", (head.position, told))
             self._db.execute(
                 "DELETE FROM place WHERE position <= "
                 "(SELECT position FROM place ORDER BY position DESC LIMIT 1 OFFSET ?)",
                 (_PLACES,),
             )
+            self._db.execute("DELETE FROM clocks WHERE position NOT IN (SELECT position FROM place)")
 
     def go_back(self, position: int) -> None:
         """Forget the places behind a position: VictoriaMetrics lost what led to them."""

@@ -70,7 +70,7 @@ def apply(model: Model, fold: SeriesFold, journal: MemoryJournal, batch: list[Re
     writer = fold.writer()
     moved = journal.read(upto=batch[-1].position, subjects=effects.moved, types={SAMPLE})
     model.write(chain.from_iterable(effects.rewritten))
-    model.write(line for r in moved if (line := writer.line(r, fold.system(r.subject))))
+    model.write(line for r in moved if (line := writer.line(r, fold.system(r))))
 
 
 def stand(journal: MemoryJournal, position: int, counted_at: int = 0) -> SeriesFold:
