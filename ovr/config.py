@@ -32,6 +32,7 @@ _NODE_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _LAST_PORT = 65_535
+NODE, CLOUD = "node", "cloud"
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,6 +242,7 @@ class Site:
 
     Attributes:
         node_id: names the place; part of every event's source, so set it once.
+        role: `node`, where samples are first recorded; or `cloud`, where the uplinks of nodes end.
         deployment_id: names the job or the customer that the node works for; told with metrics and health.
         data: the data directory.
         mount: refuse to start unless something is mounted here.
@@ -250,6 +252,7 @@ class Site:
     """
 
     node_id: str = "node"
+    role: str = NODE
     deployment_id: str = ""
     data: Path | None = None
     mount: Path | None = None
@@ -376,6 +379,8 @@ def _check(site: Site, where: str) -> None:
         raise ConfigurationError(
             f"{where}: node_id must be at most 40 of a-z, 0-9, - and _, got {site.node_id!r}"
         )
+    if site.role not in {NODE, CLOUD}:
+        raise ConfigurationError(f"{where}: role is {NODE} or {CLOUD}, not {site.role!r}")
     if not re.fullmatch(r"[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*", site.prefix):
         raise ConfigurationError(f"{where}: prefix must be topic levels of letters, digits, - and _")
     _pace(site.clock, where)

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from ovr.config import ProducerSettings, Site
+from ovr.config import CLOUD, ProducerSettings, Site
 from ovr.layout import Layout
 from ovr.ports import Ports
 from producers.devices_file import ARRAYS, OPTION
@@ -120,12 +120,17 @@ def plan(site: Site, layout: Layout, ports: Ports, options: Sequence[str] = ()) 
     if unknown:
         may = ", ".join(spec.name for spec in specs if spec.stage == FOLLOW)
         raise ConfigurationError(f"a node cannot be without {min(unknown)}: what it may be without is {may}")
-    specs = [spec for spec in specs if spec.name not in site.without]
+    specs = [spec for spec in specs if spec.name not in left_out(site)]
     names = [spec.name for spec in specs]
     twice = {name for name in names if names.count(name) > 1}
     if twice:
         raise ConfigurationError(f"a producer cannot be called {min(twice)}: one of our processes is")
     return specs
+
+
+def left_out(site: Site) -> frozenset[str]:
+    """Name our own processes that a site does not run; a cloud judges nothing: its nodes did."""
+    return frozenset(site.without) | ({DETECTOR, ALERTS} if site.role == CLOUD else frozenset())
 
 
 def binary(name: str) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 from bus.ids import token
 from ovr.node import Node
 from ovr.process_identity import is_same
-from ovr.processes import ALERTS, DETECTOR, PROJECTORS, RECORDER, REPLAY, WEB
+from ovr.processes import ALERTS, DETECTOR, PROJECTORS, RECORDER, REPLAY, WEB, left_out
 from ovr.supervisor import ONLINE
 from ovr.users import CONSOLE
 from ovr.watch import Watch
@@ -85,6 +85,7 @@ def _heard(node: Node) -> dict[str, Any]:
     watch.connection.close()
     expected = [RECORDER, REPLAY, *(f"projector-{name}" for name in PROJECTORS), DETECTOR, ALERTS, WEB]
     expected += [one.name for one in node.site.producers]
+    expected = [name for name in expected if name not in left_out(node.site)]
     names = [*expected, *sorted(watch.health.keys() - set(expected))]
     processes = []
     for name in names:

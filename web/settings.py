@@ -89,6 +89,7 @@ class Gateway:
 
     Attributes:
         data: the data directory.
+        cloud: whether uplinks of other nodes end here.
         static: the built pages; None: those that come with us.
         websocket_port: of the broker; None where browsers cannot reach it.
         websocket_password: of the broker's user `browser`; None when it lets everyone in.
@@ -106,6 +107,7 @@ class Gateway:
     host: str
     port: int
     victoria_url: str
+    cloud: bool = False
     websocket_port: int | None = None
     websocket_password: str | None = None
     static: Path | None = None

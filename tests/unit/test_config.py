@@ -66,6 +66,10 @@ def planned(site: Site) -> list[str]:
     return [spec.name for spec in processes.plan(site, Layout(Path("/data")), Ports(1883))]
 
 
+def test_a_cloud_judges_nothing() -> None:
+    assert set(planned(Site())) - set(planned(Site(role="cloud"))) == {"detector", "alerts"}
+
+
 def test_a_node_may_do_without_what_follows_the_journal_and_nothing_else(tmp_path: Path) -> None:
     lean = load(tmp_path, 'without = ["alerts", "projector-counters"]')
     assert set(planned(Site())) - set(planned(lean)) == {"alerts", "projector-counters"}
@@ -136,6 +140,7 @@ def test_an_unknown_variable_is_an_error_that_names_the_nearest(tmp_path: Path) 
         ("broker = 1", "broker must be a table"),
         ("[aliases]\nrig = 1", "aliases must be a table of texts"),
         ('node_id = "Edge 01"', "node_id must be at most 40 of a-z"),
+        ('role = "head office"', "role is node or cloud, not 'head office'"),
         ('prefix = "ovr/#"', "prefix must be topic levels"),
         ("[listen]\nport_base = 65533", "leave room for 40 ports"),
         ('[listen]\ncert_file = "node.crt"', "cert_file and listen.key_file go together"),
