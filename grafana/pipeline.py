@@ -191,9 +191,7 @@ def _senders() -> list[Part]:
             "samples.dropped says which.",
             "ops",
             Query("sum by (client) (rate(ovr_outbox_confirmed_total[$__rate_interval]))", "{{client}}"),
-            Query(
-                "sum by (client) (rate(ovr_outbox_dropped_total[$__rate_interval])) > 0", "{{client}} dropped"
-            ),
+            Query("sum(rate(ovr_outbox_dropped_total[$__rate_interval]))", "dropped, by all"),
             interval=_S,
         ),
     ]
