@@ -17,7 +17,7 @@ from bus.measuring import Histogram, Told
 
 TYPES: Final = ("counter", "gauge", "histogram")
 _MOST_LABELS: Final = 256
-_LONGEST_LABEL: Final = 64
+_LONGEST_LABEL: Final = 200
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,10 +35,14 @@ class Figures:
     Args:
         watch: hears the bus; Mosquitto's figures are subscribed to on its connection.
         lives: of all processes; those that the bus tells of, when left out.
+        url: where the node's pages are reached, for links on dashboards.
     """
 
-    def __init__(self, watch: Watch, lives: Callable[[], Mapping[str, Life]] | None = None) -> None:
+    def __init__(
+        self, watch: Watch, lives: Callable[[], Mapping[str, Life]] | None = None, *, url: str | None = None
+    ) -> None:
         self._watch = watch
+        self._url = url.rstrip("/") if url else None
         self._lives = lives or self._heard
         self._broker: dict[str, float] = {}
         self._tellers = (_Teller(self._of_broker), _Teller(self._of_processes))
@@ -65,6 +69,7 @@ class Figures:
             "online": {name: life.online for name, life in lives.items()},
             "failed": {name: life.failed for name, life in lives.items()},
             "restarts": {name: life.restarts for name, life in lives.items()},
+            "web_url": {self._url: 1} if self._url else {},
             **_nodes(self._watch.health),
         }
         head = self._watch.head

@@ -24,7 +24,7 @@ def observe(data: Data = None, config: Config = None) -> None:
             "say where to serve figures: `port` in [metrics] of site.toml, or OVR_METRICS_PORT"
         )
     watch = Watch(node.broker(SUPERVISOR), "observe")
-    figures = Figures(watch)
+    figures = Figures(watch, url=node.site.reports.base_url or node.site.web.base_url)
     expose(node)
     while not stopped():
         watch.connection.step(_TURN_S)
