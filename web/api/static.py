@@ -1,7 +1,8 @@
-"""The built pages: files that were there when the process began, compressed beforehand, cached well.
+"""The built pages: files as they were when the process began, compressed beforehand, cached well.
 
 Rules that must stay true here:
 - only files of the directory are served, found by a table and never by joining paths;
+- they are of one build: a directory that is replaced while the process runs changes nothing;
 - what has its hash in its name is kept for ever by browsers, everything else is asked for again.
 """
 
@@ -14,7 +15,7 @@ from typing import Final
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 INDEX: Final = "index.html"
@@ -41,11 +42,11 @@ _NOT_BUILT: Final = (
 
 @dataclass(frozen=True, slots=True)
 class _File:
-    path: Path
+    body: bytes
     media_type: str
     tag: str
     cache: str
-    encoded: Mapping[str, Path]
+    encoded: Mapping[str, bytes]
 
 
 class Static:
@@ -85,8 +86,8 @@ def _file(file: _File, request: Request) -> Response:
     for encoding, _ in _ENCODINGS:
         if encoding in file.encoded and encoding in accepted:
             headers["Content-Encoding"] = encoding
-            return FileResponse(file.encoded[encoding], media_type=file.media_type, headers=headers)
-    return FileResponse(file.path, media_type=file.media_type, headers=headers)
+            return Response(file.encoded[encoding], media_type=file.media_type, headers=headers)
+    return Response(file.body, media_type=file.media_type, headers=headers)
 
 
 def _walk(directory: Path) -> list[tuple[str, _File]]:
@@ -101,12 +102,13 @@ def _walk(directory: Path) -> list[tuple[str, _File]]:
         )
         if media_type.startswith(_TEXTS):
             media_type += "; charset=utf-8"
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()[:20]
+        body = path.read_bytes()
+        digest = hashlib.sha256(body).hexdigest()[:20]
         encoded = {
-            encoding: path.with_name(path.name + suffix)
+            encoding: packed.read_bytes()
             for encoding, suffix in _ENCODINGS
-            if path.with_name(path.name + suffix).is_file()
+            if (packed := path.with_name(path.name + suffix)).is_file()
         }
         cache = _FOR_EVER if name.startswith("assets/") else _ASK_AGAIN
-        found.append((name, _File(path, media_type, f'"{digest}"', cache, encoded)))
+        found.append((name, _File(body, media_type, f'"{digest}"', cache, encoded)))
     return found

@@ -8,6 +8,7 @@ import { UndoBar } from "./parts/undo_bar";
 import Now from "./screens/now";
 import { counts } from "./shell/store";
 import { route } from "./shell/router";
+import { takeUpdate, update } from "./shell/worker";
 import { t, type Key } from "./texts";
 
 type Module = Promise<{ default: FunctionComponent }>;
@@ -67,12 +68,26 @@ export function App() {
       <Navigation />
       <main id="main" tabIndex={-1} class={`screen-${screen}`}>
         {screen !== "act" && <Stale />}
+        {screen !== "act" && <Update />}
         <Guard key={screen}>
           {Shown ? <Shown key={`${screen} ${route.value.id}`} /> : failed.value ? <Failed /> : <p class="muted">{t("loading")}</p>}
         </Guard>
       </main>
       <UndoBar />
     </>
+  );
+}
+
+/** A new build, offered where nobody is about to tap something else. */
+function Update() {
+  if (!update.value) return null;
+  return (
+    <div class="notice update" role="status">
+      <span>{t("app.update")}</span>
+      <button type="button" class="button primary" onClick={takeUpdate}>
+        {t("app.update_now")}
+      </button>
+    </div>
   );
 }
 

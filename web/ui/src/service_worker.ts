@@ -2,7 +2,8 @@
  *
  * Rules that must stay true here:
  * - what the node answers is never kept: old figures must not look like new ones;
- * - a page of one build never gets files of another.
+ * - a page of one build never gets files of another: a new build waits, whole, until its pages are asked to change or
+  are all closed.
  */
 
 const worker = self as unknown as ServiceWorkerGlobalScope;
@@ -13,12 +14,11 @@ declare const __VERSION__: string;
 const CACHE = `ovr-${__VERSION__}`;
 
 worker.addEventListener("install", (event) => {
-  event.waitUntil(
-    caches
-      .open(CACHE)
-      .then((cache) => cache.addAll(__FILES__.map((file) => new Request(file, { cache: "reload" }))))
-      .then(() => worker.skipWaiting()),
-  );
+  event.waitUntil(caches.open(CACHE).then((cache) => cache.addAll(__FILES__.map((file) => new Request(file, { cache: "reload" })))));
+});
+
+worker.addEventListener("message", (event) => {
+  if (event.data === "take over") void worker.skipWaiting();
 });
 
 worker.addEventListener("activate", (event) => {
@@ -38,8 +38,14 @@ worker.addEventListener("fetch", (event) => {
   const path = url.pathname.slice(scope.pathname.length);
   if (path.startsWith("api/") || path.startsWith("s/") || ["health", "metrics", "mqtt"].includes(path)) return;
   if (event.request.mode === "navigate" && (path === "" || path === "index.html")) {
-    event.respondWith(fetch(event.request).catch(() => caches.match("./").then((kept) => kept ?? Response.error())));
+    event.respondWith(kept("./", event.request));
   } else if (__FILES__.includes(`./${path}`)) {
-    event.respondWith(caches.match(event.request).then((kept) => kept ?? fetch(event.request)));
+    event.respondWith(kept(event.request, event.request));
   }
 });
+
+/** Answer with a file of this build; ask the node where the browser has thrown it away. */
+async function kept(file: RequestInfo, request: Request): Promise<Response> {
+  const cache = await caches.open(CACHE);
+  return (await cache.match(file)) ?? fetch(request);
+}

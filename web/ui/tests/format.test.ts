@@ -61,6 +61,6 @@ describe("times", () => {
 
   it("turns our words into people's", () => {
     expect(words("grid_lost")).toBe("Grid lost");
-    expect(words("ups.ac_power_loss")).toBe("Ups ac power loss");
+    expect(words("ups.ac_power_loss")).toBe("UPS AC power loss");
   });
 });

@@ -111,5 +111,6 @@ export function localInput(ms: number): string {
 /** Turn a word of ours into one that people read: `grid_lost` → `Grid lost`. */
 export function words(name: string): string {
   const text = name.replace(/[._]+/g, " ").trim();
-  return text.charAt(0).toUpperCase() + text.slice(1);
+  const written = text.replace(/\b(ac|dc|pv|ups|cpu|gps|bms|thd)\b/gi, (short) => short.toUpperCase()).replace(/\bsoc\b/gi, "SoC");
+  return written.charAt(0).toUpperCase() + written.slice(1);
 }

@@ -22,6 +22,22 @@ export function range(said: Json): Range {
   };
 }
 
+/** Small charts of several systems: least and greatest of each step. */
+export interface Sparklines {
+  fromMs: number;
+  stepMs: number;
+  systems: ReadonlyMap<string, readonly (readonly (number | null)[])[]>;
+}
+
+export function sparklines(said: Json): Sparklines {
+  const systems = isObject(said.systems) ? said.systems : {};
+  return {
+    fromMs: timeOf(said.from) ?? 0,
+    stepMs: (numberOf(said.step_s) ?? 1) * 1000,
+    systems: new Map(Object.entries(systems).map(([id, one]) => [id, [columns(one).min, columns(one).max]])),
+  };
+}
+
 function columns(said: unknown): Columns {
   const numbers = (values: unknown): (number | null)[] => (Array.isArray(values) ? values.map(numberOf) : []);
   const one = isObject(said) ? said : {};

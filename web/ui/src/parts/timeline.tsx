@@ -23,7 +23,18 @@ interface Props {
   mine: (one: Item) => boolean;
   /** Name the system of each. */
   systems: boolean;
+  /** Offer to show some sorts of facts alone. */
+  sorted?: boolean;
 }
+
+/** What people look for, by the types of facts. */
+const SORTS = {
+  all: null,
+  said: ["note.added", "photo.added"],
+  windows: ["window.started", "window.ended", "window.corrected", "location.set"],
+  alarms: ["alarm.raised", "alarm.cleared", "alert.raised", "alert.cleared"],
+} as const;
+type Sort = keyof typeof SORTS;
 
 const PAGE = "50";
 const CHANGING = ["window.corrected", "window.started", "window.ended"];
@@ -33,7 +44,27 @@ interface Page {
   next: number | null;
 }
 
-export function Timeline({ query, mine, systems }: Props) {
+export function Timeline({ query, mine, systems, sorted = false }: Props) {
+  const [sort, setSort] = useState<Sort>("all");
+  const types: readonly string[] | null = SORTS[sort];
+  const wanted = types ? (one: Item): boolean => types.includes(one.type) && mine(one) : mine;
+  return (
+    <>
+      {sorted && (
+        <div class="timeline-filter" role="group" aria-label={t("timeline.show")}>
+          {(Object.keys(SORTS) as Sort[]).map((one) => (
+            <button type="button" class="chip" key={one} aria-pressed={sort === one} onClick={() => setSort(one)}>
+              {t(`timeline.${one}`)}
+            </button>
+          ))}
+        </div>
+      )}
+      <Facts key={sort} query={types ? { ...query, types: types.join(",") } : query} mine={wanted} systems={systems} />
+    </>
+  );
+}
+
+function Facts({ query, mine, systems }: Omit<Props, "sorted">) {
   const path = `/api/timeline?${new URLSearchParams({ ...query, limit: PAGE }).toString()}`;
   const asked = useQuery<Page>(path, (all) => ({ items: items(all), next: numberOf(all.next) }), CHANGING);
   const [older, setOlder] = useState<Page | null>(null);

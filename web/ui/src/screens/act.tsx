@@ -161,7 +161,7 @@ export default function Act() {
       </div>
       <div id="field-note" class="field">
         <label for="note">{t("act.note")}</label>
-        <textarea id="note" rows={3} maxLength={MOST_NOTE} placeholder={t("act.note_hint")} value={note} onInput={(change) => (note.value = change.currentTarget.value)} />
+        <textarea id="note" rows={2} maxLength={MOST_NOTE} placeholder={t("act.note_hint")} value={note} onInput={(change) => (note.value = change.currentTarget.value)} />
         {need("note") && (
           <p class="problem" role="alert">
             {need("note")}
@@ -169,7 +169,8 @@ export default function Act() {
         )}
         <PhotoField pictures={pictures.value} onAdd={expect} onRemove={remove} />
       </div>
-      <div class="acts acts-main">
+      <div class="acts-all">
+      <div class="acts">
         <button type="button" class="button act-start" onClick={() => act("start")}>
           <Icon name="play" />
           {t("act.start")}
@@ -188,6 +189,7 @@ export default function Act() {
           <Icon name="note" />
           {t("act.add_note")}
         </button>
+      </div>
       </div>
       <Stale />
       {ended.value && <ReportLinks event={ended.value} />}
@@ -249,7 +251,7 @@ function endedEvent(form: Form): string | null {
 /** What the chosen system does now. */
 function Standing({ id, event }: { id: string; event: string }) {
   const system = systems.value.get(id)?.value;
-  if (!system) return null;
+  if (!system) return <p class="standing" />;
   const { window, place: at } = system;
   const time = window && instant(window.startedMs, now.value, manner());
   return (

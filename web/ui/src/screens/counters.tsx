@@ -73,7 +73,7 @@ function counters(one: Json): Counters {
 const happened = (all: Json): Happened[] =>
   list(all.history).flatMap((one) => {
     const timeMs = timeOf(one.time) ?? timeOf(one.at);
-    return timeMs === null ? [] : [{ type: textOf(one.type), timeMs, seconds: numberOf(one.duration_s) ?? numberOf(one.seconds), cause: textOf(one.cause) }];
+    return timeMs === null ? [] : [{ type: textOf(one.event_type) || textOf(one.type), timeMs, seconds: numberOf(one.duration_s) ?? numberOf(one.seconds), cause: textOf(one.cause) }];
   });
 
 export default function CountersScreen() {
@@ -186,7 +186,7 @@ function One({ id }: { id: string }) {
                           {number(each.total, 0, manner())}
                           {each.sinceReset !== each.total && <small class="muted"> ({t("counters.since_reset", { n: each.sinceReset })})</small>}
                         </td>
-                        <td>{each.lastMs === null ? "–" : instant(each.lastMs, now.value, manner())}</td>
+                        <td class="when">{each.lastMs === null ? "–" : instant(each.lastMs, now.value, manner())}</td>
                       </tr>
                     ))}
                   </tbody>
@@ -204,7 +204,7 @@ function One({ id }: { id: string }) {
                 <ul class="list">
                   {one.history.slice(0, 50).map((each) => (
                     <li key={`${each.type} ${each.timeMs}`} class="device">
-                      <b>{words(each.type.replace(/^ups\./, ""))}</b>{" "}
+                      <b>{named(each.type)}</b>{" "}
                       <span class="muted">
                         {instant(each.timeMs, now.value, manner())}
                         {each.seconds !== null && ` · ${number(each.seconds, 0, manner())} s`}

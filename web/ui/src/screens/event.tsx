@@ -16,24 +16,31 @@ import { manner } from "../shell/settings";
 import { events, labelOf, now, powerOf, systems } from "../shell/store";
 import { said, t } from "../texts";
 
-type Totals = Readonly<Record<string, number | null>>;
+interface Totals {
+  energy_wh: number | null;
+  peak_w: number | null;
+  coverage_pct: number | null;
+}
 
 interface SoFar {
   totals: Totals;
-  systems: ReadonlyMap<string, Totals>;
+  systems: ReadonlyMap<string, Totals & { counted: boolean }>;
 }
 
+/** How often what comes together is asked for while an event runs. */
+const EVERY_MS = 15_000;
+
 const NAMES = ["energy_wh", "peak_w", "coverage_pct"] as const;
-const totals = (one: Json): Totals => Object.fromEntries(NAMES.map((name) => [name, numberOf(one[name])]));
+const totals = (one: Json): Totals => ({ energy_wh: numberOf(one.energy_wh), peak_w: numberOf(one.peak_w), coverage_pct: numberOf(one.coverage_pct) });
 const soFar = (all: Json): SoFar => ({
   totals: totals(isObject(all.totals) ? all.totals : {}),
-  systems: new Map(list(all.systems).map((one) => [textOf(one.system_id), totals(one)])),
+  systems: new Map(list(all.systems).map((one) => [textOf(one.system_id), { ...totals(one), counted: one.counted === true }])),
 });
 
 export default function Event() {
   const { id } = route.value;
   const event = events.value.get(id);
-  const asked = useQuery(`/api/events/${encodeURIComponent(id)}`, soFar, ["window.started", "window.ended", "window.corrected"]);
+  const asked = useQuery(`/api/events/${encodeURIComponent(id)}`, soFar, ["window.started", "window.ended", "window.corrected"], event?.active === true ? EVERY_MS : 0);
   const listed = useQuery(`/api/reports?event_id=${encodeURIComponent(id)}`, reports, ["report.requested", "report.generated"]);
   if (!event) return <p class="empty">{t("event.none", { id })}</p>;
   const known = asked.query.value.value;
@@ -105,13 +112,13 @@ export default function Event() {
       </section>
       <section class="panel">
         <h2>{t("event.timeline")}</h2>
-        <Timeline query={{ event_id: id }} mine={(one) => one.event === id} systems />
+        <Timeline query={{ event_id: id }} mine={(one) => one.event === id} systems sorted />
       </section>
     </>
   );
 }
 
-function Systems({ event, known }: { event: EventState; known: ReadonlyMap<string, Totals> }) {
+function Systems({ event, known }: { event: EventState; known: SoFar["systems"] }) {
   return (
     <ul class="list">
       {event.windows.map((window) => {
@@ -132,7 +139,13 @@ function Systems({ event, known }: { event: EventState; known: ReadonlyMap<strin
               </div>
               {typeof so?.energy_wh === "number" && (
                 <div>
-                  {t("event.energy")} <b>{`${energy.text} ${energy.unit}`}</b> · {t("event.peak")} <b>{`${peak.text} ${peak.unit}`}</b>
+                  <span class="nowrap">
+                    {t("event.energy")} <b>{`${energy.text} ${energy.unit}`}</b>
+                  </span>{" "}
+                  <span class="nowrap">
+                    {t("event.peak")} <b>{`${peak.text} ${peak.unit}`}</b>
+                  </span>
+                  {!so.counted && <div class="muted">{t("event.not_counted")}</div>}
                 </div>
               )}
             </div>

@@ -5,7 +5,7 @@ import { Icon } from "../parts/icons";
 import { node } from "../shell/live";
 import { THEMES, apiKey, language, operator, temperature, theme } from "../shell/settings";
 import { tell } from "../shell/undo";
-import { installable, offline } from "../shell/worker";
+import { installable, installed, isIos, offline } from "../shell/worker";
 import { LANGUAGES, t, type Key } from "../texts";
 
 export default function Settings() {
@@ -108,6 +108,7 @@ function Install() {
       <p class={state === "no" ? "notice warn" : ""}>
         <Icon name={state === "yes" ? "check" : "alerts"} /> {t(`settings.secure_${state}`)}
       </p>
+      {installed() ? <p class="muted">{t("settings.installed")}</p> : isIos() && <p class="notice">{t("settings.ios")}</p>}
       {persisted.value !== null && <p class="muted">{t(persisted.value ? "settings.persisted" : "settings.not_persisted")}</p>}
       <div class="row">
         {installable.value && (

@@ -72,7 +72,7 @@ function Known({ system }: { system: Signal<SystemState> }) {
       <div>
       <section class="panel">
         <h2>{t("system.history")}</h2>
-        <Timeline query={{ system_id: state.id }} mine={(one) => one.system === state.id || one.system === "all"} systems={false} />
+        <Timeline query={{ system_id: state.id }} mine={(one) => one.system === state.id || one.system === "all"} systems={false} sorted />
       </section>
       <Devices state={state} />
       <section class="panel">

@@ -1,42 +1,36 @@
-/** What happened before this page was opened, for the small charts: asked for one system at a time, when it is seen. */
-import { range } from "../core/range";
-import { BUCKETS, BUCKET_MS, before } from "../core/trail";
+/** What happened before this page was opened, for the small charts: of all systems that come into sight, at once. */
+import { sparklines } from "../core/range";
+import { before } from "../core/trail";
 import { get } from "./api";
-import { nodeNow, trailOf } from "./store";
+import { trailOf } from "./store";
+
+const GATHER_MS = 100;
+const AT_ONCE = 100;
 
 const asked = new Set<string>();
-const waiting: { id: string; name: string }[] = [];
-let asking = false;
+const waiting: string[] = [];
+let timer: ReturnType<typeof setTimeout> | undefined;
 
 /** Ask for the past of a system's main figure, once. */
 export function wantPast(id: string, name: string): void {
   if (asked.has(id) || !name.endsWith("_w")) return;
   asked.add(id);
-  waiting.push({ id, name });
-  if (!asking) void ask();
+  waiting.push(id);
+  timer ??= setTimeout(() => void ask(), GATHER_MS);
 }
 
 async function ask(): Promise<void> {
-  asking = true;
-  for (let one = waiting.shift(); one; one = waiting.shift()) {
-    const { id, name } = one;
-    const untilMs = nodeNow();
-    const query = {
-      system_id: id,
-      names: name,
-      from: new Date(untilMs - BUCKETS * BUCKET_MS).toISOString(),
-      to: new Date(untilMs).toISOString(),
-      points: String(BUCKETS),
-    };
+  while (waiting.length > 0) {
+    const some = waiting.splice(0, AT_ONCE);
     try {
-      const past = range(await get(`/api/range?${new URLSearchParams(query).toString()}`));
-      const columns = past.series[name];
-      const trail = trailOf(id);
-      for (const values of columns ? [columns.min, columns.max] : []) trail.value = before(trail.peek(), past.stepMs, past.fromMs, values);
+      const past = sparklines(await get(`/api/sparklines?${new URLSearchParams({ system_ids: some.join(",") }).toString()}`));
+      for (const [id, columns] of past.systems) {
+        const trail = trailOf(id);
+        for (const values of columns) trail.value = before(trail.peek(), past.stepMs, past.fromMs, values);
+      }
     } catch {
-      asked.delete(id);
-      waiting.length = 0;
+      for (const id of some) asked.delete(id); // asked again when it comes into sight again
     }
   }
-  asking = false;
+  timer = undefined;
 }

@@ -12,8 +12,9 @@ export interface Asked<T> {
   again: () => void;
 }
 
-/** Read a path and keep what it said; read again when the path changes, or when a fact of these types comes. */
-export function useQuery<T>(path: string | null, shape: (said: Json) => T, types: readonly string[] = []): Asked<T> {
+/** Read a path and keep what it said; read again when the path changes, when a fact of these types comes, and now and
+ * then while the page is seen, if `everyMs` says so. */
+export function useQuery<T>(path: string | null, shape: (said: Json) => T, types: readonly string[] = [], everyMs = 0): Asked<T> {
   const asked = useMemo(() => {
     const query = signal<Query<T>>({ state: "loading", value: null });
     let generation = 0;
@@ -40,5 +41,10 @@ export function useQuery<T>(path: string | null, shape: (said: Json) => T, types
     const timer = setTimeout(asked.again, 600);
     return () => clearTimeout(timer);
   }, [asked, newest]);
+  useEffect(() => {
+    if (everyMs === 0) return undefined;
+    const timer = setInterval(() => !document.hidden && asked.again(), everyMs);
+    return () => clearInterval(timer);
+  }, [asked, everyMs]);
   return asked;
 }

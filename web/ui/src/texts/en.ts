@@ -2,6 +2,8 @@
 
 export const en = {
   "app.name": "ovr",
+  "app.update": "A new version of this page is ready.",
+  "app.update_now": "Use it",
   "app.skip": "Skip to content",
 
   "nav.now": "Now",
@@ -222,6 +224,12 @@ export const en = {
   "system.new_time": "It really happened at",
   "system.as_table": "Newest values",
 
+  "timeline.show": "Show",
+  "timeline.all": "Everything",
+  "timeline.said": "Notes and photos",
+  "timeline.windows": "Starts, ends, places",
+  "timeline.alarms": "Alarms",
+
   "events.title": "Events",
   "events.none": "No event has been started yet.",
   "events.active": "Running",
@@ -238,6 +246,7 @@ export const en = {
   "event.power_now": "Power now",
   "event.energy": "Energy",
   "event.peak": "Peak",
+  "event.not_counted": "Not in the totals: it is no load, or another system's figure has it already.",
   "event.coverage": "Coverage",
   "event.reports": "Reports",
   "event.timeline": "Timeline",
@@ -388,6 +397,8 @@ export const en = {
   "settings.secure_waiting": "The browser is still making it ready for use without a network.",
   "settings.secure_no":
     "This page came over plain http, so the browser allows no installation, no start without a network and no position. What you enter is kept on this device all the same, while the page is open and when it is opened again. Serve it over https to change that.",
+  "settings.installed": "This page is installed on this device.",
+  "settings.ios": "On an iPhone or iPad: open the Share menu in Safari and choose “Add to Home Screen”. Otherwise Safari may delete what waits here after seven days without a visit.",
   "settings.persist": "Keep entries on this device",
   "settings.persisted": "The browser promised to keep what was entered.",
   "settings.not_persisted": "The browser may delete entries that wait for long. Install the page to prevent that.",
