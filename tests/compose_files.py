@@ -14,7 +14,7 @@ from ovr.ports import Ports
 
 ROOT = Path(__file__).parents[1]
 BESIDE = {"alertmanager", "vmalert", "caddy", "grafana"}  # a node runs without them
-ASKED_FOR = {"observe", "uplink"}  # by their containers only, or by a site.toml that names a cloud
+ASKED_FOR = {"observe", "uplink", "backup"}  # in containers only, or when site.toml or a timer asks for it
 
 
 @dataclass(frozen=True)

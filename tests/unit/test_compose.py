@@ -18,7 +18,7 @@ from tests.compose_files import ASKED_FOR, BESIDE, CLOUD, DEPLOYMENTS, EDGE, ROO
 
 OURS = [(one, name) for one in DEPLOYMENTS for name in sorted(DEPLOYMENTS[one].planned())]
 EVERY = [(one, name) for one, said in DEPLOYMENTS.items() for name in sorted(said.services)]
-LASTING = [(one, name) for one, name in EVERY if name != "prepare"]
+LASTING = [(one, name) for one, name in EVERY if name not in {"prepare", "backup"}]
 OPEN = {"8883:8883", "443:443"}  # with TLS and users
 each = pytest.mark.parametrize("deployment", DEPLOYMENTS.values(), ids=DEPLOYMENTS.keys())
 
@@ -34,7 +34,7 @@ def test_docker_compose_takes_it(deployment: Deployment, field: dict[str, str]) 
     done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, **field})
     assert done.returncode == 0, done.stderr
     said = yaml.safe_load(done.stdout)
-    assert said["services"].keys() >= deployment.services.keys() - {"uplink"}
+    assert said["services"].keys() >= deployment.services.keys() - {"uplink", "backup"}
     assert said["services"]["recorder"]["image"].startswith(field.get("OVR_IMAGE", "ovr") + ":")
 
 
@@ -183,7 +183,7 @@ def test_volumes_are_named_and_declared(deployment: Deployment) -> None:
     volumes = [volume for service in deployment.services.values() for volume in service.get("volumes", [])]
     used = {plain(volume).split(":")[0] for volume in volumes}
     assert {name for name in used if not name.startswith(".")} == deployment.said["volumes"].keys()
-    made = {"./private/tls"}
+    made = {"./private/tls", "./private/backups"}
     assert all((ROOT / name).exists() for name in used - made if name.startswith("."))
 
 
