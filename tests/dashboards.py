@@ -58,13 +58,15 @@ def label_values(said: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield found.group(1), found.group(2)
 
 
-def series(url: str, query: Asked, variables: Mapping[str, str], start_s: float, end_s: float) -> list[Any]:
+def series(
+    client: httpx.Client, query: Asked, variables: Mapping[str, str], start_s: float, end_s: float
+) -> list[Any]:
     """Ask VictoriaMetrics as Grafana asks Prometheus, with a step of one second; return what it has."""
     expr = query.filled(variables)
     if query.instant:
-        answer = httpx.post(f"{url}/api/v1/query", data={"query": expr, "time": f"{end_s:.3f}"})
+        answer = client.post("/api/v1/query", data={"query": expr, "time": f"{end_s:.3f}"})
     else:
         span = {"start": f"{start_s:.3f}", "end": f"{end_s:.3f}", "step": "1"}
-        answer = httpx.post(f"{url}/api/v1/query_range", data={"query": expr, "nocache": "1", **span})
+        answer = client.post("/api/v1/query_range", data={"query": expr, "nocache": "1", **span})
     assert answer.status_code == 200, f"{query.where}: {expr}\n{answer.text}"
     return list(answer.json()["data"]["result"])
