@@ -7,8 +7,10 @@ Rules that must stay true here:
 """
 
 import logging
+import os
 import sys
 
+from ovr import older_names
 from schemas.errors import ConfigurationError, OvrError, TransientError
 
 EX_TEMPFAIL, EX_CONFIG = 75, 78
@@ -18,7 +20,7 @@ _RED, _PLAIN = "\x1b[31m", "\x1b[0m"
 def log_to_stderr(*, verbose: bool = False) -> None:
     """Send the log of this process to stderr, where the supervisor keeps it."""
     logging.basicConfig(
-        level=logging.DEBUG if verbose else logging.INFO,
+        level=logging.DEBUG if verbose else older_names.log_level(os.environ),
         format="%(asctime)s %(levelname)s %(message)s",
         datefmt="%Y-%m-%dT%H:%M:%S",
         stream=sys.stderr,

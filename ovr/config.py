@@ -13,7 +13,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ovr import backup_settings, disk_settings, metrics_settings, report_settings, uplink_settings
+from ovr import (
+    backup_settings,
+    disk_settings,
+    metrics_settings,
+    older_names,
+    report_settings,
+    uplink_settings,
+)
 from ovr.backup_settings import BackupSettings
 from ovr.config_reading import Reading, unknown_key
 from ovr.disk_settings import DiskSettings
@@ -27,7 +34,6 @@ from web.settings import MapSettings, WebSettings
 
 PREFIX = "OVR_"
 CONFIG_VARIABLE = "OVR_CONFIG"
-REPORT_BASE_URL = "REPORT_BASE_URL"
 _NODE_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -306,16 +312,10 @@ def load(path: Path | None, environment: Mapping[str, str]) -> Site:
     reports = report_settings.read(said.pop("reports", {}), reading)
     site = reading.table(Site, said, skip=("producers", "detection", "maintenance", "alerts", "reports"))
     site = replace(site, producers=producers, detection=detection, maintenance=maintenance, alerts=alerts)
-    site = replace(site, reports=_addressed(reports, environment))
-    site = reading.override(site, _variables(environment), PREFIX)
+    site = replace(site, reports=reports)
+    site = reading.override(site, _variables(older_names.translated(environment)), PREFIX)
     _check(site, reading.where)
     return site
-
-
-def _addressed(reports: ReportsSettings, environment: Mapping[str, str]) -> ReportsSettings:
-    """Let the variable of earlier systems say where reports are reached."""
-    base_url = environment.get(REPORT_BASE_URL)
-    return replace(reports, base_url=base_url) if base_url else reports
 
 
 def _variables(environment: Mapping[str, str]) -> dict[str, str]:

@@ -15,7 +15,7 @@ import orjson
 
 from bus import system_ids
 from bus.connection import Broker
-from ovr import config
+from ovr import config, older_names
 from ovr.config import CONFIG_VARIABLE, Site
 from ovr.layout import Layout
 from ovr.ports import Ports
@@ -130,11 +130,12 @@ def open_node(
     if configuration is None and environment.get(CONFIG_VARIABLE):
         configuration = Path(environment[CONFIG_VARIABLE])
     if configuration is None:
-        wanted = data or Path(environment.get("OVR_DATA") or DEFAULT_DATA)
+        said = environment.get("OVR_DATA")
+        wanted = data or (Path(said) if said else older_names.data(environment) or DEFAULT_DATA)
         beside = Layout(wanted).site
         configuration = beside if beside.exists() else None
     site = config.load(configuration, environment)
-    chosen = data or site.data or DEFAULT_DATA
+    chosen = data or site.data or older_names.data(environment) or DEFAULT_DATA
     return Node(replace(site, data=chosen), Layout(chosen.absolute()), configuration)
 
 
