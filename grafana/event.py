@@ -72,10 +72,7 @@ def _now() -> list[Part]:
             "Highest power",
             "Of a single system, in the range, while the windows were active. The event's total is in its report.",
             "watt",
-            Query(
-                f"max(max_over_time(({queries.within(queries.highest(POWER).replace('$__interval', '1m'))})"
-                "[$__range:1m]))"
-            ),
+            Query(f"max(max_over_time(({queries.within(queries.highest(POWER))})[$__range:$__interval]))"),
             steps=((None, BLUE),),
         ),
         number(

@@ -17,7 +17,7 @@ from tests.node import Node, running
 from tests.waiting import until
 
 SITE = f"""
-without = ["projector-archive", "projector-reports", "replay"]
+without = ["projector-archive", "projector-reports", "replay", "detector"]
 [metrics]
 every_s = 1
 [simulator]
