@@ -15,7 +15,11 @@ Name = Annotated[str, typer.Argument(help="The key's name: whose it is, or what 
 def add(
     name: Name,
     role: Annotated[
-        str, typer.Option("--role", help="viewer reads, operator writes too, admin changes the node.")
+        str,
+        typer.Option(
+            "--role",
+            help="viewer reads, operator writes too, admin changes the node; uplink brings a node's photos.",
+        ),
     ] = "operator",
     system: Annotated[
         list[str] | None, typer.Option("--system", help="It may write about this one only; may be repeated.")

@@ -19,7 +19,9 @@ Name = Annotated[str, typer.Argument(help="The user's name.")]
 @app.command()
 def add(
     name: Name,
-    role: Annotated[str, typer.Option("--role", help="operator, device, browser or player.")] = "operator",
+    role: Annotated[
+        str, typer.Option("--role", help="operator, device, browser, player, or uplink for a node.")
+    ] = "operator",
     password_stdin: Annotated[
         bool,
         typer.Option(

@@ -1,5 +1,6 @@
 """The HTTP API of a running node: what is written is recorded, and what is read is what was recorded."""
 
+import hashlib
 import json
 import re
 import shutil
@@ -239,6 +240,20 @@ def test_a_photo_is_stored_said_and_handed_out(api: Api) -> None:
     assert known.status_code == 304
     (listed,) = api.get("/api/photos", params={"system_id": "rig_11"}).json()["photos"]
     assert (listed["sha256"], listed["caption"]) == (digest, "Door open")
+
+
+def test_a_photo_that_an_uplink_brings_is_stored_once_under_its_hash(api: Api) -> None:
+    body = PNG + b"of a node"
+    digest = hashlib.sha256(body).hexdigest()
+
+    answers = [api.client.put(f"/api/photos/{digest}", content=body).status_code for _ in range(2)]
+    torn = api.client.put(f"/api/photos/{'0' * 64}", content=body)
+    large = api.client.put(f"/api/photos/{'1' * 64}", content=PNG + bytes(2 << 20))
+
+    assert answers == [204, 204]
+    assert (torn.status_code, torn.json()["field"]) == (422, "sha256")
+    assert large.status_code == 413
+    assert api.get(f"/api/photos/{digest}").content == body
 
 
 def test_what_is_no_photo_is_refused_and_leaves_nothing(api: Api) -> None:
@@ -597,6 +612,8 @@ def checked(api: Api, examples: int) -> Iterator[tuple[str, FailureGroup]]:
     for found in document.get_all_operations():
         assert isinstance(found, Ok)
         operation = found.ok()
+        if operation.path.endswith("/pdf"):
+            continue  # it is waited for, as long as somebody may be making it: see the test of that
         for mode in GenerationMode:
 
             @settings(
@@ -620,7 +637,7 @@ def checked(api: Api, examples: int) -> Iterator[tuple[str, FailureGroup]]:
 
 
 def test_whatever_is_sent_the_answer_is_as_described(api: Api) -> None:
-    assert not [f"{label}: {error.exceptions}" for label, error in checked(api, 2)]
+    assert not [f"{label}: {error.exceptions}" for label, error in checked(api, 1)]
     assert api.served()
 
 

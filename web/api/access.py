@@ -63,8 +63,10 @@ async def reader(who: Asking, served: Served) -> Caller:
     Raises:
         Problem: reading needs a key here, and none came.
     """
-    if served.settings.web.reads == "key" and who is NOBODY:
-        raise _key_needed()
+    if served.settings.web.reads == "key":
+        if who is NOBODY:
+            raise _key_needed()
+        return _at_least(who, Role.VIEWER)
     return who
 
 
@@ -76,7 +78,27 @@ async def holder(who: Asking) -> Caller:
     """
     if who is NOBODY:
         raise _key_needed()
-    return who
+    return _at_least(who, Role.VIEWER)
+
+
+async def bringer(who: Asking) -> Caller:
+    """Let through a node's uplink, and who may write.
+
+    Raises:
+        Problem: a key is needed, or may only read.
+    """
+    if who is NOBODY:
+        raise _key_needed()
+    return who if who.role is Role.UPLINK else _at_least(who, Role.OPERATOR)
+
+
+async def photo_reader(who: Asking, served: Served) -> Caller:
+    """Let through who may read, and an uplink, which asks for what its node has lost.
+
+    Raises:
+        Problem: reading needs a key here, and none came.
+    """
+    return who if who.role is Role.UPLINK else await reader(who, served)
 
 
 async def operator(who: Annotated[Caller, Depends(holder)]) -> Caller:
@@ -98,6 +120,8 @@ async def admin(who: Annotated[Caller, Depends(holder)]) -> Caller:
 
 
 Reader = Annotated[Caller, Depends(reader)]
+PhotoReader = Annotated[Caller, Depends(photo_reader)]
+Bringer = Annotated[Caller, Depends(bringer)]
 Holder = Annotated[Caller, Depends(holder)]
 Operator = Annotated[Caller, Depends(operator)]
 Admin = Annotated[Caller, Depends(admin)]

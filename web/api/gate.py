@@ -28,6 +28,7 @@ TOO_LARGE: Final = "too_large"
 _SMALL: Final = 64 * 1024
 _IMPORT: Final = 4 << 20
 _FORM: Final = 16 * 1024  # of a multipart body besides its file
+_PHOTOS: Final = "/api/photos/"
 _GRACE_S: Final = 20.0
 _SILENT_S: Final = 15.0
 _DRAIN_S: Final = 3.0
@@ -117,7 +118,8 @@ class Gate:
         return _too_large(limit)
 
     def _size(self, scope: Scope) -> int:
-        return self._sizes.get(scope["path"], _SMALL)
+        brought = scope["method"] == "PUT" and scope["path"].startswith(_PHOTOS)
+        return self._sizes.get("/api/photo" if brought else scope["path"], _SMALL)
 
     def _bounded(self, scope: Scope, receive: Receive) -> Receive:
         """Receive no more than is allowed, and not more slowly."""

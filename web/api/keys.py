@@ -31,8 +31,9 @@ _LONGEST: Final = 256
 
 
 class Role(IntEnum):
-    """What a key may do; each may do what those below may."""
+    """What a key may do; each may do what those below may, but for an uplink: it brings photos, no more."""
 
+    UPLINK = 0
     VIEWER = 1
     OPERATOR = 2
     ADMIN = 3

@@ -57,23 +57,23 @@ class PhotoFiles:
         path = self.directory / sha256
         return path if path.is_file() else None
 
-    def store(self, chunks: Iterable[bytes]) -> Photo:
-        """Store a photo.
+    def store(self, chunks: Iterable[bytes], expected: str | None = None) -> Photo:
+        """Store a photo; `expected` is the hash that it must have.
 
         Raises:
-            Problem: it is no image that browsers show.
+            Problem: it is no image that browsers show, or has another hash.
             TransientError: the disk is full or fails.
         """
         self.directory.mkdir(parents=True, exist_ok=True)
         part = self.directory / f".part-{token()}"
         try:
-            return self._store(part, chunks)
+            return self._store(part, chunks, expected)
         except OSError as error:
             raise TransientError(f"the photo cannot be stored: {error.strerror or error}") from error
         finally:
             part.unlink(missing_ok=True)
 
-    def _store(self, part: Path, chunks: Iterable[bytes]) -> Photo:
+    def _store(self, part: Path, chunks: Iterable[bytes], expected: str | None) -> Photo:
         digest = hashlib.sha256()
         head, size = b"", 0
         with part.open("xb") as file:
@@ -89,6 +89,13 @@ class PhotoFiles:
                     "Send a photo as JPEG, PNG, WebP, AVIF, HEIC or GIF.",
                     field="file",
                     reason="not_an_image",
+                )
+            if expected is not None and digest.hexdigest() != expected:
+                raise Problem(
+                    "invalid",
+                    f"The body's SHA-256 is {digest.hexdigest()}: send it again, whole.",
+                    field="sha256",
+                    reason="hash",
                 )
             file.flush()
             os.fsync(file.fileno())

@@ -1,14 +1,15 @@
 """Photos: uploaded, stored under their hash, said in an event, and handed out as harmless images."""
 
 from collections.abc import Iterator
-from typing import Annotated, Final
+from tempfile import SpooledTemporaryFile
+from typing import Annotated, BinaryIO, Final, cast
 
-from fastapi import APIRouter, File, Form, Header, Path, Query, Response, UploadFile
+from fastapi import APIRouter, File, Form, Header, Path, Query, Request, Response, UploadFile
 from fastapi.responses import FileResponse
 from pydantic import ValidationError
 
 from web.api import answers, bodies, state_tables
-from web.api.access import Operator, Reader, Served
+from web.api.access import Bringer, Operator, PhotoReader, Reader, Served
 from web.api.actions import WRITTEN, Key, record
 from web.api.photo_files import media_type_of
 from web.api.problems import Problem, request_field, sentence
@@ -93,7 +94,7 @@ async def photos(
 async def download(
     sha256: Annotated[str, Path(max_length=200, description="64 lower-case hexadecimal digits.")],
     served: Served,
-    who: Reader,
+    who: PhotoReader,
     if_none_match: Annotated[str | None, Header(max_length=300)] = None,
 ) -> Response:
     """Hand out a photo as it was uploaded."""
@@ -113,8 +114,38 @@ async def download(
     return FileResponse(path, media_type=media_type, headers={"ETag": tag, **_HARMLESS})
 
 
+@router.put(
+    "/api/photos/{sha256}",
+    summary="Bring a photo of a node",
+    status_code=204,
+    responses={204: {"description": "It is stored, or was already."}},
+)
+async def bring(
+    sha256: Annotated[str, Path(pattern="^[0-9a-f]{64}$", description="Of the body.")],
+    request: Request,
+    served: Served,
+    who: Bringer,
+) -> Response:
+    """Store a file under its hash, for an event that names it and comes later: what nodes' uplinks do.
+
+    The body is the file. Sending it again changes nothing.
+    """
+    del who
+    if await served.reading(served.photos.path, sha256) is None:
+        with SpooledTemporaryFile(max_size=_CHUNK) as body:
+            async for chunk in request.stream():
+                await served.reading(body.write, chunk)
+            await served.reading(body.seek, 0)
+            await served.reading(served.photos.store, _read(cast("BinaryIO", body)), sha256)
+    return Response(status_code=204)
+
+
 def _chunks(file: UploadFile) -> Iterator[bytes]:
-    while chunk := file.file.read(_CHUNK):
+    return _read(file.file)
+
+
+def _read(file: BinaryIO) -> Iterator[bytes]:
+    while chunk := file.read(_CHUNK):
         yield chunk
 
 
