@@ -126,6 +126,7 @@ class JournalReader(Protocol):
         upto: int | None = None,
         subjects: Collection[str] | None = None,
         types: Collection[str] | None = None,
+        clients: Collection[str] | None = None,
         since_us: int | None = None,
         until_us: int | None = None,
     ) -> Iterator[Recorded]:
@@ -137,6 +138,7 @@ class JournalReader(Protocol):
             upto: end at this position.
             subjects: only these canonical system ids.
             types: only these types.
+            clients: only what these sent.
             since_us: only what happened then or later.
             until_us: only what happened before.
         """

@@ -73,6 +73,7 @@ class SqliteJournalReader:
         upto: int | None = None,
         subjects: Collection[str] | None = None,
         types: Collection[str] | None = None,
+        clients: Collection[str] | None = None,
         since_us: int | None = None,
         until_us: int | None = None,
     ) -> Iterator[Recorded]:
@@ -83,7 +84,7 @@ class SqliteJournalReader:
                 together.
             ConfigurationError: sealed bodies are missing or damaged.
         """
-        filters = self._filters(upto, subjects, types, since_us, until_us)
+        filters = self._filters(upto, subjects, types, clients, since_us, until_us)
         if filters is None or (limit is not None and limit < 1):
             return
         left, erased_upto = limit, 0
@@ -122,12 +123,13 @@ class SqliteJournalReader:
         upto: int | None,
         subjects: Collection[str] | None,
         types: Collection[str] | None,
+        clients: Collection[str] | None,
         since_us: int | None,
         until_us: int | None,
     ) -> tuple[str, list[int]] | None:
         """Write the filters as SQL; None when they ask for a name that the journal never met."""
         clauses, values = ["1"], list[int]()
-        for column, names in (("subject", subjects), ("type", types)):
+        for column, names in (("subject", subjects), ("type", types), ("client", clients)):
             if names is not None:
                 numbers = self._names.find(names)
                 if not numbers:

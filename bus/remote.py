@@ -30,9 +30,12 @@ _TRIES = 5
 class RemoteReader:
     """Reads a journal over MQTT."""
 
-    def __init__(self, broker: Broker, client_id: str) -> None:
-        self._id = ids.token()
+    def __init__(self, broker: Broker, client_id: str, *, own: bool = False) -> None:
+        """Read as the user of `broker`; `own`: only what that one brought, all that an uplink may ask for."""
         self._topics = Topics(broker.prefix)
+        self._id = broker.username if own and broker.username else ids.token()
+        self._where = self._topics.own_replay_request(self._id) if own else self._topics.replay_request
+        self._own = own
         self._reply = self._topics.replay(self._id, "_reply", "replay")
         self._events: list[Recorded] = []
         self._done: dict[str, Any] | None = None
@@ -66,6 +69,7 @@ class RemoteReader:
         upto: int | None = None,
         subjects: Collection[str] | None = None,
         types: Collection[str] | None = None,
+        clients: Collection[str] | None = None,
         since_us: int | None = None,
         until_us: int | None = None,
     ) -> Iterator[Recorded]:
@@ -74,6 +78,7 @@ class RemoteReader:
             "to_position": upto,
             "subjects": None if subjects is None else list(subjects),
             "types": None if types is None else list(types),
+            "clients": None if clients is None else list(clients),
             "from_time": None if since_us is None else instants.text(since_us),
             "to_time": None if until_us is None else instants.text(until_us),
         }
@@ -126,14 +131,13 @@ class RemoteReader:
         self._asked += 1
         self._events, self._done = [], None
         limit = time.monotonic() + _PATIENCE_S
-        body = {name: value for name, value in request.items() if value is not None} | {
-            "id": self._id,
-            "speed": 0,
-        }
+        body = {name: value for name, value in request.items() if value is not None} | {"speed": 0}
+        if not self._own:
+            body["id"] = self._id
         sent = False
         while self._done is None and time.monotonic() < limit:
             sent = sent or self.connection.publish(
-                self._topics.replay_request,
+                self._where,
                 orjson.dumps(body),
                 qos=1,
                 response_topic=self._reply,

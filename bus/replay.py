@@ -6,15 +6,16 @@ Rules that must stay true here:
 - the number of events sent is told at the end, so that a reader knows whether it got all of them.
 
 A request is JSON on `…/replay/request` with an MQTT 5 response topic below `…/replay/`. All members are
-optional: `id`, `from_position`, `to_position`, `from_time`, `to_time`, `subjects`, `types`, `limit`, `newest`
-(only the newest sample of each stream), `speed` (1 as it was recorded, 10 ten times faster, 0 for no wait).
-`{"cancel": id}` ends a replay.
+optional: `id`, `from_position`, `to_position`, `from_time`, `to_time`, `subjects`, `types`, `clients`,
+`limit`, `newest` (only the newest sample of each stream), `speed` (1 as it was recorded, 10 ten times faster,
+0 for no wait). `{"cancel": id}` ends a replay. On `…/replay/request/<client>`, where the broker lets only
+that client publish, an uplink gets what it brought, below `…/replay/<client>/`.
 """
 
 import logging
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,7 @@ _MEMBERS = {
     "to_time": str,
     "subjects": list,
     "types": list,
+    "clients": list,
     "limit": int,
     "newest": bool,
     "speed": (int, float),
@@ -68,6 +70,7 @@ class Request:
     until_us: int | None = None
     subjects: tuple[str, ...] | None = None
     types: tuple[str, ...] | None = None
+    clients: tuple[str, ...] | None = None
     limit: int | None = None
     newest: bool = False
     speed: float = 0.0
@@ -95,7 +98,7 @@ def parse_request(payload: bytes) -> Request:
             raise InputError("member", name, f"give {name} as a position in the journal")
     if not 0 <= said.get("speed", 0) < float("inf") or said.get("limit", 1) < 1:
         raise InputError("member", "speed", "give a speed of 0 or more, and a limit of 1 or more")
-    if said.get("newest") and (other := said.keys() & {"from_time", "to_time", "types"}):
+    if said.get("newest") and (other := said.keys() & {"from_time", "to_time", "types", "clients"}):
         raise InputError("member", min(other), "newest is asked for by positions and subjects alone")
     return Request(
         id=chosen,
@@ -105,6 +108,7 @@ def parse_request(payload: bytes) -> Request:
         until_us=_instant(said, "to_time"),
         subjects=_names(said, "subjects"),
         types=_names(said, "types"),
+        clients=_names(said, "clients"),
         limit=said.get("limit"),
         newest=said.get("newest", False),
         speed=float(said.get("speed", 0)),
@@ -144,6 +148,7 @@ def select(reader: JournalReader, request: Request) -> Iterator[Recorded]:
         upto=request.upto,
         subjects=request.subjects,
         types=request.types,
+        clients=request.clients,
         since_us=request.since_us,
         until_us=request.until_us,
     )
@@ -196,6 +201,7 @@ class ReplayService:
         self.connection = Connection(broker, "replay")
         self._health = Health(self.connection, self._topics, "replay")
         self.connection.subscribe(self._topics.replay_request, self._request, qos=1)
+        self.connection.subscribe(self._topics.own_replay_request("+"), self._request, qos=1)
         self.connection.on_disconnect(self._playing.clear)
 
     def run(self, stopped: Callable[[], bool]) -> None:
@@ -220,7 +226,8 @@ class ReplayService:
         self._health.tick()
 
     def _request(self, message: Message) -> None:
-        if message.response_topic and not self._topics.may_answer_on(message.response_topic):
+        own = self._topics.parse_own_replay_request(message.topic)
+        if message.response_topic and not self._topics.may_answer_on(message.response_topic, own):
             return
 
         def answer(said: dict[str, Any]) -> None:
@@ -230,11 +237,14 @@ class ReplayService:
 
         try:
             said = envelope.load(message.payload or b"{}")
-            if "cancel" in said:
+            if "cancel" in said and own is None:
                 known = self._playing.pop(str(said["cancel"]), None)
                 answer({"id": said["cancel"], "status": "cancelled" if known else "unknown"})
                 return
             request = parse_request(message.payload)
+            if own is not None:
+                request = _own(request, own)
+                self._playing.pop(own, None)
             self._check_room(request)
             playback = Playback(request, select(self._reader, request), answer)
         except InputError as error:
@@ -295,3 +305,14 @@ class ReplayService:
 
 def _unavailable(error: TransientError) -> dict[str, Any]:
     return {"status": "error", "reason": "unavailable", "field": "", "hint": str(error)}
+
+
+def _own(request: Request, client: str) -> Request:
+    """Narrow a request to what a client brought.
+
+    Raises:
+        InputError: it asks for what cannot be narrowed.
+    """
+    if request.newest:
+        raise InputError("member", "newest", "ask for positions, times, subjects or types")
+    return replace(request, id=client, clients=(client,))

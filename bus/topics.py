@@ -102,10 +102,17 @@ class Topics:
         """Match one replay."""
         return f"{self.prefix}/replay/{replay_id}/#"
 
-    def may_answer_on(self, topic: str) -> bool:
-        """Tell whether a replay may be answered on a topic: nowhere else can a request make us publish."""
+    def may_answer_on(self, topic: str, client: str | None = None) -> bool:
+        """Tell whether a replay may be answered on a topic: nowhere else can a request make us publish.
+
+        Args:
+            topic: where the answer is wanted.
+            client: who asks for its own, and is answered below its own name.
+        """
+        below = "" if client is None else f"{client}/"
         return (
-            topic.startswith(f"{self.prefix}/replay/")
+            topic.startswith(f"{self.prefix}/replay/{below}")
+            and not topic.startswith(f"{self.replay_request}/")
             and topic != self.replay_request
             and not {"+", "#"} & set(topic)
         )

@@ -9,6 +9,7 @@ Rules that must stay true here:
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from bus import envelope, system_ids
 from bus.envelope import RECORDER_ATTRIBUTES, Envelope
@@ -148,5 +149,10 @@ class Arrivals:
 
 
 def _check_subject(said: Envelope) -> None:
-    if said.subject not in {system_ids.ALL, SITE} and system_ids.canonical(said.subject) != said.subject:
+    if not _is_canonical(said.subject):
         raise InputError("system_id", "subject", f"{said.subject!r:.80} is no canonical system id")
+
+
+@lru_cache(maxsize=4096)
+def _is_canonical(subject: str) -> bool:
+    return subject in {system_ids.ALL, SITE} or system_ids.canonical(subject) == subject

@@ -41,7 +41,7 @@ class UplinkSettings:
     prefix: str = "ovr"
     bytes_per_s: float | None = None
     linger_s: float = 2.0
-    level: int = 6
+    level: int = 5
     web_url: str | None = None
     web_key_file: Path | None = None
     photo_patience_s: float = 600.0

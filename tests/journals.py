@@ -70,6 +70,7 @@ class MemoryJournal:
         upto: int | None = None,
         subjects: Collection[str] | None = None,
         types: Collection[str] | None = None,
+        clients: Collection[str] | None = None,
         since_us: int | None = None,
         until_us: int | None = None,
     ) -> Iterator[Recorded]:
@@ -78,6 +79,7 @@ class MemoryJournal:
             for event in self.events[after:upto]
             if (subjects is None or event.subject in subjects)
             and (types is None or event.type in types)
+            and (clients is None or event.client in clients)
             and (since_us is None or event.time_us >= since_us)
             and (until_us is None or event.time_us < until_us)
         )

@@ -78,7 +78,7 @@ class Link:
                     if key.fileobj is self._listener:
                         self._accept()
                     elif key.fileobj in self._pairs:
-                        self._carry(key.fileobj)  # type: ignore[arg-type]
+                        self._carry(key.fileobj)
 
     def _accept(self) -> None:
         near, _ = self._listener.accept()

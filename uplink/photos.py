@@ -21,7 +21,7 @@ from bus import envelope
 from bus.uplink_batch import Forwarded
 from schemas.errors import OvrError, TransientError
 from uplink.reading import Batch, Reading
-from uplink.shared import Shared
+from uplink.shared import Settings, Shared
 
 log = logging.getLogger(__name__)
 
@@ -211,6 +211,24 @@ class Photos:
 
     def _headers(self) -> dict[str, str]:
         return {"X-API-Key": self._settings.web_key} if self._settings.web_key else {}
+
+
+def fetch(settings: Settings, sha256: str) -> bytes | None:
+    """Ask the cloud for a photo; None when it has none.
+
+    Raises:
+        TransientError: it cannot be asked.
+    """
+    if settings.web_url is None:
+        return None
+    headers = {"X-API-Key": settings.web_key} if settings.web_key else {}
+    try:
+        with _opened(settings.web_url, settings.web_ca) as connection:
+            connection.request("GET", f"/api/photos/{sha256}", headers=headers)
+            answer = connection.getresponse()
+            return answer.read() if answer.status == http.HTTPStatus.OK else None
+    except (OSError, http.client.HTTPException) as error:
+        raise TransientError(f"{settings.web_url} cannot be reached: {error}") from error
 
 
 class _opened:  # noqa: N801 - reads as a word

@@ -42,7 +42,7 @@ class Settings:
     node_id: str
     bytes_per_s: float | None = None
     linger_s: float = 2.0
-    level: int = 6
+    level: int = 5
     idle_s: float = 5.0
     web_url: str | None = None
     web_key: str | None = None

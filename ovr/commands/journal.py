@@ -205,6 +205,41 @@ def restore(
         )
 
 
+@app.command()
+def recover(
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would come back, and change nothing.")
+    ] = False,
+    data: Data = None,
+    config: Config = None,
+    json: Json = False,
+) -> None:
+    """Get back from the cloud what this node has lost: events with their ids, times and clients, and photos.
+
+    Stop the node first. Right after a restore, before the node was started again, what comes back continues
+    the journal as it was, hashes and all; later it follows behind what was recorded since.
+
+    Example: `ovr journal recover --dry-run`
+    """
+    from ovr.recovering import recover as bring_back
+
+    node = open_node(data, config)
+    with counting("asking the cloud"):
+        said = bring_back(node, dry_run=dry_run)
+    if json:
+        _say(said)
+        return
+    verb = "would come" if dry_run else "came"
+    count = said["same"] + said["anew"]
+    typer.echo(f"{count:,} events {verb} back, {said['same']:,} of them at their old positions")
+    if said["photos"]:
+        typer.echo(f"photos that came back: {said['photos']:,}")
+    for first, last in said["missing"]:
+        typer.echo(f"positions {first:,} to {last:,} never reached the cloud: they are lost", err=True)
+    for sha256 in said["photos_missing"]:
+        typer.echo(f"photo {sha256} is not in the cloud", err=True)
+
+
 @app.command("dead-letters")
 def dead_letters(
     limit: Annotated[int, typer.Option(help="Show at most so many.", min=1)] = 20,

@@ -137,6 +137,8 @@ def test_an_event_is_read_as_it_was_appended(journal: Journal, id_: str) -> None
         ({"subjects": ["never_seen"]}, []),
         ({"types": ["sample.taken"]}, [1, 2, 4]),
         ({"types": ["note.added"]}, [3, 5, 6]),
+        ({"clients": ["alice", "bob"], "types": ["sample.taken"]}, [1, 2, 4]),
+        ({"clients": ["bob"]}, []),
         ({"types": ["note.added"], "subjects": ["rig_02"]}, [5]),
         ({"types": ["note.added", "sample.taken"], "limit": 4}, [1, 2, 3, 4]),
         ({"since_us": T0 + 4}, [4, 5, 6]),
