@@ -1,17 +1,25 @@
 """What all tests share: one Hypothesis profile that repeats itself, one that searches for long."""
 
-import os
-
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, is_hypothesis_test, settings
+
+from tests.laws import SOAKING
 
 settings.register_profile(
-    "default", max_examples=50, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+    "default", max_examples=25, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.register_profile("soak", max_examples=2000, deadline=None, suppress_health_check=list(HealthCheck))
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+settings.load_profile("soak" if SOAKING else "default")
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let pages in a browser come first: they take longest, and one process has all of them."""
+    """Let pages in a browser come first: they take longest, and one process has all of them.
+
+    `make soak` tries all laws too, with many examples.
+    """
     items.sort(key=lambda item: "tests/web/" not in item.nodeid)
+    if SOAKING:
+        for item in items:
+            if is_hypothesis_test(getattr(item, "obj", None)):
+                item.add_marker(pytest.mark.soak)

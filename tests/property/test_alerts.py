@@ -3,11 +3,12 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from detection.limits import Limit, LimitsOf, limits_of
 from tests.alerting import HOUR, alerted, limits, occurred, reset, tick
+from tests.laws import examples
 from tests.streams import BASE_US, S, Said
 
 SYSTEMS = ("rig_01", "rig_02")
@@ -53,7 +54,7 @@ def test_alerts_are_what_a_recount_gives(said: list[Said], limits_of: LimitsOf) 
     assert sorted(told) == sorted(Recount(limits_of).of(said))
 
 
-@settings(max_examples=60)
+@examples(20)
 @given(streams, rules, st.lists(st.integers(1, 7), max_size=30))
 def test_batches_and_restarts_change_nothing(
     said: list[Said], limits_of: LimitsOf, batches: list[int]

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -25,6 +25,7 @@ from projectors.samples import read_samples
 from reporter.columns import Samples
 from tests.archives import archive, rows, telling
 from tests.journals import MemoryJournal
+from tests.laws import examples
 from tests.streams import BASE_US, S, Said, record
 
 DAY_S = 86_400
@@ -49,7 +50,7 @@ _EVENTS = st.lists(st.one_of(_SAMPLES, _SAMPLES, _LATE, _REGISTERED), max_size=2
 
 
 @given(_EVENTS, st.data())
-@settings(max_examples=25)
+@examples(12)
 def test_samples_do_not_depend_on_how_far_the_archive_is(said: list[Said], data: st.DataObject) -> None:
     journal = MemoryJournal()
     record(journal, said)
@@ -74,7 +75,7 @@ def test_samples_do_not_depend_on_how_far_the_archive_is(said: list[Said], data:
 
 
 @given(_EVENTS, st.data())
-@settings(max_examples=15)
+@examples(8)
 def test_the_archive_holds_every_sample_once_whatever_the_batches_and_crashes(
     said: list[Said], data: st.DataObject
 ) -> None:
@@ -108,7 +109,7 @@ def test_the_archive_holds_every_sample_once_whatever_the_batches_and_crashes(
 @given(
     st.lists(st.lists(st.tuples(st.integers(0, 30), _VALUES), min_size=1, max_size=8), min_size=1, max_size=4)
 )
-@settings(max_examples=15)
+@examples(8)
 def test_merging_files_keeps_every_row_and_sorts_by_time(
     parts: list[list[tuple[int, dict[str, float | None]]]],
 ) -> None:
@@ -150,7 +151,7 @@ def test_what_is_merged_is_never_one_file_alone(sizes: list[int], over: bool) ->
 
 
 @given(st.lists(st.integers(1, 3000), max_size=300), st.integers(0, 2))
-@settings(max_examples=20)
+@examples(10)
 def test_a_day_has_few_files_and_a_row_is_written_few_times(flushes: list[int], each: int) -> None:
     sizes: list[int] = []
     written = 0

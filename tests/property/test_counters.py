@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from projectors.counter_periods import DAY_US
@@ -22,6 +22,7 @@ from projectors.rebuild import build
 from projectors.runner import Runner
 from schemas.registry import Registry
 from tests.journals import MemoryJournal
+from tests.laws import examples
 from tests.streams import BASE_US, S, Said, record, tables
 
 REGISTRY = Registry.load()
@@ -85,7 +86,7 @@ def rebuilt(journal: MemoryJournal, path: Path, retention: Retention) -> dict[st
     return tables(path)
 
 
-@settings(max_examples=50)
+@examples(15)
 @given(streams, st.lists(st.integers(1, 7), min_size=1, max_size=4), retentions)
 def test_batches_restarts_and_rebuilds_change_nothing(
     said: list[Said], sizes: list[int], retention: Retention
@@ -98,7 +99,7 @@ def test_batches_restarts_and_rebuilds_change_nothing(
         assert rebuilt(journal, Path(directory, "3"), retention) == one_by_one
 
 
-@settings(max_examples=60)
+@examples(20)
 @given(streams)
 def test_totals_days_and_spans_are_what_a_recount_gives(said: list[Said]) -> None:
     with TemporaryDirectory() as directory:
@@ -199,7 +200,7 @@ def counting(said: Sequence[Said]) -> Iterator[Counters]:
             yield Counters(db)
 
 
-@settings(max_examples=60)
+@examples(20)
 @given(st.lists(occurrences, max_size=60), PERIODS)
 def test_a_period_counts_what_lies_in_it(said: list[Said], period: tuple[int, int]) -> None:
     with counting(said) as counters:
@@ -226,7 +227,7 @@ def test_a_period_counts_what_lies_in_it(said: list[Said], period: tuple[int, in
     )
 
 
-@settings(max_examples=60)
+@examples(20)
 @given(st.lists(occurrences, max_size=60), PERIODS)
 def test_durations_are_those_of_the_spans_in_a_period(said: list[Said], period: tuple[int, int]) -> None:
     begin, end = period

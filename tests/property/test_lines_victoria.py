@@ -4,12 +4,13 @@ from collections.abc import Iterator
 from itertools import count
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from projectors import lines
 from projectors.lines import SampleLines, selector
 from projectors.victoria import Series, Victoria
+from tests.laws import examples
 from tests.services import start_victoria
 
 BASE_MS = 1_795_249_390_991
@@ -39,7 +40,7 @@ one_line = st.text(
 )
 
 
-@settings(max_examples=40)
+@examples(25)
 @given(st.lists(st.tuples(one_line, one_line), min_size=1, max_size=20, unique=True))
 @example([("\\", "a\\"), ("a\\,b", "\\\\ "), (" ", ","), ("=", '"'), ("👩‍👩‍👧 été", "#x=1,y=2 3")])
 def test_any_one_line_text_survives_as_a_label(victoria: Victoria, texts: list[tuple[str, str]]) -> None:
@@ -51,7 +52,7 @@ def test_any_one_line_text_survives_as_a_label(victoria: Victoria, texts: list[t
     assert sorted(sorted(one.labels.items()) for one in found) == sorted(sorted(of.items()) for of in labels)
 
 
-@settings(max_examples=10)
+@examples(10)
 @given(st.lists(one_line, min_size=1, max_size=5, unique=True))
 def test_a_selector_finds_and_deletes_exactly_its_series(victoria: Victoria, texts: list[str]) -> None:
     system = f"s{next(_fresh)}"
@@ -68,7 +69,7 @@ decimals = st.builds(
 extremes = st.floats(-1e15, 1e15, allow_nan=False) | st.integers(-(10**15), 10**15)
 
 
-@settings(max_examples=25)
+@examples(20)
 @given(
     st.lists(decimals | extremes, min_size=1, max_size=30),
     st.integers(946_684_800_000_000, BASE_MS * 1000),

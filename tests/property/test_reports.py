@@ -4,11 +4,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bus.envelope import Envelope
 from projectors.report_index import FILE, NAME
+from tests.laws import examples
 from tests.report_office import Office, clock, end, start
 from tests.streams import Said, record, sample
 
@@ -64,7 +65,7 @@ def whole(journal_said: list[tuple[Said, float]], path: Path) -> Office:
     return office
 
 
-@settings(max_examples=20)
+@examples(10)
 @given(streams(), st.integers(1, 12), st.integers(1, 7))
 def test_batches_and_crashes_change_nothing(said: list[tuple[Said, float]], every: int, batch: int) -> None:
     with TemporaryDirectory() as one, TemporaryDirectory() as other:
@@ -78,7 +79,7 @@ def test_batches_and_crashes_change_nothing(said: list[tuple[Said, float]], ever
         assert brief(split.told) == brief(at_once.told)
 
 
-@settings(max_examples=20)
+@examples(10)
 @given(streams())
 def test_each_report_is_the_next_revision_of_a_window_as_it_is(said: list[tuple[Said, float]]) -> None:
     with TemporaryDirectory() as one:
@@ -95,7 +96,7 @@ def test_each_report_is_the_next_revision_of_a_window_as_it_is(said: list[tuple[
         assert len({event.id for event in office.told}) == len(office.told)
 
 
-@settings(max_examples=20)
+@examples(10)
 @given(streams())
 def test_a_lost_memory_asks_for_nothing_that_was_asked_for(said: list[tuple[Said, float]]) -> None:
     with TemporaryDirectory() as one, TemporaryDirectory() as other:

@@ -306,4 +306,4 @@ class SenderProtocol(RuleBasedStateMachine):
 
 
 SenderProtocolTest = SenderProtocol.TestCase
-SenderProtocolTest.settings = settings(max_examples=4 * settings().max_examples)
+SenderProtocolTest.settings = settings(max_examples=2 * settings().max_examples)

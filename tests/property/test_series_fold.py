@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from itertools import chain
 
 import orjson
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bus.envelope import Recorded
@@ -16,6 +16,7 @@ from projectors.series_counters import COUNTED
 from schemas.errors import InputError
 from schemas.registry import Registry
 from tests.journals import MemoryJournal
+from tests.laws import examples
 from tests.series_stream import BASE_US, SECOND_US, Step, entry, journal_of, sample, steps
 
 REGISTRY = Registry.load()
@@ -109,7 +110,7 @@ def test_any_batches_end_with_what_one_pass_writes(found: list[Step], sizes: lis
     assert model.content == rebuilt(journal)
 
 
-@settings(max_examples=150)
+@examples(50)
 @given(steps, st.data())
 def test_going_back_to_any_place_over_whatever_was_written_later_changes_nothing(
     found: list[Step], data: st.DataObject

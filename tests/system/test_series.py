@@ -257,7 +257,7 @@ def test_a_swapped_journal_is_an_error_with_instructions(tmp_path: Path, victori
             made.until(lambda: False, "the error")
 
 
-@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps)
 def test_facts_in_any_order_give_the_export_of_a_rebuild(
     tmp_path_factory: pytest.TempPathFactory, shared: Victoria, found: list[Step]
