@@ -23,6 +23,7 @@ COMMANDS: Mapping[str, str] = {
     "up": "ovr.commands.up:up",
     "demo": "ovr.commands.up:demo",
     "status": "ovr.commands.status:status",
+    "nodes": "ovr.commands.nodes:nodes",
     "doctor": "ovr.commands.doctor:doctor",
     "publish": "ovr.commands.publish:publish",
     "tail": "ovr.commands.stream:tail",

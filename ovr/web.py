@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+from ovr.config import CLOUD
 from ovr.node import Node
 from ovr.users import Users
 from schemas.errors import ConfigurationError
@@ -66,6 +67,7 @@ def gateway(
         host=address or said.address or site.listen.address,
         port=port or said.port or _port(node),
         victoria_url=node.victoria_url(),
+        cloud=site.role == CLOUD,
         websocket_port=node.ports().websockets if own else site.broker.port + 1,
         websocket_password=Users(node.layout).secret(_BROWSER) if _asks_for_passwords(node) else None,
         aliases=node.aliases(),

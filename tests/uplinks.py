@@ -48,6 +48,14 @@ class Place:
                 command, cwd=ROOT, env={**environment, "OVR_METRICS_ENABLED": "false"}, stdout=log, stderr=log
             )
 
+    def run(self, *words: str) -> subprocess.CompletedProcess[bytes]:
+        """Run a command to its end."""
+        environment = os.environ | {"OVR_BROKER_HOST": "127.0.0.1", "OVR_BROKER_PORT": str(self.broker.port)}
+        command = [sys.executable, "-m", "ovr", *words, "--data", str(self.data)]
+        return subprocess.run(
+            command, cwd=ROOT, env=environment, capture_output=True, check=False, timeout=PATIENCE_S
+        )
+
     def end(self, word: str, number: signal.Signals = signal.SIGKILL) -> None:
         """End one, as a crash would unless told otherwise."""
         process = self.processes.pop(word, None)

@@ -12,6 +12,7 @@ from schemas.errors import InputError, TransientError
 from web.api import answers, bodies, state_tables
 from web.api.access import Admin, Operator, Reader, Served, touching
 from web.api.keys import Caller
+from web.api.nodes import NODES_SAY, not_a_node_s
 from web.api.outcomes import Became, Outcome, refusal
 from web.api.problems import Problem, refused
 from web.api.service import Service
@@ -199,6 +200,8 @@ async def publish(
     try:
         canonical = system_id if system_id == SITE else served.writer.canonical(system_id)
         touching(who, None if canonical in {system_ids.ALL, SITE} else canonical)
+        if served.settings.cloud and type_ in NODES_SAY:
+            await not_a_node_s(served, canonical)
         claim = Claim(
             type_, canonical, data, said.time_us, scoped(who, said.id, key), extensions(who, said.operator)
         )

@@ -94,6 +94,7 @@ class SystemStatus(BaseModel):
     time: Annotated[str | None, Field(description="Of its newest sample.")]
     age_s: Annotated[float | None, Field(description="How old that is.")]
     alarms: Annotated[int, Field(description="How many are active.")]
+    node: Annotated[str | None, Field(description="The node it is at; null for this one.")] = None
 
 
 class Status(BaseModel):

@@ -22,6 +22,7 @@ from web.api import (
     events,
     imports,
     node,
+    nodes,
     photos,
     problems,
     ranges,
@@ -41,7 +42,20 @@ from web.settings import Gateway
 log = logging.getLogger(__name__)
 
 PAGES: Final = Path(__file__).parents[1] / "static"
-_ROUTERS: Final = (actions, photos, systems, events, reports, counters, ranges, imports, tiles, ui, node)
+_ROUTERS: Final = (
+    actions,
+    photos,
+    systems,
+    events,
+    reports,
+    counters,
+    ranges,
+    imports,
+    tiles,
+    ui,
+    nodes,
+    node,
+)
 _TAGS: Final[Sequence[dict[str, str]]] = (
     {"name": "actions", "description": "What operators do: windows, locations, notes, corrections."},
     {"name": "photos", "description": "Photos of systems and events."},

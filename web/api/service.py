@@ -23,6 +23,7 @@ from web.api.measures import Measures
 from web.api.photo_files import PhotoFiles
 from web.api.reading import Reading
 from web.api.tile_batches import Batches
+from web.api.uplinks import Uplinks
 from web.api.writing import Writer
 from web.settings import Gateway
 
@@ -48,6 +49,7 @@ class Service:
     measures: Measures
     batches: Batches
     reports: Reports
+    uplinks: Uplinks
     names_at_s: float = float("-inf")
 
     async def learn_names(self) -> None:
@@ -86,6 +88,7 @@ async def serving(
     reading = Reading(settings.data)
     writer = Writer(broker, reading, settings.node_id, settings.aliases)
     cloud = Cloud(settings.map.cloud_api_url)
+    uplinks = Uplinks(broker if settings.cloud else None)
     asking = asyncio.create_task(cloud.run(), name="cloud")
     try:
         yield Service(
@@ -100,9 +103,11 @@ async def serving(
             measures,
             Batches(writer, settings.web.confirm_s),
             Reports(settings.data),
+            uplinks,
         )
     finally:
         asking.cancel()
+        uplinks.close()
         writer.close()
         reading.close()
 

@@ -37,6 +37,7 @@ def status(stores: Stores, system_id: str | None, now_us: int) -> list[dict[str,
     """Describe systems as they are."""
     rows = stores.state().execute(
         "SELECT s.system_id, s.name, s.kind, s.event_id, s.event_started_us, s.location, s.lat, s.lon,"
+        " s.node,"
         " (SELECT max(time_us) FROM latest_samples l WHERE l.system_id = s.system_id),"
         " (SELECT count(*) FROM active_alarms a WHERE a.system_id = s.system_id)"
         " FROM systems s WHERE ? IS NULL OR s.system_id = ? ORDER BY s.system_id",
@@ -46,7 +47,7 @@ def status(stores: Stores, system_id: str | None, now_us: int) -> list[dict[str,
 
 
 def _status(row: tuple[Any, ...], now_us: int) -> dict[str, Any]:
-    system_id, name, kind, event_id, started_us, location, lat, lon, sampled_us, alarms = row
+    system_id, name, kind, event_id, started_us, location, lat, lon, node, sampled_us, alarms = row
     return {
         "system_id": system_id,
         "name": name,
@@ -60,6 +61,7 @@ def _status(row: tuple[Any, ...], now_us: int) -> dict[str, Any]:
         "time": _text(sampled_us),
         "age_s": None if sampled_us is None else round(max(0, now_us - sampled_us) / SECOND_US, 3),
         "alarms": alarms,
+        "node": node or None,
     }
 
 
