@@ -22,6 +22,8 @@ _OLD_US = 120 * SECOND_US
 _NOMINAL_V = (100.0, 120.0, 230.0, 277.0)
 _DEAD_V = 50.0
 _SOC_STEP_PCT = 1.0
+_FULL_PCT = 100.0
+_ROUNDING = 1e-9
 _MOST_CYCLES = 100
 """A counter that rises by more from one sample to the next is another counter."""
 
@@ -60,6 +62,11 @@ class Cycles:
     done: float = 0.0
     energy_wh: float | None = None
     soc_pct: float | None = None
+
+    @property
+    def whole(self) -> int:
+        """How often all of it was delivered."""
+        return int(self.done + _ROUNDING)
 
 
 @dataclass(slots=True)
@@ -288,7 +295,7 @@ class Watched:
             yield _instant(seen, (name, reading.value, None, rule.test[0].cause, None))
 
     def _cycle(self, rule: Rule, seen: Seen) -> Iterator[Told]:
-        before = int(self.cycles.done)
+        before = self.cycles.whole
         for test in rule.test:
             reading = next(
                 (self.readings[name] for name in test.readings if name in self.readings), Reading(None, 0, "")
@@ -299,7 +306,7 @@ class Watched:
                 self._discharged_soc(reading.value)
             elif not self._discharged_energy(reading.value):
                 continue
-            for number in range(before + 1, int(self.cycles.done) + 1):
+            for number in range(before + 1, self.cycles.whole + 1):
                 yield _instant(seen, (test.readings[0], reading.value, float(number), test.cause, None))
             return
 
@@ -314,11 +321,11 @@ class Watched:
         return True
 
     def _discharged_soc(self, soc_pct: float) -> None:
-        """Count what the state of charge fell by, in steps above its noise."""
+        """Count what the state of charge fell by, above its noise; full is full, and empty is empty."""
         reference = self.cycles.soc_pct
-        if reference is None or soc_pct >= reference + _SOC_STEP_PCT:
+        if reference is None or soc_pct >= min(reference + _SOC_STEP_PCT, _FULL_PCT):
             self.cycles.soc_pct = soc_pct
-        elif soc_pct <= reference - _SOC_STEP_PCT:
+        elif soc_pct <= max(reference - _SOC_STEP_PCT, 0.0):
             self.cycles.done += (reference - soc_pct) / 100
             self.cycles.soc_pct = soc_pct
 

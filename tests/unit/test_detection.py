@@ -9,7 +9,7 @@ import pytest
 
 from bus.instants import text
 from schemas.occurrences import TABLE
-from tests.detecting import Stream, brief, confirmed, detected, registered
+from tests.detecting import RULES, Stream, brief, confirmed, detected, registered
 from tests.streams import BASE_US, S, Said
 
 GX, SLOW = Stream(), Stream(interval_ms=5000)
@@ -472,6 +472,83 @@ def test_repeated_missing_and_late_samples_raise_nothing_and_hide_nothing(
 
     assert [type_ for type_, _ in found] == [type_ for type_, _ in case.counted]
     assert [at_s for _, at_s in found] == pytest.approx([at_s for _, at_s in case.counted], abs=1.0)
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """A limit of a rule: the values around it, and what the rest of a sample is meanwhile.
+
+    Attributes:
+        good: on the right side, by a hair.
+        bad: on the wrong side, by a hair.
+        within: back on the right side, but not by the hysteresis.
+    """
+
+    raises: str
+    reading: str
+    good: float
+    bad: float
+    within: float
+    stream: Stream = GX
+    others: Mapping[str, float] = field(default_factory=dict)
+
+    def around(self, values: Sequence[float]) -> list[Said]:
+        """Take a sample of each value, five seconds apart, of a registered system that was well before."""
+        return [
+            registered(),
+            *(
+                self.stream.at(1 + 5 * n, **self.others, **{self.reading: value})
+                for n, value in enumerate([self.good] * 5 + list(values))
+            ),
+        ]
+
+
+OTHER_PHASES = {"ac_l1_voltage_v": 0.0, "ac_l2_voltage_v": 0.0}
+THRESHOLDS = [
+    Threshold("ac_power_loss", "ac_l3_voltage_v", 69.1, 68.9, 110.0, METER, OTHER_PHASES),
+    Threshold("dc_output_loss", "dc_out_voltage_v", 26.1, 25.9, 36.0, GX, {"battery_voltage_v": 52.0}),
+    Threshold("battery_low", "battery_cell_voltage_min_v", 3.001, 2.999, 3.09),
+    Threshold("battery_low", "battery_voltage_v", 48.02, 47.98, 49.5),
+    Threshold("battery_low", "soc_pct", 20.1, 19.9, 24.9),
+    Threshold("battery_critical", "battery_cell_voltage_min_v", 2.801, 2.799, 2.89),
+    Threshold("battery_critical", "battery_voltage_v", 44.82, 44.78, 46.3),
+    Threshold("battery_critical", "soc_pct", 8.1, 7.9, 11.9),
+    Threshold("charging_started", "battery_power_w", 99, 101, 31),
+    Threshold("charging_started", "battery_current_a", 1.9, 2.1, 0.6),
+    Threshold("charging_completed", "soc_pct", 99.3, 99.5, 96.5),
+    Threshold("temperature_high", "battery_temperature_c", 59.9, 60.1, 55.1),
+    Threshold("temperature_high", "host_temperature_c", 84.9, 85.1, 80.1, HOST),
+    Threshold("temperature_high", "inverter_heatsink_temperature_c", 89.9, 90.1, 85.1),
+    Threshold("overvoltage_detected", "ac_out_l1_voltage_v", 252.9, 253.1, 250.8),
+    Threshold("overvoltage_detected", "battery_cell_voltage_max_v", 3.749, 3.751, 3.701),
+    Threshold("overvoltage_detected", "dc_voltage_v", 59.98, 60.02, 59.3),
+    Threshold("undervoltage_detected", "ac_out_l2_voltage_v", 207.1, 206.9, 209.2),
+    Threshold("overcurrent_detected", "ac_l2_current_a", 49.9, 50.1, 47.6, METER),
+    Threshold("overcurrent_detected", "ac_out_power_w", 10_990, 11_010, 10_510),
+]
+
+
+def raised(said: Sequence[Said], type_: str) -> int:
+    """Count how often it is confirmed that something of a type began."""
+    return sum(one == type_ for one, _ in confirmed(detected(said)))
+
+
+@pytest.mark.parametrize("limit", THRESHOLDS, ids=lambda one: f"{one.raises}-{one.reading}")
+def test_noise_at_a_threshold_is_nothing_and_within_the_hysteresis_one_occurrence(limit: Threshold) -> None:
+    far = 2 * limit.within - limit.bad
+
+    assert raised(limit.around([limit.good] * 30), limit.raises) == 0
+    assert raised(limit.around([limit.bad, far] * 30), limit.raises) == 0
+    assert raised(limit.around([limit.bad, limit.within] * 30), limit.raises) == 1
+
+
+def test_every_limit_of_the_rules_is_tried_with_noise() -> None:
+    tried = {(f"ups.{one.raises}", one.reading) for one in THRESHOLDS}
+
+    for rule in RULES:
+        for test in rule.test:
+            if test.above is not None or test.below is not None:
+                assert tried & {(rule.raises, reading) for reading in test.readings}, rule.id
 
 
 def test_every_type_is_shown_to_be_raised() -> None:
