@@ -29,7 +29,12 @@ export function UndoBar() {
     return () => clearTimeout(timer);
   }, [words]);
   const waiting = new Set(actions.value.map((action) => action.id));
-  const open = last?.actions.some((action) => correctable(action) || waiting.has(action.id));
+  const open = last?.actions.some((action) => correctable(action) || waiting.has(action.id)) ?? false;
+  useEffect(() => {
+    if (!last || open) return undefined;
+    const timer = setTimeout(() => (done.value = null), TOLD_MS); // nothing left to take back
+    return () => clearTimeout(timer);
+  }, [last, open]);
   return (
     <div class={`undo-bar ${last || words ? "shown" : ""}`}>
       <span role="status">{last?.text ?? words?.text ?? ""}</span>
