@@ -182,11 +182,11 @@ def test_transitions_are_told_once_with_reason_and_time_of_the_last_answer() -> 
 def test_a_hung_device_times_out_and_delays_no_other() -> None:
     bench = Bench()
     hung = [bench.device(f"hung_{number}", takes_s=lambda _: 1e9) for number in range(10)]
-    fine = [bench.device(f"fine_{number}") for number in range(90)]
+    fine = [bench.device(f"fine_{number}") for number in range(30)]
 
-    bench.play(120, *hung, *fine)
+    bench.play(60, *hung, *fine)
 
-    for number in range(90):
+    for number in range(30):
         times = [event.time_us for event in bench.of("sample.taken", f"fine_{number}")][1:]
         assert set(gaps(times)) == {500_000}
     assert bench.of("device.disconnected", "hung_3")[0].data["reason"] == "timeout"
@@ -370,7 +370,7 @@ def test_what_comes_together_goes_onto_the_disk_together_and_in_order() -> None:
     bench = Bench()
     devices = [bench.device(f"rig_{number}", interval_ms=20) for number in range(50)]
 
-    bench.play(10, *devices, publish=bench.slowly(0.3))
+    bench.play(3, *devices, publish=bench.slowly(0.3))
 
     assert bench.slow_writes < 10
     for number in range(50):
@@ -384,10 +384,10 @@ def test_of_what_comes_together_only_what_cannot_be_sent_is_left_out() -> None:
     bench = Bench(refuse=lambda e: InputError("subject", "subject", "no") if e.subject in bad else None)
     devices = [bench.device(f"rig_{number}", interval_ms=20) for number in range(10)]
 
-    bench.play(10, *devices, publish=bench.slowly(0.3))
+    bench.play(4, *devices, publish=bench.slowly(0.3))
 
     for number in range(10):
-        wanted = 0 if f"rig_{number}" in bad else 450
+        wanted = 0 if f"rig_{number}" in bad else 150
         assert len(bench.of("sample.taken", f"rig_{number}")) >= wanted
         assert wanted or not bench.of("sample.taken", f"rig_{number}")
 
@@ -415,7 +415,7 @@ def test_the_figures_of_very_many_devices_fit_into_a_message_and_tell_of_the_mis
         bench.device(f"rig_{number:03d}", answer=gone if number > 295 else fine) for number in range(300)
     ]
     said: list[dict[str, Any]] = []
-    bench.play(10, *devices, then=lambda b: said.append(b.runner.status()))
+    bench.play(4, *devices, then=lambda b: said.append(b.runner.status()))
 
     (status,) = said
     assert status["connected"] == 296

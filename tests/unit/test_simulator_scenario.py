@@ -60,7 +60,7 @@ class Site:
     def __init__(self, tmp_path: Path, text: str = SMALL) -> None:
         self.scenario = scenario_file.load(written(tmp_path, text))
         self.now_s = self.scenario.starts_at_s
-        self.live = LiveSite(self.scenario, lambda: self.now_s)
+        self.live = LiveSite(self.scenario, lambda: self.now_s, tick_s=2.0)
 
     def after(self, minutes: float, system_id: str = "rig_09") -> dict[str, float | None]:
         self.now_s = self.scenario.starts_at_s + minutes * MINUTE_S
