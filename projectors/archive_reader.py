@@ -16,7 +16,7 @@ from projectors import archive_parquet, archive_tree
 from projectors.archive_place import place_of
 from projectors.archive_tree import EVER_US, ChangedError
 from projectors.generations import serving
-from projectors.sample_blocks import Block, only, streams, within
+from projectors.sample_blocks import Block, by_interval, only, streams, within
 from reporter.columns import Samples
 from schemas.errors import TransientError
 
@@ -29,7 +29,7 @@ class Archived:
 
     Attributes:
         place: up to where it holds everything; None when there is no archive.
-        blocks: rows by kind.
+        blocks: rows by kind, each block of one interval.
     """
 
     place: Head | None
@@ -125,4 +125,5 @@ def _rows(
                 if piece.first > upto:
                     continue
                 for block in archive_parquet.read(piece.path, since_us, until_us, names):
-                    yield partition.kind, within(only(block, names), since_us, until_us, upto)
+                    for part in by_interval(within(only(block, names), since_us, until_us, upto)):
+                        yield partition.kind, part

@@ -83,6 +83,7 @@ def answer(work: Work, said: Mapping[str, Any], say: Say) -> dict[str, Any]:
 
 def _maker(data: Path, wishes: Mapping[str, Any]) -> Work:
     from bus.journal_sqlite import SqliteJournalReader  # noqa: PLC0415 - as above
+    from projectors.archive_parquet import lean  # noqa: PLC0415
     from projectors.archive_reader import ArchiveReader  # noqa: PLC0415
     from projectors.report_facts import Wanted  # noqa: PLC0415
     from projectors.report_making import Sources, make  # noqa: PLC0415
@@ -90,6 +91,7 @@ def _maker(data: Path, wishes: Mapping[str, Any]) -> Work:
     from reporter.html import prepare  # noqa: PLC0415
 
     wanted = ReportWishes.of_json(wishes)
+    lean()
     prepare()
 
     def work(said: Mapping[str, Any], say: Say) -> Mapping[str, Any]:

@@ -67,24 +67,21 @@ def streams(kind: str, blocks: list[Block]) -> Iterator[Columns]:
     """
     parts: dict[int, list[Block]] = {}
     while blocks:
-        for interval_ms, part in _by_interval(blocks.pop(0)):
-            parts.setdefault(interval_ms, []).append(part)
+        for part in by_interval(blocks.pop(0)):
+            parts.setdefault(int(part.interval_ms[0]), []).append(part)
     for interval_ms in sorted(parts):
         block = _poured(parts.pop(interval_ms))
         yield Columns.ordered(kind, interval_ms, block.time_us, block.position, block.values, block.flags)
 
 
-def _by_interval(block: Block) -> Iterator[tuple[int, Block]]:
+def by_interval(block: Block) -> Iterator[Block]:
     """Yield the rows of each interval, with the measurements and flags that any of them has."""
     for interval_ms in np.unique(block.interval_ms).tolist():
         mine = block.interval_ms == interval_ms
         part = block if mine.all() else block.rows(mine)
         values = {name: column for name, column in part.values.items() if _told(column)}
         flags = {name: flag for name, flag in part.flags.items() if flag.any()}
-        yield (
-            interval_ms,
-            Block(part.time_us, part.position, part.recorded_us, part.interval_ms, flags, values),
-        )
+        yield Block(part.time_us, part.position, part.recorded_us, part.interval_ms, flags, values)
 
 
 def _poured(blocks: list[Block]) -> Block:

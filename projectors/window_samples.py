@@ -7,7 +7,7 @@ Rules that must stay true here:
 """
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -21,7 +21,7 @@ from reporter.coarse import kept, means, step_s, strung
 from reporter.columns import Columns, Samples
 from reporter.device import place_of
 from reporter.facts import ReportSettings
-from reporter.wanted import NAMES, USUAL, names_of
+from reporter.wanted import NAMES, USUAL, names_of, spare
 
 AROUND_US = 900 * instants.SECOND_US
 """So much before and behind a window is read too: counters are interpolated over a quarter of an hour."""
@@ -81,7 +81,10 @@ class WindowSamples:
         late = 0
         for day in _days(from_us - AROUND_US, to_us + AROUND_US):
             inside = max(day[0], from_us), min(day[1], to_us)
-            for stream in self._day(names, day, wanted, AROUND_US if step else 0).streams:
+            samples = self._day(names, day, wanted, AROUND_US if step else 0)
+            place = place_of(samples)
+            for full in samples.streams:
+                stream = _fewer(full, place)
                 if first is not None:
                     late += int(np.count_nonzero(stream.within(*inside).position > first))
                 for one, is_mean in self._kept(stream, day, inside, step):
@@ -116,6 +119,13 @@ class WindowSamples:
             yield held, False
         if inside[1] > inside[0] and len(held.values) < len(stream.values):
             yield means(stream, *inside, step, lambda series: guard(series, self.settings)), True
+
+
+def _fewer(stream: Columns, place: str | None) -> Columns:
+    """Leave out what nobody asks for beside what is told in every row."""
+    spared = spare((name for name, told in stream.values.items() if np.isfinite(told).all()), place)
+    values = {name: column for name, column in stream.values.items() if name not in spared}
+    return replace(stream, values=values)
 
 
 def _days(since_us: int, until_us: int) -> Iterator[tuple[int, int]]:

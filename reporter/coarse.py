@@ -17,8 +17,8 @@ from reporter.columns import Columns, Flags, Floats, Instants, Series
 from reporter.track import US, Track, alike, track
 
 _DAY_S: Final = 86_400
-_STEPS: Final = ((2, 0), (4, 1), (8, 2), (20, 5), (40, 10))
-"""Up to so many days, steps of so many seconds: 350,000 rows at most; 0: samples as they are."""
+_STEPS: Final = ((1.5, 0), (3, 1), (6, 2), (15, 5), (30, 10))
+"""Up to so many days, steps of so many seconds: 260,000 rows at most; 0: samples as they are."""
 _LONGEST_S: Final = 30
 _JOINED_S: Final = 10
 """Rows so far apart are joined whatever the interval of their stream."""

@@ -58,11 +58,23 @@ _ALWAYS: Final = (
     "genset_status_code",
 )
 _SOME: Final = range(1, 9)
+_EITHER: Final = ("grid", "genset", "ac_in", "load", "load_out")
+"""Of these places the phases are looked at only where no total was told at all."""
 
 
 def names_of(place: str | None) -> frozenset[str]:
     """Give all measurements that a report on the power of a place may use."""
     return _ANYWHERE | frozenset(() if place is None else _of(place))
+
+
+def spare(names: Iterable[str], place: str | None) -> frozenset[str]:
+    """Give those of some measurements that nobody asks for beside the others: phases where there is a total.
+
+    `names` are told at every instant at which the stream tells anything.
+    """
+    told = frozenset(names)
+    totals = (one for one in _EITHER if one != place and f"{one}_power_w" in told)
+    return frozenset(f"{one}_{phase}_power_w" for one in totals for phase in PHASES)
 
 
 def _of(place: str) -> Iterator[str]:

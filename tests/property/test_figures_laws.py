@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reporter.coarse import means, strung
 from reporter.columns import Columns, Samples, Series
 from reporter.demand import blocks, one_second
 from reporter.energy import energy
@@ -49,6 +50,25 @@ def test_energy_of_the_parts_is_the_energy_of_the_whole(drawn: tuple[Series, int
         whole.minus_wh, rel=1e-9, abs=1e-9 * scale + 1e-12
     )
     assert sum(one.covered_s for one in parts) == pytest.approx(whole.covered_s, abs=1e-6)
+
+
+@given(tracks(), st.sampled_from([1, 2, 5, 10]), st.floats(0, 1))
+def test_a_long_span_in_steps_has_the_energy_and_the_gaps_of_its_samples(
+    drawn: tuple[Series, int, int], step: int, share: float
+) -> None:
+    of, begin, end = drawn
+    middle = begin + round((end - begin) * share) // (step * S) * step * S
+    stream = Columns("victron", 500, of.time_us, np.arange(len(of)), {"ac_out_power_w": of.value})
+    spans = [(begin, end)] if not begin < middle < end else [(begin, middle), (middle, end)]
+
+    stepped = strung([means(stream, *span, step, lambda _: GUARD) for span in spans]).series("ac_out_power_w")
+
+    whole, found = track(of, begin, end, GUARD), track(stepped, begin, end, GUARD)
+    scale = float(np.abs(of.value).max()) * (end - begin) / S
+    assert found.integral() == pytest.approx(whole.integral(), rel=1e-9, abs=1e-9 * scale + 1e-5)
+    assert found.covered_s == pytest.approx(whole.covered_s, abs=1e-5)
+    assert (found.value <= of.value.max() + 1e-6).all()
+    assert (found.value >= of.value.min() - 1e-6).all()
 
 
 @given(tracks())

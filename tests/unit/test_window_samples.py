@@ -1,0 +1,110 @@
+"""Samples of a report's window: what is kept of a long one, and what is read once for all systems."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bus.journal import JournalReader
+from projectors.archive_reader import ArchiveReader
+from projectors.generations import Generations
+from projectors.samples import Recent, read_samples
+from projectors.window_samples import Window, WindowSamples
+from reporter.coarse import step_s
+from reporter.columns import Samples
+from reporter.energy import energy
+from reporter.facts import ReportSettings
+from reporter.track import track
+from reporter.wanted import EVERY
+from tests.archives import archive, telling
+from tests.journals import MemoryJournal
+from tests.streams import BASE_US, S, Said, record
+
+DAY_S = 86_400
+LONG_S = 6 * DAY_S
+NEVER_US = 2**61
+
+
+def rig(at_s: float, watts: float, system: str = "rig_01") -> Said:
+    values: dict[str, float | None] = {
+        "ac_out_power_w": watts,
+        "grid_power_w": watts / 2,
+        "energy_inverter_to_out_wh": at_s,
+    }
+    return telling(system, at_s, values)
+
+
+def read(reader: JournalReader, to_s: float, **how: Recent | ArchiveReader | None) -> Window:
+    archived, recent = how.get("archive"), how.get("recent")
+    assert archived is None or isinstance(archived, ArchiveReader)
+    assert recent is None or isinstance(recent, Recent)
+    windows = WindowSamples(reader, archived, ReportSettings(), reader.head().position, recent)
+    return windows.read(["rig_01"], BASE_US, BASE_US + round(to_s * S), None)
+
+
+@pytest.fixture(scope="module")
+def long() -> MemoryJournal:
+    """Six days with some minutes of samples here and there, over midnights too; zero is crossed."""
+    journal = MemoryJournal()
+    for begin_s in (0, 700, DAY_S - 250, 3 * DAY_S, LONG_S - 200):
+        times = np.arange(begin_s, begin_s + 500, 0.5)
+        record(journal, [rig(at_s, 800 * math.sin(at_s / 70) + 300) for at_s in times.tolist()])
+    return journal
+
+
+def told(samples: Samples, name: str, to_s: float) -> tuple[float, float]:
+    of = track(samples.series(name), BASE_US, BASE_US + round(to_s * S), 10 * S)
+    return energy(of).net_wh, of.covered_s
+
+
+def test_a_window_of_a_week_has_the_energy_of_its_samples_in_a_quarter_of_the_rows(
+    long: MemoryJournal,
+) -> None:
+    window = read(long, LONG_S).samples
+    end_us = BASE_US + LONG_S * S
+    whole = read_samples(long, None, "rig_01", BASE_US, end_us, names=EVERY)
+
+    assert window.step_s == 2
+    for name in ("ac_out_power_w", "grid_power_w"):
+        assert told(window, name, LONG_S) == pytest.approx(told(whole, name, LONG_S), rel=1e-9)
+        assert len(window.series(name)) < len(whole.series(name)) / 3
+
+
+def test_a_counter_in_steps_tells_readings_and_no_means(long: MemoryJournal) -> None:
+    counted = read(long, LONG_S).samples.series("energy_inverter_to_out_wh")
+
+    assert (counted.value == (counted.time_us - BASE_US) / S).all()
+
+
+def test_what_is_recent_is_read_once_and_changes_nothing(tmp_path: Path, long: MemoryJournal) -> None:
+    generations = Generations(tmp_path, trees=True)
+    root = generations.create()
+    archive(long, root, upto=140)
+    generations.serve(root)
+    reader = ArchiveReader(tmp_path)
+    recent = Recent.read(long, reader, ["rig_01"], 0, NEVER_US, long.head().position, EVERY)
+    assert recent is not None
+
+    for to_s in (1200.0, float(LONG_S)):
+        ways = [
+            read(long, to_s),
+            read(long, to_s, archive=reader),
+            read(long, to_s, archive=reader, recent=recent),
+        ]
+
+        for other in ways[1:]:
+            for mine, theirs in zip(ways[0].samples.streams, other.samples.streams, strict=True):
+                assert (mine.time_us == theirs.time_us).all()
+                assert mine.values.keys() == theirs.values.keys()
+                for name, column in mine.values.items():
+                    np.testing.assert_array_equal(column, theirs.values[name])
+
+
+@pytest.mark.parametrize(("days", "step"), [(1, 0), (1.5, 0), (2, 1), (7, 5), (31, 30), (4000, 30)])
+def test_the_longer_a_window_the_longer_its_steps(days: float, step: int) -> None:
+    assert step_s(round(days * DAY_S * S)) == step
+
+
+def test_no_step_is_longer_than_a_gap_may_be() -> None:
+    assert step_s(31 * DAY_S * S, max_gap_s=3.0) == 2
