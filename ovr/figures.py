@@ -5,14 +5,16 @@ Rules that must stay true here:
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any, Final
 
 from bus import measuring, metrics, topics
 from bus.connection import Message
 from bus.measuring import Told
+from ovr.certificates import ends_at_s
 from ovr.watch import Watch
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9_-]{0,39}")
@@ -36,13 +38,20 @@ class Figures:
         watch: hears the bus; Mosquitto's figures are subscribed to on its connection.
         lives: of all processes; those that the bus tells of, when left out.
         url: where the node's pages are reached, for links on dashboards.
+        certificates: files of certificates that end some day.
     """
 
     def __init__(
-        self, watch: Watch, lives: Callable[[], Mapping[str, Life]] | None = None, *, url: str | None = None
+        self,
+        watch: Watch,
+        lives: Callable[[], Mapping[str, Life]] | None = None,
+        *,
+        url: str | None = None,
+        certificates: Iterable[Path | None] = (),
     ) -> None:
         self._watch = watch
         self._url = url.rstrip("/") if url else None
+        self._certificates = [path for path in certificates if path is not None]
         self._lives = lives or self._heard
         self._broker: dict[str, float] = {}
         self._tellers = (_Teller(self._of_broker), _Teller(self._of_processes))
@@ -70,6 +79,7 @@ class Figures:
             "failed": {name: life.failed for name, life in lives.items()},
             "restarts": {name: life.restarts for name, life in lives.items()},
             "web_url": {self._url: 1} if self._url else {},
+            "certificates": {path.name: ends_at_s(path) for path in self._certificates},
             **_nodes(self._watch.health),
         }
         head = self._watch.head

@@ -77,7 +77,12 @@ class Supervisor:
         victoria, retention = self._children.get(VICTORIA), node.site.disk.victoria_retention
         self._duty = DiskDuty(node.layout, self._watch.disk_level, self._swap, victoria, retention)
         self._backups = BackupSchedule(node)
-        self._figures = Figures(self._watch, self._lives, url=urls(node, ports)["http"])
+        self._figures = Figures(
+            self._watch,
+            self._lives,
+            url=urls(node, ports)["http"],
+            certificates=[node.site.listen.cert_file],
+        )
         self._metrics = self._serve_metrics()
         self._bell, self._rope = socket.socketpair()
         self._bell.setblocking(False)

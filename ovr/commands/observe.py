@@ -24,7 +24,9 @@ def observe(data: Data = None, config: Config = None) -> None:
             "say where to serve figures: `port` in [metrics] of site.toml, or OVR_METRICS_PORT"
         )
     watch = Watch(node.broker(SUPERVISOR), "observe")
-    figures = Figures(watch, url=node.site.reports.base_url or node.site.web.base_url)
+    site = node.site
+    url = site.reports.base_url or site.web.base_url
+    figures = Figures(watch, url=url, certificates=[site.listen.cert_file])
     expose(node)
     while not stopped():
         watch.connection.step(_TURN_S)
