@@ -411,6 +411,7 @@ class Ui(BaseModel):
     time: str
     secure: Annotated[bool, Field(description="The browser came by HTTPS.")]
     mqtt: Mqtt
+    cloud: Annotated[bool, Field(description="Other nodes bring their events here; see `/api/nodes`.")]
     key_required: Annotated[bool, Field(description="Writing needs a key.")]
     key_name: str | None
     role: str

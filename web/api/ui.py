@@ -56,6 +56,7 @@ async def begin(request: Request, served: Served, who: Asking) -> answers.Ui:
                 "username": BROWSER if password else None,
                 "password": password,
             },
+            "cloud": settings.cloud,
             "key_required": served.keys.needed,
             "key_name": who.name,
             "role": who.role.name.lower(),

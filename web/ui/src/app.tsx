@@ -6,6 +6,7 @@ import { Icon, type IconName } from "./parts/icons";
 import { Stale, StatusBar } from "./parts/status_bar";
 import { UndoBar } from "./parts/undo_bar";
 import Now from "./screens/now";
+import { node } from "./shell/live";
 import { counts } from "./shell/store";
 import { route } from "./shell/router";
 import { takeUpdate, update } from "./shell/worker";
@@ -22,6 +23,7 @@ const LOAD: Readonly<Record<Exclude<Screen, "now">, () => Module>> = {
   counters: () => import("./screens/counters"),
   alerts: () => import("./screens/alerts"),
   map: () => import("./screens/map"),
+  fleet: () => import("./screens/fleet"),
   health: () => import("./screens/health"),
   settings: () => import("./screens/settings"),
 };
@@ -51,7 +53,7 @@ export function loadAll(): void {
 }
 
 const MAIN: readonly Screen[] = ["now", "act", "events", "alerts"];
-const MORE: readonly Screen[] = ["reports", "counters", "map", "health", "settings"];
+const MORE: readonly Screen[] = ["reports", "counters", "map", "fleet", "health", "settings"];
 
 export function App() {
   const { screen } = route.value;
@@ -142,7 +144,7 @@ function Navigation() {
         </li>
       </ul>
       <ul class={`nav-rest ${open.value ? "open" : ""}`}>
-        {MORE.map((one) => (
+        {MORE.filter((one) => one !== "fleet" || node.value?.cloud).map((one) => (
           <Item key={one} screen={one} />
         ))}
       </ul>

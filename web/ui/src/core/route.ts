@@ -1,6 +1,6 @@
 /** Addresses within the page: `#/system/rig_01?tab=notes`. Pure. */
 
-export const SCREENS = ["now", "act", "system", "events", "event", "reports", "counters", "alerts", "map", "health", "settings"] as const;
+export const SCREENS = ["now", "act", "system", "events", "event", "reports", "counters", "alerts", "map", "fleet", "health", "settings"] as const;
 export type Screen = (typeof SCREENS)[number];
 
 export interface Route {

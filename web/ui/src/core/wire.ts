@@ -54,6 +54,8 @@ export interface SystemState {
   streams: readonly Stream[];
   devices: readonly Device[];
   alarms: readonly Alarm[];
+  /** The node that it is at, where that is not this one. */
+  node: string | null;
 }
 
 export interface EventState {
@@ -128,6 +130,7 @@ export function systemState(id: string, said: Json): SystemState {
     streams: list(said.readings).map(stream),
     devices: isObject(said.devices) ? Object.entries(said.devices).map(([name, one]) => device(name, isObject(one) ? one : {})) : [],
     alarms: list(said.alarms).map(alarm),
+    node: textOrNull(said.node),
   };
 }
 

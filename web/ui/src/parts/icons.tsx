@@ -9,6 +9,7 @@ const PATHS = {
   reports: "M6 3h9l4 4v14H6zM9 12h7M9 16h7",
   counters: "M5 20V10M12 20V4M19 20v-7",
   map: "M9 4 3 6v14l6-2 6 2 6-2V4l-6 2zM9 4v14M15 6v14",
+  fleet: "M12 3a2 2 0 1 0 0 4 2 2 0 0 0 0-4zM5 17a2 2 0 1 0 0 4 2 2 0 0 0 0-4zM19 17a2 2 0 1 0 0 4 2 2 0 0 0 0-4zM12 7v5M12 12l-6 5M12 12l6 5",
   health: "M3 12h5l2-4 3 8 2-4h6",
   settings: "M4 7h10M18 7h2M4 17h2M10 17h10M14 4v6M6 14v6",
   search: "M11 4a7 7 0 1 0 0 14 7 7 0 0 0 0-14zM16 16l5 5",

@@ -122,7 +122,7 @@ export default function MapScreen() {
 function pinOf(system: SystemState, lat: number, lon: number): Pin {
   const main = glance(system).main;
   const { text, unit } = figure(main?.name ?? "x_w", main?.value, manner());
-  return { key: system.id, lat, lon, label: system.name ?? system.id, text: `${text} ${unit}`, rank: rank(system, now.value), href: href("system", system.id) };
+  return { key: system.id, lat, lon, label: system.name ?? system.id, text: [`${text} ${unit}`, system.node].filter(Boolean).join(" · "), rank: rank(system, now.value), href: href("system", system.id) };
 }
 
 const worldPins = (all: readonly SystemState[]): Pin[] => spots(all).map(({ system, lat, lon }) => pinOf(system, lat, lon));

@@ -30,7 +30,7 @@ export default function Now() {
     if (filter.value === "active" && !one.active) return false;
     if (!typed) return true;
     const state = systems.value.get(one.id)?.peek();
-    return matches(typed, one.id, one.label, state?.window?.eventId, state?.place?.name, state?.kind);
+    return matches(typed, one.id, one.label, state?.window?.eventId, state?.place?.name, state?.kind, state?.node);
   });
   return (
     <>

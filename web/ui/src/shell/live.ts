@@ -14,6 +14,8 @@ export interface Node {
   id: string;
   version: string;
   keyRequired: boolean;
+  /** Other nodes bring their events here. */
+  cloud: boolean;
 }
 
 export const link = signal<Link>(first(Date.now()));
@@ -88,7 +90,7 @@ const KEPT = "ovr.place";
 async function where(): Promise<Place> {
   try {
     const said = await get("/api/ui");
-    node.value = { id: textOf(said.node_id), version: textOf(said.version), keyRequired: said.key_required === true };
+    node.value = { id: textOf(said.node_id), version: textOf(said.version), keyRequired: said.key_required === true, cloud: said.cloud === true };
     const place = placeOf(said.mqtt, textOf(said.prefix) || "ovr");
     write(KEPT, JSON.stringify(place));
     return place;
