@@ -37,6 +37,7 @@ COMMANDS: Mapping[str, str] = {
     "export": "ovr.commands.export:export",
     "devices": "ovr.commands.devices:app",
     "journal": "ovr.commands.journal:app",
+    "import": "ovr.commands.import_:import_",
     "backup": "ovr.commands.backup:app",
     "restore": "ovr.commands.backup:restore",
     "user": "ovr.commands.user:app",

@@ -1,0 +1,129 @@
+"""Readings of many series, sorted into samples on disk: exports come series by series.
+
+Rules that must stay true here:
+- memory is bounded by the readings of one system, kind and day, however large the export is;
+- the same readings give the same samples, in whatever order they came.
+"""
+
+import os
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ovr.old_series import Place, Readings
+
+_DAY_MS: Final = 86_400_000
+_HEAD: Final = struct.Struct("<HI")
+_INTERVALS: Final = (100, 200, 250, 500, 1_000, 2_000, 5_000, 10_000, 15_000, 30_000, 60_000, 300_000)
+_ALONE_MS: Final = 60_000
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A sample: all readings of one system and kind at one time."""
+
+    system: str
+    kind: str
+    interval_ms: int
+    time_ms: int
+    values: dict[str, float]
+
+
+class SeriesSpool:
+    """Takes readings in any order; gives samples by day."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._buckets: dict[tuple[int, str, str], Path] = {}
+        self.readings = 0
+
+    def add(self, place: Place, readings: Readings) -> None:
+        """Take readings of one series.
+
+        Raises:
+            OSError: the disk is full or fails.
+        """
+        times = np.asarray(readings.times_ms, np.int64)
+        values = np.asarray(readings.values, np.float64)
+        self.readings += len(times)
+        days = times // _DAY_MS
+        for day in np.unique(days):
+            mine = days == day
+            name = place.measurement.encode()
+            with self._bucket(int(day), place.system, place.kind).open("ab") as file:
+                file.write(_HEAD.pack(len(name), int(mine.sum())))
+                file.write(name + times[mine].tobytes() + values[mine].tobytes())
+
+    def moments(self) -> Iterator[Moment]:
+        """Yield all samples, day by day; in a day system by system, by time."""
+        for (_, system, kind), path in sorted(self._buckets.items()):
+            for interval_ms, series in sorted(_by_interval(_load(path)).items()):
+                yield from _moments(system, kind, interval_ms, series)
+            os.unlink(path)  # noqa: PTH108 - one call
+
+    def _bucket(self, day: int, system: str, kind: str) -> Path:
+        key = (day, system, kind)
+        if key not in self._buckets:
+            digest = blake2b(repr(key).encode(), digest_size=16).hexdigest()
+            self._buckets[key] = self._directory / digest
+        return self._buckets[key]
+
+
+_Series = dict[str, tuple[NDArray[Any], NDArray[Any]]]
+
+
+def _load(path: Path) -> _Series:
+    """Read the series of a bucket, sorted by time; of two values at one time the smaller one."""
+    found: dict[str, list[tuple[NDArray[Any], NDArray[Any]]]] = {}
+    content = path.read_bytes()
+    at = 0
+    while at < len(content):
+        length, count = _HEAD.unpack_from(content, at)
+        at += _HEAD.size
+        name = content[at : at + length].decode()
+        at += length
+        times = np.frombuffer(content, np.int64, count, at)
+        values = np.frombuffer(content, np.float64, count, at + 8 * count)
+        at += 16 * count
+        found.setdefault(name, []).append((times, values))
+    series: _Series = {}
+    for name, pieces in found.items():
+        times = np.concatenate([piece[0] for piece in pieces])
+        values = np.concatenate([piece[1] for piece in pieces])
+        order = np.lexsort((values, times))
+        unique, first = np.unique(times[order], return_index=True)
+        series[name] = unique, values[order][first]
+    return series
+
+
+def _by_interval(series: _Series) -> dict[int, _Series]:
+    groups: dict[int, _Series] = {}
+    for name, (times, values) in series.items():
+        groups.setdefault(_interval(times), {})[name] = times, values
+    return groups
+
+
+def _interval(times: NDArray[Any]) -> int:
+    """Tell how often a series was sampled: the usual step, as the nearest that devices have."""
+    if len(times) < 2:  # noqa: PLR2004 - a step needs two
+        return _ALONE_MS
+    usual = float(np.median(np.diff(times)))
+    return min(_INTERVALS, key=lambda one: abs(one - usual))
+
+
+def _moments(system: str, kind: str, interval_ms: int, series: _Series) -> Iterator[Moment]:
+    names = sorted(series)
+    times = np.unique(np.concatenate([series[name][0] for name in names]))
+    table = np.full((len(times), len(names)), np.nan)
+    for column, name in enumerate(names):
+        table[np.searchsorted(times, series[name][0]), column] = series[name][1]
+    for time_ms, row in zip(times.tolist(), table, strict=True):
+        there = np.flatnonzero(~np.isnan(row))
+        values = {names[n]: float(row[n]) for n in there}
+        yield Moment(system, kind, interval_ms, time_ms, values)
