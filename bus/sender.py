@@ -21,6 +21,7 @@ from bus.answers import Rejection, explain_puback, parse_ack, parse_health, pars
 from bus.connection import Broker, Connection, Message
 from bus.envelope import CONTENT_TYPE, Envelope
 from bus.measuring import Told, tell
+from bus.naming import EVENT
 from bus.outbox import Outbox
 from bus.outbox_items import OutboxLimits, segment_fits
 from bus.rivalry import Rivalry
@@ -309,7 +310,13 @@ class Sender:
             return
         self._refused += 1
         if self._refused <= _MOST_REJECTIONS:
-            log.warning("the recorder refused what came by %s: %s", rejection.topic, rejection.hint)
+            said = {name: getattr(rejection, name) for name in ("id", "type", "subject", "reason")}
+            log.warning(
+                "the recorder refused what came by %s: %s",
+                rejection.topic,
+                rejection.hint,
+                extra={EVENT: said},
+            )
         with self._progress:
             self._rejected[rejection.id] = rejection
             if len(self._rejected) > _MOST_REJECTIONS:

@@ -8,6 +8,7 @@ Rules that must stay true here:
 
 import contextlib
 import ctypes
+import json
 import os
 import random
 import signal
@@ -190,7 +191,17 @@ def last_line(log: Path) -> str:
             lines = file.read().decode(errors="replace").splitlines()
     except FileNotFoundError:
         return ""
-    return next((line.strip() for line in reversed(lines) if line.strip()), "")
+    return _said(next((line.strip() for line in reversed(lines) if line.strip()), ""))
+
+
+def _said(line: str) -> str:
+    """Return what a line says, also when it is an object for programs."""
+    if not line.startswith("{"):
+        return line
+    try:
+        return str(json.loads(line)["message"])
+    except (ValueError, KeyError, TypeError):
+        return line
 
 
 def end_leftovers(processes: Iterable[tuple[int, str]], patience_s: float = 15.0) -> list[int]:

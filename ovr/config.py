@@ -16,6 +16,7 @@ from typing import Any
 from ovr import (
     backup_settings,
     disk_settings,
+    log_settings,
     metrics_settings,
     older_names,
     report_settings,
@@ -24,6 +25,7 @@ from ovr import (
 from ovr.backup_settings import BackupSettings
 from ovr.config_reading import Reading, unknown_key
 from ovr.disk_settings import DiskSettings
+from ovr.log_settings import LogSettings
 from ovr.metrics_settings import MetricsSettings
 from ovr.ports import ROOM
 from ovr.report_settings import ReportsSettings
@@ -283,6 +285,7 @@ class Site:
     web: WebSettings = field(default_factory=WebSettings)
     map: MapSettings = field(default_factory=MapSettings)
     metrics: MetricsSettings = field(default_factory=MetricsSettings)
+    log: LogSettings = field(default_factory=LogSettings)
     uplink: UplinkSettings = field(default_factory=UplinkSettings)
     aliases: Mapping[str, str] = field(default_factory=dict)
     producers: tuple[ProducerSettings, ...] = ()
@@ -394,6 +397,7 @@ def _check(site: Site, where: str) -> None:
     disk_settings.check(site.disk, where)
     _check_web(site, where)
     metrics_settings.check(site.metrics, where)
+    log_settings.check(site.log, where)
     uplink_settings.check(site.uplink, where)
     if site.archive.every_s < 1:
         raise ConfigurationError(f"{where}: archive.every_s must be at least 1")

@@ -30,6 +30,8 @@ def translated(environment: Mapping[str, str]) -> Mapping[str, str]:
         ConfigurationError: `VM_WRITE_URL` is no URL.
     """
     ours = {"OVR_REPORTS_BASE_URL": environment.get(REPORT_BASE_URL, "")}
+    if environment.get(LOG_LEVEL, "").strip():
+        ours["OVR_LOG_LEVEL"] = logging.getLevelName(log_level(environment)).lower()
     if said := environment.get(VM_WRITE_URL, "").strip():
         ours["OVR_VICTORIA_URL"] = _without_path(said)
     return {**{name: text for name, text in ours.items() if text}, **environment}

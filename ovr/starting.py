@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from ovr.config import ProducerSettings
 from ovr.kinds import KINDS, kind_of
+from ovr.logs import configure
 from ovr.metrics import expose
 from ovr.node import Node, open_node
 from schemas.errors import ConfigurationError, TransientError
@@ -42,8 +43,9 @@ class Words:
     options: tuple[str, ...] = ()
 
     def node(self) -> Node:
-        """Read the configuration, and serve the process's figures."""
+        """Read the configuration, log as it says, and serve the process's figures."""
         node = open_node(self.data, self.config)
+        configure(node.site.log)
         expose(node)
         return node
 

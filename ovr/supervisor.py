@@ -23,6 +23,7 @@ from ovr.backup_schedule import BackupSchedule
 from ovr.child import Child, State, end_leftovers
 from ovr.disk_duty import DiskDuty
 from ovr.figures import Figures, Life
+from ovr.logs import configure
 from ovr.node import Node
 from ovr.ports import Ports, check_free, choose
 from ovr.preparing import check_mount, check_restored, locked, prepare_broker, urls
@@ -264,6 +265,7 @@ def supervising(node: Node, *, anonymous: bool = False) -> Iterator[Supervisor]:
     Raises:
         ConfigurationError: the mount is missing, a port taken, a binary not installed, or another one runs.
     """
+    configure(node.site.log)
     check_mount(node)
     check_restored(node)
     layout, site = node.layout, node.site

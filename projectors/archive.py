@@ -16,6 +16,7 @@ from typing import Any
 
 from bus.envelope import Recorded
 from bus.journal import Head
+from bus.naming import about
 from projectors.archive_compaction import Compaction
 from projectors.archive_store import NAME, VERSION, ArchiveStore
 from projectors.archive_tree import EVER_US
@@ -111,7 +112,7 @@ class ArchiveProjector:
         except InputError as error:
             if self._strict:
                 raise
-            log.warning("position %d cannot be archived: %s", recorded.position, error)
+            log.warning("position %d cannot be archived: %s", recorded.position, error, extra=about(recorded))
             self._letters.append(DeadLetter(recorded, str(error)))
         self._between = True
         self._horizon_us = max(self._horizon_us, recorded.recorded_us)

@@ -15,6 +15,7 @@ from itertools import chain, islice
 from bus.envelope import Recorded
 from bus.follow import Follower
 from bus.journal import Head, JournalReader
+from bus.naming import about
 from projectors.events import SAMPLE
 from projectors.projector import Projector
 from projectors.sqlite_model import DeadLetter
@@ -239,7 +240,9 @@ class Runner:
 
     def _recover(self, error: Exception) -> None:
         """Go back to what is saved; blame an event only when it was the only one since then."""
-        log.warning("projector %s: %s: %s", self._projector.name, type(error).__name__, error, exc_info=error)
+        of = about(self._unsaved[0]) if len(self._unsaved) == 1 else None
+        name = self._projector.name
+        log.warning("projector %s: %s: %s", name, type(error).__name__, error, exc_info=error, extra=of)
         if len(self._unsaved) == 1:
             self._blame(self._unsaved[0], error)
         furthest = max((event.position for event in self._unsaved), default=self._leapt)
@@ -251,7 +254,8 @@ class Runner:
     def _blame(self, event: Recorded, error: Exception) -> None:
         attempts = self._attempts[event.position] = self._attempts.get(event.position, 0) + 1
         if attempts >= _ATTEMPTS:
-            log.error("projector %s keeps position %d as a dead letter", self._projector.name, event.position)
+            said = "projector %s keeps position %d as a dead letter"
+            log.error(said, self._projector.name, event.position, extra=about(event))
             self._letters[event.position] = DeadLetter(event, f"{type(error).__name__}: {error}")
 
     def _pause(self, error: Exception) -> None:

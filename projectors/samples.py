@@ -15,6 +15,7 @@ from typing import Any, Final
 from bus import instants
 from bus.envelope import Recorded
 from bus.journal import JournalReader, check_place
+from bus.naming import about
 from projectors.aliases import REGISTERED, Aliases
 from projectors.archive_reader import Archived, ArchiveReader
 from projectors.events import SAMPLE, EventReader
@@ -155,7 +156,7 @@ def recorded_names(reader: JournalReader, system_id: str, upto: int) -> list[str
             event = events.event(recorded)
             aliases.claim(name_of(event), event.data.get("aliases", ()))
         except InputError as error:
-            log.warning("position %d cannot be read: %s", recorded.position, error)
+            log.warning("position %d cannot be read: %s", recorded.position, error, extra=about(recorded))
     known = aliases.known().items()
     return sorted({system_id, *(plain(name)[0] for name, owner in known if plain(owner)[0] == system_id)})
 
@@ -180,4 +181,4 @@ def _add(gathered: GatheredSamples, recorded: Recorded) -> None:
     try:
         gathered.add(recorded)
     except InputError as error:
-        log.warning("position %d cannot be read: %s", recorded.position, error)
+        log.warning("position %d cannot be read: %s", recorded.position, error, extra=about(recorded))

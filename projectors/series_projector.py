@@ -18,6 +18,7 @@ from typing import Any
 from bus import instants
 from bus.envelope import Recorded
 from bus.journal import Head, JournalReader, check_place
+from bus.naming import about
 from projectors import lines
 from projectors.events import SAMPLE
 from projectors.lines import Compatibility
@@ -269,7 +270,8 @@ class SeriesProjector:
     def _bury(self, recorded: Recorded, error: InputError) -> None:
         if self._settings.strict:
             raise error
-        log.warning("position %d cannot be written to VictoriaMetrics: %s", recorded.position, error)
+        said = "position %d cannot be written to VictoriaMetrics: %s"
+        log.warning(said, recorded.position, error, extra=about(recorded))
         self._store.bury(recorded.position, recorded.id, str(error))
 
     def _keep(self) -> None:
