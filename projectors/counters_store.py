@@ -6,7 +6,7 @@ Rules that must stay true here:
 - an occurrence counts at its own time: a late one lands in its day, in its span, before or after a reset;
 - totals and sums are for ever; only single occurrences, and spans, are forgotten, by age and number;
 - what another node told is counted under the system's name with the node's: what that node says of `all`, or
-  of other names, concerns its own systems.
+  of other names, concerns its own systems; a reset that names a system concerns it wherever it was.
 """
 
 import sqlite3
@@ -318,12 +318,14 @@ class CountersStore:
 
     def _reset_of(self, counter: Counter) -> int:
         """Return the time of the newest reset that concerns a counter."""
-        every = qualified(system_ids.ALL, plain(counter.system_id)[1])
+        name, node = plain(counter.system_id)
+        every = qualified(system_ids.ALL, node)
         return max(
             (
                 time_us
                 for system_id, types, time_us in self._resets
-                if system_id in {counter.system_id, every} and (not types or counter.type in types)
+                if (plain(system_id)[0] == name or system_id == every)
+                and (not types or counter.type in types)
             ),
             default=-EVER_US,
         )
@@ -344,7 +346,8 @@ class CountersStore:
         if not aliases:
             return
         self._load()
-        own = [one for one in self._counters.values() if one.system_id == system_id]
+        name = plain(system_id)[0]
+        own = [one for one in self._counters.values() if plain(one.system_id)[0] == name]
         for one in own:
             one.reset_us = -EVER_US
             if one.begins is not None:

@@ -88,6 +88,11 @@ def test_a_system_that_moved_has_the_counts_of_both_nodes_and_all_is_each_node_s
     counts = {system: [(one.total, one.since_reset) for one in of[0]] for system, of in found.items()}
     assert counts == {"rig_01": [(4, 2)], "rig_07": [(1, 0)], "rig_09": [(1, 1)]}
 
+    own = _node("site_c", [Said("counters.reset", "rig_01", 550, {"reason": "battery"})])
+    bring(cloud, (one for _, one in entries("site_c", own)), recorded_s=1001)
+
+    assert [(one.total, one.since_reset) for one in _answers(cloud)["rig_01"][0]] == [(4, 1)]
+
 
 def test_what_a_node_recorded_is_judged_by_nobody_else() -> None:
     node = _node(
