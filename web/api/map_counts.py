@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from bus.envelope import Event
 from bus.instants import SECOND_US, text
+from projectors import nodes
 from projectors.events import EventReader
 from schemas.registry import Registry
 from web.api.reading import Stores
@@ -74,6 +75,8 @@ class Counts:
         """Fold one event."""
         provider = event.data["provider"]
         if event.type == PREFERRED:
+            if nodes.node_of(event) != nodes.HERE:
+                return  # what a node prefers is its own affair, where its tiles are the fleet's
             self.preferred = max(self.preferred or (0, 0, ""), (event.time_us, event.position, provider))
             self.current.clear()
             return
