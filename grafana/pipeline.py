@@ -28,6 +28,8 @@ def pipeline() -> dashboard.Dashboard:
             *_projectors(),
             "Machine",
             *_machine(),
+            "Cloud, backup, certificates",
+            *_safety(),
         ],
         span="now-3h",
         tags=["operations"],
@@ -330,6 +332,63 @@ def _projectors() -> list[Part]:
             Query("sum(rate(vm_rows_ignored_total[$__rate_interval])) or vector(0)", "ignored"),
             interval=_S,
             wide=8,
+        ),
+    ]
+
+
+def _safety() -> list[Part]:
+    return [
+        graph(
+            "Behind the cloud",
+            "How old the oldest event is that the cloud does not have. On a node: its own uplink; in a cloud: every "
+            "node's, as it said last. It rises while there is no link, and falls again by itself.",
+            "s",
+            Query("max(max_over_time(ovr_uplink_lag_seconds[$__interval]))", "this node"),
+            Query("max by (of) (max_over_time(ovr_node_lag_seconds[$__interval]))", "{{of}}"),
+            steps=((None, GREEN), (300, YELLOW), (3600, RED)),
+            interval=_S,
+            wide=8,
+        ),
+        graph(
+            "Sent to the cloud",
+            "Bytes a second, compressed.",
+            "Bps",
+            Query("sum(rate(ovr_uplink_sent_bytes_total[$__rate_interval]))", "sent"),
+            interval=_S,
+            wide=4,
+        ),
+        number(
+            "Newest backup",
+            "How old it is. No data: there never was one, or `ovr backup` is not told where to put it.",
+            "s",
+            Query("min(ovr_backup_age_seconds)"),
+            steps=((None, GREEN), (2 * 86_400, YELLOW), (3 * 86_400, RED)),
+            high=8,
+        ),
+        number(
+            "Certificate ends in",
+            "The first of those that the node listens with. Afterwards nobody can connect with TLS.",
+            "s",
+            Query("min(ovr_certificate_ends_seconds - time())"),
+            steps=((None, RED), (7 * 86_400, YELLOW), (21 * 86_400, GREEN)),
+            none="no certificate",
+            high=8,
+        ),
+        number(
+            "Disk guard",
+            "What it does because of the room that is left; docs/backup.md says what comes in which order.",
+            "none",
+            Query("max(ovr_disk_level)"),
+            steps=((None, GREEN), (1, YELLOW), (3, RED)),
+            texts={
+                "0": ("nothing", GREEN),
+                "1": ("warns", YELLOW),
+                "2": ("tidies up", YELLOW),
+                "3": ("erases old samples", RED),
+                "4": ("thins samples", RED),
+                "5": ("refuses samples", RED),
+            },
+            high=8,
         ),
     ]
 

@@ -44,6 +44,14 @@ SEED = (
     'sum(map_tiles_month_total{provider="mapbox"})',
     'sum(map_tiles_month_total{provider="esri"})',
 )
+# What this node has none of: a cloud, a backup, a certificate.
+ELSEWHERE = (
+    "ovr_uplink_lag_seconds 40",
+    "ovr_uplink_sent_bytes_total {n}000",
+    'ovr_node_lag_seconds{{of="edge-01"}} 12',
+    "ovr_backup_age_seconds 4000",
+    'ovr_certificate_ends_seconds{{of="node.crt"}} 2000000000',
+)
 FACTS = (
     ("window.started", {"event_id": "load_test", "location": "warehouse"}),
     *(("ups.ac_power_loss", {"stage": "confirmed", "cause": "grid_lost"}) for _ in range(3)),
@@ -79,6 +87,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Filled]:
     began_s = time.time() - 5
     with running(directory) as node, httpx.Client(base_url=node.victoria_url, timeout=30) as client:
         tell(node, directory / "alice.sqlite")
+        fill(client)
         yield Filled(node, began_s, client)
 
 
@@ -92,6 +101,13 @@ def tell(node: Node, outbox: Path) -> None:
         assert sender.flush(60)
     finally:
         sender.close()
+
+
+def fill(client: httpx.Client) -> None:
+    """Write half a minute of figures that other nodes would have."""
+    now_ms = int(time.time() * 1000)
+    lines = [f"{line.format(n=n)} {now_ms - 1000 * (30 - n)}" for n in range(30) for line in ELSEWHERE]
+    client.post("/api/v1/import/prometheus", content="\n".join(lines)).raise_for_status()
 
 
 def panel_query(name: str, title: str) -> str:
