@@ -41,10 +41,12 @@ class Made:
     Attributes:
         manifest: what it consists of.
         copied: bytes that had to be written.
+        removed: older backups that went.
     """
 
     manifest: Manifest
     copied: int
+    removed: list[str]
 
 
 @dataclass(slots=True)
@@ -64,11 +66,14 @@ class Backup:
     _known: Mapping[tuple[str, int, int], File] = field(default_factory=dict)
     _parts: Mapping[tuple[str, bool], Part] = field(default_factory=dict)
 
-    def make(self, *, victoria: bool = False, clock: Callable[[], int] = instants.now_us) -> Made:
+    def make(
+        self, *, victoria: bool = False, keep: int | None = None, clock: Callable[[], int] = instants.now_us
+    ) -> Made:
         """Copy everything.
 
         Args:
             victoria: a snapshot of VictoriaMetrics too, with how far the series are.
+            keep: remove all backups but the newest so many; None removes none.
             clock: names the backup.
 
         Raises:
@@ -108,7 +113,8 @@ class Backup:
                 victoria=victoria,
             )
             self.store.finish(manifest)
-        return Made(manifest, self.copied)
+            removed = self.store.keep(keep) if keep is not None else []
+        return Made(manifest, self.copied, removed)
 
     def _name(self, now_us: int) -> str:
         """Name it by the time, behind all that there are, also when the clock was set back."""
@@ -119,9 +125,9 @@ class Backup:
 
     def _remember(self, data: Path) -> None:
         """Learn what the newest backup holds."""
-        if not self.store.names():
+        before = self.store.newest()
+        if before is None:
             return
-        before = self.store.manifest()
         self._known = {(one.path, one.size, one.modified_ns): one for one in before.files if one.modified_ns}
         with closing(JournalSource(data / "journal" / FILE)) as source:
             if source.journal() == before.head.journal:

@@ -12,6 +12,7 @@ Rules that must stay true here:
 
 import contextlib
 import hashlib
+import logging
 import os
 import shutil
 from collections.abc import Iterator
@@ -23,6 +24,8 @@ from bus.ids import token
 from bus.lockfile import hold
 from ovr.backup_manifest import Manifest, read, write
 from schemas.errors import ConfigurationError, TransientError
+
+log = logging.getLogger(__name__)
 
 _OBJECTS = "objects"
 _PART = ".part-"
@@ -99,9 +102,10 @@ class BackupStore:
         try:
             if path.stat().st_size != size:
                 return f"{path} has {path.stat().st_size} bytes instead of {size}"
-            return None if digest_of(path) == sha256 else f"{path} is not what was written"
+            same = digest_of(path) == sha256
         except OSError as error:
             return f"{path} cannot be read: {error.strerror or error}"
+        return None if same else f"{path} is not what was written: remove it, and back up again"
 
     def finish(self, manifest: Manifest) -> Path:
         """Let a backup be there; all that it needs is kept."""
@@ -132,14 +136,28 @@ class BackupStore:
         path = self.directory / f"{name or names[-1]}.json"
         return read(path.read_bytes(), str(path))
 
+    def newest(self) -> Manifest | None:
+        """Read the newest manifest; None when there is none that can be read."""
+        try:
+            return self.manifest()
+        except (ConfigurationError, OSError):
+            return None
+
     def keep(self, count: int) -> list[str]:
-        """Remove all backups but the newest, and contents that no other needs; return which went."""
+        """Remove all backups but the newest, and contents that no other needs; return which went.
+
+        While there is one that cannot be read, contents stay: it may be mended.
+        """
         names = self.names()
         gone = names[: max(0, len(names) - count)]
         for name in gone:
             (self.directory / f"{name}.json").unlink()
         _sync(self.directory)
-        needed = {sha256 for name in self.names() for sha256 in self.manifest(name).objects()}
+        try:
+            needed = {sha256 for name in self.names() for sha256 in self.manifest(name).objects()}
+        except ConfigurationError as error:
+            log.warning("%s; contents that nobody needs stay until then", error)
+            return gone
         for path in self._objects.glob("??/*"):
             if path.name not in needed:
                 path.unlink()

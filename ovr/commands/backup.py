@@ -70,8 +70,7 @@ def backup(
     try:
         _check_place(node, store)
         with telling("backup") as tell:
-            made = Backup(node, store, tell).make(victoria=with_victoria)
-            gone = store.keep(keep or said.keep)
+            made = Backup(node, store, tell).make(victoria=with_victoria, keep=keep or said.keep)
     except OvrError as error:
         _note_failure(node, str(error))
         raise
@@ -79,7 +78,14 @@ def backup(
     manifest = made.manifest
     _note(node, store, made, took_s)
     if json:
-        _say({**_told(store, manifest), "copied": made.copied, "took_s": round(took_s, 2), "removed": gone})
+        _say(
+            {
+                **_told(store, manifest),
+                "copied": made.copied,
+                "took_s": round(took_s, 2),
+                "removed": made.removed,
+            }
+        )
     else:
         typer.echo(
             f"{manifest.name}: the journal up to position {manifest.head.position:,},"

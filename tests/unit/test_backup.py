@@ -6,6 +6,7 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from bus import anchor, restored
@@ -22,9 +23,13 @@ from ovr.config import Site
 from ovr.layout import Layout
 from ovr.node import Node
 from ovr.restoring import restore
+from projectors.archive_place import place_of
+from projectors.archive_rebuild import rebuild_archive
 from schemas.errors import ConfigurationError
 from tests.unit.test_outbox import fact as waiting_fact
 from tests.unit.test_sealing import DAY_US, ERASE, SEAL, T0, everything, fact, filled, tidy
+
+COUNT = 120
 
 
 def node_at(data: Path) -> Node:
@@ -33,9 +38,9 @@ def node_at(data: Path) -> Node:
 
 @pytest.fixture
 def node(tmp_path: Path) -> Node:
-    """A node with fifty events, a photo, an outbox, users and things that are remade."""
+    """A node with events of five days, a photo, an outbox, users and things that are remade."""
     data = tmp_path / "data"
-    filled(data / "journal", SEAL).close()
+    filled(data / "journal", SEAL, COUNT).close()
     outbox = Outbox(data / "outbox" / "alice.sqlite")
     outbox.put(waiting_fact(1), 0.0)
     outbox.close()
@@ -85,6 +90,7 @@ def test_a_restored_node_has_every_event_with_its_hash_and_all_that_is_truth(
     with closing(SqliteJournal(target.layout.journal, keeping)) as journal:
         assert everything(journal) == before
         assert journal.verify() == verdict
+        assert (verdict.erased > 0) is (keeping is ERASE)
         tidy(journal, T0 + 9 * DAY_US)
         assert everything(journal) == before
     assert (target.layout.photos / ("9f" * 32)).read_bytes() == b"a photo"
@@ -110,10 +116,10 @@ def test_the_second_backup_copies_only_what_is_new(node: Node, store: BackupStor
 def test_parts_of_another_past_are_not_taken_for_this_one(node: Node, store: BackupStore) -> None:
     before = backed_up(node, store).manifest
     with closing(sqlite3.connect(node.layout.journal / FILE)) as db, db:
-        db.execute("DELETE FROM event WHERE position > 40")
+        db.execute("DELETE FROM event WHERE position > 110")
     with closing(SqliteJournal(node.layout.journal)) as journal:
         journal.begin_incarnation()
-        journal.append([fact(n) for n in range(40, 50)], recorded_us=T0)
+        journal.append([fact(n) for n in range(110, COUNT)], recorded_us=T0)
 
     after = backed_up(node, store).manifest
 
@@ -203,7 +209,7 @@ def test_a_journal_is_replaced_only_when_that_is_said_and_what_waits_there_goes_
 
     assert done.aside is not None
     with closing(SqliteJournalReader(done.aside / "journal")) as old:
-        assert old.head().position == 50
+        assert old.head().position == COUNT
     assert (done.aside / "state").is_dir()
     assert not node.layout.state.exists()
     assert done.kept == ("users.json",)
@@ -224,7 +230,7 @@ def test_a_restored_journal_begins_a_new_incarnation_and_says_so_once(
             restored.note(journal, copy, "/edge-01/recorder")
             anchor.save(copy, journal.head())
             assert journal.head().incarnation != manifest.head.incarnation
-            said = [decode(event.body) for event in journal.read(50)]
+            said = [decode(event.body) for event in journal.read(COUNT)]
     assert [one.type for one in said] == ["journal.restored"]
     assert said[0].data["reason"] == "restore"
     assert said[0].data["previous_incarnation"] == manifest.head.incarnation
@@ -261,6 +267,43 @@ def test_a_restore_that_was_killed_while_it_moved_things_is_finished_by_the_same
     with closing(SqliteJournalReader(node.layout.journal)) as reader:
         assert everything(reader) == before
     assert moves > 3
+
+
+def test_a_manifest_that_cannot_be_read_stops_no_backup_and_loses_nothing(
+    node: Node, store: BackupStore
+) -> None:
+    whole = backed_up(node, store).manifest
+    torn = store.directory / f"{whole.name}+.json"
+    torn.write_text("{")
+
+    made = Backup(node, store).make(keep=1)
+
+    assert made.removed == [whole.name, torn.stem]
+    assert store.names() == [made.manifest.name]
+    torn.write_text("{")
+    assert store.newest() is not None
+    store.keep(2)
+    assert check(store, made.manifest).problems == ()
+
+
+def test_what_the_journal_erased_is_restored_from_the_archive(
+    node: Node, store: BackupStore, tmp_path: Path
+) -> None:
+    rebuild_archive(node.layout.data)
+    with closing(SqliteJournalReader(node.layout.journal)) as reader:
+        samples = sum(event.type == "sample.taken" for event in reader.read())
+    grown(node, ERASE, T0 + 9 * DAY_US)
+
+    manifest = backed_up(node, store).manifest
+    target = node_at(tmp_path / "new")
+    restore(target, store, manifest)
+
+    place = place_of((target.layout.archive / "current").resolve())
+    assert place is not None
+    assert place.position == manifest.archived_upto == manifest.erased_upto > 0
+    rebuild_archive(target.layout.data)
+    rows = pq.read_table(target.layout.archive / "current", partitioning=None)["position"].to_pylist()
+    assert len(set(rows)) == len(rows) == samples
 
 
 def test_backups_of_several_nodes_lie_in_one_place(node: Node, tmp_path: Path) -> None:
