@@ -8,6 +8,7 @@ Rules that must stay true here:
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 
+from ovr.deployment_checks import check_certificates, check_containers, check_units
 from ovr.findings import Finding, Grade
 from ovr.keeping_checks import check_backups, check_restores, check_room
 from ovr.machine_checks import (
@@ -31,6 +32,9 @@ CHECKS: Sequence[Check] = (
     check_clock,
     check_permissions,
     check_network,
+    check_certificates,
+    check_units,
+    check_containers,
     check_services,
     check_journal,
     check_room,

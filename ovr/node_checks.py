@@ -8,7 +8,7 @@ from typing import Any
 
 from bus.journal import GENESIS, chain
 from bus.journal_sqlite import SqliteJournalReader
-from ovr import ports, processes
+from ovr import health_findings, ports, processes
 from ovr import status as node_status
 from ovr.config import is_loopback
 from ovr.findings import Finding, Grade
@@ -62,6 +62,7 @@ def check_services(node: Node) -> Iterator[Finding]:
     yield _victoria(node)
     for one in said["processes"]:
         yield _process(one, _see(node, one["name"]))
+        yield from health_findings.findings(one["name"], one["health"])
 
 
 def _broker(node: Node) -> Finding:

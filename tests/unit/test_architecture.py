@@ -28,6 +28,7 @@ PURE = [
     "detection/machine.py",
     "detection/occurrences.py",
     "detection/watched.py",
+    "ovr/health_findings.py",
     "bus/envelope.py",
     "bus/epochs.py",
     "bus/journal_verify.py",

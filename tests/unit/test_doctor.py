@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from bus.journal_writer import SqliteJournal
-from ovr import keeping_checks, machine_checks, node_checks
+from ovr import deployment_checks, keeping_checks, machine_checks, node_checks
 from ovr.doctor import CHECKS, examine
 from ovr.findings import Finding, Grade
 from ovr.main import app
@@ -189,7 +189,7 @@ def test_the_command_prints_findings_and_fails_when_one_is_bad(tmp_path: Path) -
 def test_all_checks_are_in_the_table() -> None:
     defined = {
         name
-        for module in (machine_checks, node_checks, keeping_checks)
+        for module in (machine_checks, node_checks, keeping_checks, deployment_checks)
         for name in vars(module)
         if "check_" in name
     }
