@@ -1,5 +1,8 @@
 """Every dashboard query, and the seed's own, against a VictoriaMetrics that a running node fills."""
 
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,6 +17,7 @@ from bus.envelope import Envelope
 from bus.sender import Sender
 from tests.dashboards import FILES, ROOT, Asked, asked, label_values, load, series
 from tests.node import Node, running
+from tests.services import free_port
 from tests.waiting import until
 
 SITE = f"""
@@ -182,6 +186,26 @@ def test_every_process_is_asked_for_its_figures_and_answers(filled: Filled) -> N
 def test_the_broker_is_seen_through_the_supervisor(filled: Filled) -> None:
     until(lambda: bool(filled.now("ovr_broker_clients_connected > 5")), "the broker tells", within_s=60)
     until(lambda: bool(filled.now('ovr_process_online{of="recorder"} == 1')), "it is seen", within_s=60)
+
+
+def test_where_there_is_no_supervisor_another_process_tells_what_the_bus_tells(filled: Filled) -> None:
+    port = free_port()
+    command = [sys.executable, "-m", "ovr", "observe", "--data", str(filled.node.data)]
+    process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, "OVR_METRICS_PORT": str(port)})
+
+    def told() -> str:
+        try:
+            return httpx.get(f"http://127.0.0.1:{port}/metrics", trust_env=False).text
+        except httpx.HTTPError:
+            return ""
+
+    try:
+        until(lambda: 'ovr_process_online{of="recorder"} 1.0' in told(), "it hears the recorder")
+        until(lambda: "ovr_broker_clients_connected" in told(), "it hears the broker")
+        assert "ovr_head_position" in told()
+    finally:
+        process.terminate()
+        assert process.wait(30) == 0
 
 
 def test_what_is_refused_is_counted_by_its_reason(filled: Filled) -> None:
