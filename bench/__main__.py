@@ -14,7 +14,7 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
-from bench import archive, counters, node, producers, projectors, recorder, reports, sealing, web
+from bench import archive, counters, node, pages, producers, projectors, recorder, reports, sealing, web
 from bench.figures import Figure
 
 BENCHMARKS: dict[str, Callable[[Path], Iterator[Figure]]] = {
@@ -29,6 +29,7 @@ BENCHMARKS: dict[str, Callable[[Path], Iterator[Figure]]] = {
     "node": node.under_load,
     "producers": producers.producers,
     "web": web.api,
+    "pages": pages.pages,
 }
 LONG: dict[str, Callable[[Path], Iterator[Figure]]] = {
     "memory": node.memory,

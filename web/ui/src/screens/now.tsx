@@ -1,6 +1,6 @@
 /** What happens now: a tile a system, trouble first. */
 import { signal } from "@preact/signals";
-import { useEffect } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import { matches } from "../core/glance";
 import { Tile } from "../parts/tile";
 import { Icon } from "../parts/icons";
@@ -13,6 +13,8 @@ type Filter = "all" | "attention" | "stale" | "active";
 
 /** So many are drawn whole before anyone looks whether they are seen. */
 const FIRST = 12;
+/** So many are there at once, and so many more with each picture: a tap must not wait for two hundred. */
+const STEP = 12;
 
 const search = signal("");
 const filter = signal<Filter>("all");
@@ -32,6 +34,7 @@ export default function Now() {
     const state = systems.value.get(one.id)?.peek();
     return matches(typed, one.id, one.label, state?.window?.eventId, state?.place?.name, state?.kind, state?.node);
   });
+  const drawn = useGrowing(`${filter.value} ${nowView.value} ${typed}`, shown.length);
   return (
     <>
       <h1 class="visually-hidden">{t("now.title")}</h1>
@@ -58,13 +61,25 @@ export default function Now() {
         {typed && t("now.count", { shown: shown.length, all: listed.value.length })}
       </p>
       <ul class={`tiles ${nowView.value}`}>
-        {shown.map((one, index) => {
+        {shown.slice(0, drawn).map((one, index) => {
           const system = systems.value.get(one.id);
           return system && <Tile key={one.id} system={system} rank={one.rank} line={nowView.value === "list"} first={index < FIRST} />;
         })}
       </ul>
     </>
   );
+}
+
+/** Grow a list picture by picture, from its beginning when another one is asked for. */
+function useGrowing(what: string, all: number): number {
+  const [grown, grow] = useState({ what, count: STEP });
+  const count = grown.what === what ? grown.count : STEP;
+  useEffect(() => {
+    if (count >= all) return undefined;
+    const timer = setTimeout(() => grow({ what, count: count + STEP }), 30);
+    return () => clearTimeout(timer);
+  }, [what, count, all]);
+  return count;
 }
 
 function Choice({ value, label, count }: { value: Filter; label: string; count: number }) {

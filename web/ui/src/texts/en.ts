@@ -358,7 +358,7 @@ export const en = {
   "fleet.live": "Live",
   "fleet.behind": "Catching up",
   "fleet.silent": "Silent",
-  "fleet.age": "Samples here are {age} old",
+  "fleet.age": "{age} behind",
   "fleet.no_samples": "No samples yet",
   "fleet.events": "{n} events to come",
   "fleet.counts": "{systems} systems, {active} in an event",
