@@ -34,6 +34,7 @@ from projectors import report_index
 from tests.waiting import until
 from tests.web_node import Api, serving
 
+DOCUMENT = Path(__file__).parents[2] / "docs" / "http-api.md"
 EXAMPLES = Path(__file__).parents[1] / "samples" / "event_service_curl.sh"
 PNG = bytes.fromhex(
     "89504e470d0a1a0a0000000d49484452000000030000000208020000001216f14d0000000c49444154789c6360400000000e0001"
@@ -69,6 +70,18 @@ def test_every_request_of_the_event_service_works_as_printed(api: Api) -> None:
         done = shell(api, command)
         assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
         assert done.stdout
+
+
+def test_every_request_of_our_own_description_works_as_printed(api: Api, tmp_path: Path) -> None:
+    begun = instants.text(instants.now_us() - 3_600_000_000)
+    (tmp_path / "windows.csv").write_text(f"system_id,event_id,started_at\nrig_30,as printed,{begun}\n")
+    page = DOCUMENT.read_text(encoding="utf-8")
+    commands = [one.removesuffix("```") for one in re.findall(r"^curl (?:.*\\\n)*.*$", page, re.MULTILINE)]
+    assert len(commands) >= 3
+    for command in commands:
+        done = shell(api, f"cd {tmp_path} && {command}")
+        assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
+        assert json.loads(done.stdout)
 
 
 def test_a_start_is_answered_when_it_is_recorded(api: Api) -> None:

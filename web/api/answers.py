@@ -303,7 +303,9 @@ class Provider(BaseModel):
     blocked: bool
     configured: bool
     url_template: str | None
-    attribution: str
+    attribution: Annotated[
+        str, Field(description="To be shown on the map; HTML with links of the provider's.")
+    ]
     max_zoom: int
     tile_size: int
 

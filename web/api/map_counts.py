@@ -34,8 +34,11 @@ _PATHS: Final[Mapping[str, str]] = {
     ESRI: "/arcgis/rest/services/World_Imagery/MapServer/tile/{{z}}/{{y}}/{{x}}?token={token}",
 }
 _ATTRIBUTIONS: Final[Mapping[str, str]] = {
-    MAPBOX: "© Mapbox © OpenStreetMap © Maxar",
-    ESRI: "Powered by Esri | Esri, Maxar, Earthstar Geographics, and the GIS User Community",
+    MAPBOX: '© <a href="https://www.mapbox.com/about/maps/">Mapbox</a>'
+    ' © <a href="https://www.openstreetmap.org/copyright">OpenStreetMap</a> © Maxar'
+    ' <a href="https://apps.mapbox.com/feedback/">Improve this map</a>',
+    ESRI: 'Powered by <a href="https://www.esri.com">Esri</a>'
+    " | Esri, Maxar, Earthstar Geographics, and the GIS User Community",
 }
 _MAX_ZOOM: Final[Mapping[str, int]] = {MAPBOX: 20, ESRI: 19}
 _TILE_PX: Final = 256
