@@ -158,6 +158,7 @@ class Layout:
         """
         for path in sorted(self.data.iterdir()):
             name = path.name
-            if name in REMADE or name in {"journal", "lost+found"} or name.startswith((".", "replaced-")):
+            remade = name.partition(".")[0] in REMADE  # a verification makes `series.verify`
+            if remade or name in {"journal", "lost+found"} or name.startswith((".", "replaced-")):
                 continue
             yield path

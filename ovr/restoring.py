@@ -251,6 +251,8 @@ def _move(data: Path, draft: Path, recorder: Path) -> Restored:
         target = data / path.name
         if path.name in _STAYS and path.is_dir():
             _merge(path, target)
+        elif path.is_file() and target.is_file() and path.read_bytes() == target.read_bytes():
+            path.unlink()
         elif path.is_file() and target.exists():
             path.replace(target.with_name(f"{path.name}.restored"))
             kept.append(path.name)
