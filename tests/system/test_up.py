@@ -18,11 +18,13 @@ import pytest
 from bus.connection import Broker, Connection
 from ovr.processes import MOSQUITTO, VICTORIA, binary
 from schemas.errors import ConfigurationError
-from tests.node import free_base
+from tests.node import SMALL_SITE, free_base
 from tests.waiting import PATIENCE_S, until
 
 ROOT = Path(__file__).parents[2]
 EX_CONFIG = 78
+_LEFT_OUT = ["alerts", "detector", "projector-counters", "projector-archive", "projector-reports", "web"]
+FEW = f"without = {_LEFT_OUT}\n"
 WINDOW = '{"event_id":"startup","location":"warehouse"}'
 ENVIRONMENT = {name: text for name, text in os.environ.items() if not name.startswith("OVR_")}
 
@@ -259,7 +261,7 @@ def test_status_of_a_node_that_does_not_run_is_not_ready(tmp_path: Path) -> None
 
 def test_a_process_that_a_person_must_help_fails_and_the_others_work(tmp_path: Path) -> None:
     data = tmp_path / "data"
-    with started(data, '[producers.meter]\nkind = "nothing"\n') as one:
+    with started(data, f'{FEW}[producers.meter]\nkind = "nothing"\n') as one:
         until(lambda: state(one, "meter") == "failed", "the producer is given up")
         assert state(one, "recorder") == "ready"
         meter = one.child("meter")
@@ -270,12 +272,12 @@ def test_a_process_that_a_person_must_help_fails_and_the_others_work(tmp_path: P
 
 
 def test_a_stopped_node_leaves_no_process_and_a_killed_one_none_either(tmp_path: Path) -> None:
-    with running(tmp_path / "data") as first:
+    with running(tmp_path / "data", site=FEW) as first:
         pids = first.pids()
         os.kill(first.process.pid, signal.SIGKILL)
         first.process.wait()
         until(lambda: not alive(pids), "the children of a killed supervisor end")
-    with running(tmp_path / "data") as second:
+    with running(tmp_path / "data", site=FEW) as second:
         pids = second.pids()
         second.process.terminate()
         assert second.process.wait(PATIENCE_S) == 0
@@ -283,9 +285,17 @@ def test_a_stopped_node_leaves_no_process_and_a_killed_one_none_either(tmp_path:
         assert ovr("status", "--data", str(second.data)).returncode not in {0, 2}
 
 
-def test_a_demo_for_some_seconds_says_what_it_recorded(tmp_path: Path) -> None:
-    words = ("--data", str(tmp_path / "demo"), "--port-base", str(free_base()), "--for", "3s")
-    done = ovr("demo", *words)
+@pytest.mark.parametrize(
+    ("scenario", "site"),
+    [(str(SMALL_SITE), FEW), pytest.param("festival", "", marks=pytest.mark.soak)],
+    ids=["small", "festival"],
+)
+def test_a_demo_for_some_seconds_says_what_it_recorded(tmp_path: Path, scenario: str, site: str) -> None:
+    data = tmp_path / "demo"
+    data.mkdir()
+    (data / "site.toml").write_text(site)
+    words = ("--data", str(data), "--port-base", str(free_base()), "--for", "3s")
+    done = ovr("demo", "--scenario", scenario, *words)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "mosquitto_pub" in done.stdout
     assert "recorded " in done.stdout
