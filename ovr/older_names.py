@@ -1,4 +1,4 @@
-"""Variables of the system before this one, understood as what they are called here. Pure.
+"""Variables of the system before this one, understood as what they are called here.
 
 Rules that must stay true here:
 - a variable of our own name goes before one of theirs, that before site.toml, that before defaults;

@@ -29,6 +29,7 @@ PURE = [
     "detection/occurrences.py",
     "detection/watched.py",
     "ovr/health_findings.py",
+    "bus/disk_levels.py",
     "bus/envelope.py",
     "bus/epochs.py",
     "bus/journal_verify.py",
@@ -199,6 +200,11 @@ PURE = [
     "reporter/track.py",
     "reporter/trimming.py",
     "reporter/wanted.py",
+    "ovr/backup_manifest.py",
+    "ovr/backup_settings.py",
+    "ovr/disk_settings.py",
+    "ovr/old_rows.py",
+    "ovr/old_series.py",
 ]
 SHELL = {
     "time",
