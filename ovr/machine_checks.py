@@ -101,7 +101,9 @@ def check_disk(node: Node) -> Iterator[Finding]:
     free, used = found["free_bytes"], found["used_pct"]
     said = f"{free / 1e9:.1f} GB free, {used} % used, the journal has {found['journal_bytes'] / 1e6:.0f} MB"
     if free < _LITTLE_BYTES or 100 - used < _LITTLE_PCT:
-        yield Finding(Grade.BAD, "disk", said, "make room, or a larger disk: docs/backup.md says what comes next")
+        yield Finding(
+            Grade.BAD, "disk", said, "make room, or a larger disk: docs/backup.md says what comes next"
+        )
     else:
         yield Finding(Grade.GOOD, "disk", said)
 
