@@ -79,18 +79,32 @@ class WindowSamples:
         step = step_s(to_us - from_us, self.settings.max_gap_s)
         parts: dict[tuple[str, int, bool], list[Columns]] = {}
         late = 0
-        for day in _days(from_us - AROUND_US, to_us + AROUND_US):
+        for day in _days(from_us - AROUND_US, to_us + AROUND_US, DAY_US // 2 if step else DAY_US):
             inside = max(day[0], from_us), min(day[1], to_us)
-            samples = self._day(names, day, wanted, AROUND_US if step else 0)
-            place = place_of(samples)
-            for full in samples.streams:
-                stream = _fewer(full, place)
-                if first is not None:
-                    late += int(np.count_nonzero(stream.within(*inside).position > first))
-                for one, is_mean in self._kept(stream, day, inside, step):
-                    parts.setdefault((stream.kind, stream.interval_ms, is_mean), []).append(one)
+            late += self._take(names, day, inside, wanted, step, parts, first)
         streams = tuple(strung(parts.pop(key)) for key in sorted(parts))
         return Window(Samples(names[0], streams, step), late)
+
+    def _take(
+        self,
+        names: Sequence[str],
+        day: tuple[int, int],
+        inside: tuple[int, int],
+        wanted: Collection[str],
+        step: int,
+        parts: dict[tuple[str, int, bool], list[Columns]],
+        first: int | None,
+    ) -> int:
+        """Put what is kept of one day to the parts, and count what came late; the rest is let go of here."""
+        samples = self._day(names, day, wanted, AROUND_US if step else 0)
+        place, late = place_of(samples), 0
+        for full in samples.streams:
+            stream = _fewer(full, place)
+            if first is not None:
+                late += int(np.count_nonzero(stream.within(*inside).position > first))
+            for one, is_mean in self._kept(stream, day, inside, step):
+                parts.setdefault((stream.kind, stream.interval_ms, is_mean), []).append(one)
+        return late
 
     def _day(
         self, names: Sequence[str], span: tuple[int, int], wanted: Collection[str], around_us: int
@@ -128,9 +142,9 @@ def _fewer(stream: Columns, place: str | None) -> Columns:
     return replace(stream, values=values)
 
 
-def _days(since_us: int, until_us: int) -> Iterator[tuple[int, int]]:
-    """Cut a span into days of UTC, as they lie in the archive."""
+def _days(since_us: int, until_us: int, length_us: int) -> Iterator[tuple[int, int]]:
+    """Cut a span into days of UTC, as they lie in the archive, or into halves of them."""
     while since_us < until_us:
-        end_us = min((since_us // DAY_US + 1) * DAY_US, until_us)
+        end_us = min((since_us // length_us + 1) * length_us, until_us)
         yield since_us, end_us
         since_us = end_us

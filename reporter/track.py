@@ -167,25 +167,29 @@ def spans(which: Flags) -> tuple[Instants, Instants]:
 
 
 class Running:
-    """Tell the integral and the covered seconds of a track from its begin up to any instant."""
+    """Tell the integral and the covered seconds of a track from its begin up to any instant.
+
+    It holds what it needs of the track, and not the track that may hold it: two that held each other would
+    keep their memory until somebody collects garbage.
+    """
 
     def __init__(self, of: Track) -> None:
-        self._track = of
+        self._time_us, self._value, self._step_s = of.time_us, of.value, of.step_s
         parts = of.step_s * (of.value[:-1] + of.value[1:]) / 2
         self._integral = np.concatenate(([0.0], np.cumsum(parts)))
         self._covered = of.passed_s
 
     def at(self, time_us: Instants) -> tuple[Floats, Floats]:
         """Give both at these instants, in the unit times seconds and in seconds."""
-        of = self._track
-        if len(of.step_s) == 0:
+        value, step_s = self._value, self._step_s
+        if len(step_s) == 0:
             return np.zeros(len(time_us)), np.zeros(len(time_us))
-        line = np.clip(np.searchsorted(of.time_us, time_us, "right") - 1, 0, len(of.step_s) - 1)
-        length = of.step_s[line]
-        into = np.clip((time_us - of.time_us[line]) * US, 0.0, length)
+        line = np.clip(np.searchsorted(self._time_us, time_us, "right") - 1, 0, len(step_s) - 1)
+        length = step_s[line]
+        into = np.clip((time_us - self._time_us[line]) * US, 0.0, length)
         share = np.divide(into, length, out=np.zeros(len(into)), where=length > 0)
-        rise = of.value[line + 1] - of.value[line]
-        return self._integral[line] + into * (of.value[line] + rise * share / 2), self._covered[line] + into
+        rise = value[line + 1] - value[line]
+        return self._integral[line] + into * (value[line] + rise * share / 2), self._covered[line] + into
 
 
 def _crosses(time_us: Instants, index: int, at_us: int, guard_us: int) -> bool:
