@@ -6,7 +6,7 @@ at a time, each in one step.
 
 import tempfile
 import time
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
@@ -14,7 +14,7 @@ from typing import Any, Final
 import orjson
 
 from bus.envelope import Envelope
-from bus.journal import Head
+from bus.journal import Head, JournalReader
 from bus.journal_sqlite import SqliteJournalReader
 from ovr.node import Node
 from ovr.reports import wishes
@@ -26,58 +26,73 @@ from projectors.report_rows import MAKE, Job
 from projectors.report_worker import answer, worker
 from projectors.report_workshop import Workers
 from projectors.reports import Reports, Wishes
-from projectors.run_reports import source_of
-from projectors.runner import Progress
+from projectors.run_reports import past, source_of
+from projectors.runner import Progress, Runner
 from schemas.errors import ConfigurationError, TransientError
 from schemas.registry import Registry
 
 _LOOK_S: Final = 0.1
+_ALL: Final = 10**9
 _DIFFERENCES: Final = ("software", "configuration_sha256", "incarnation")
 
 
 def rebuild(node: Node, progress: Progress) -> Head:
     """Make every report anew; with the process running, it does it, else this one does.
 
+    Without an index it is made again too, of the requests in the journal.
+
     Raises:
-        ConfigurationError: there is no index of reports.
+        ConfigurationError: there is no index of reports, and the process that keeps it runs.
+        TransientError: there is no journal.
     """
     data = node.layout.data
     index = Index(data)
-    if not index.there():
-        raise ConfigurationError(f"there are no reports in {data}: does `projector-reports` run?")
-    found = index.find(limit=10**9)
-    index.retry(report.position for report in found)
-    try:
-        with Generations(data / NAME).only("making reports"):
-            _make(node, progress, len(found))
-    except ConfigurationError:
-        _wait(index, progress, len(found))  # its process does it
-    with closing(SqliteJournalReader(data / "journal")) as reader:
+    with closing(SqliteJournalReader(data / "journal")) as reader, ExitStack() as alone:
+        try:
+            alone.enter_context(Generations(data / NAME).only("making reports"))
+        except ConfigurationError:
+            _wait(index, progress)  # its process does it
+        else:
+            _make(node, reader, index, progress)
         return reader.head()
 
 
-def _wait(index: Index, progress: Progress, total: int) -> None:
-    while left := sum(one.state in {"requested", "making"} for one in index.find(limit=10**9)):
+def _wait(index: Index, progress: Progress) -> None:
+    if not index.there():
+        raise ConfigurationError(
+            f"{index.path} is gone: stop the node, or its `projector-reports`, and start it again"
+        )
+    total = _again(index)
+    while left := sum(one.state in {"requested", "making"} for one in index.find(limit=_ALL)):
         progress(total - left, total)
         time.sleep(_LOOK_S)
 
 
-def _make(node: Node, progress: Progress, total: int) -> None:
+def _again(index: Index) -> int:
+    """Let all reports be made again; return how many there are."""
+    found = index.find(limit=_ALL)
+    if found:
+        index.retry(report.position for report in found)
+    return len(found)
+
+
+def _make(node: Node, reader: JournalReader, index: Index, progress: Progress) -> None:
     data = node.layout.data
     tidy(data / NAME)
-    said = wishes(node.site.reports)
-    workers = Workers(data, asdict(said), {})
+    said, source = wishes(node.site.reports), source_of(node.site.node_id)
+    workers = Workers(data, asdict(said), None)
     reports = Reports(
         data / NAME / FILE,
         Registry.load(),
-        source=source_of(node.site.node_id),
+        source=source,
         publish=_keep,
-        silent_upto=lambda: 0,
+        silent_upto=lambda: past(reader, source),
         workshop=workers,
-        wishes=Wishes(automatic=False),
+        wishes=Wishes(automatic=node.site.reports.automatic),
     )
     try:
-        reports.open()
+        Runner(reader, reports).finish()
+        total = _again(index)
         while True:
             list(reports.messages(time.monotonic()))
             status = reports.status()
@@ -102,7 +117,7 @@ def _keep(_: Envelope) -> None:
 def verify(node: Node, progress: Progress) -> dict[str, Any]:
     """Make every report that is there again, beside it, and compare the bytes of data.json."""
     data = node.layout.data
-    found = [one for one in Index(data).find(limit=10**9) if one.state == "ready"]
+    found = [one for one in Index(data).find(limit=_ALL) if one.state == "ready"]
     differences: list[str] = []
     with tempfile.TemporaryDirectory(prefix="ovr-reports-", dir=data) as directory:
         make = worker(

@@ -30,21 +30,22 @@ class Workers:
     Args:
         data: the data directory.
         wishes: what the site wants of its reports, as JSON.
-        delivery: how reports are sent, as JSON.
+        delivery: how reports are sent, as JSON; None: nothing is sent here.
     """
 
-    def __init__(self, data: Path, wishes: Mapping[str, Any], delivery: Mapping[str, Any]) -> None:
+    def __init__(self, data: Path, wishes: Mapping[str, Any], delivery: Mapping[str, Any] | None) -> None:
         setup = {"data": str(data), "wishes": wishes}
         self._benches = {
             MAKE: _Bench(Hands({"kind": MAKE, **setup}, _MAKE_S)),
             PDF: _Bench(Hands({"kind": PDF, **setup}, _PDF_S)),
-            SEND: _Bench(Hands({"kind": SEND, **setup, "delivery": delivery}, _SEND_S)),
         }
+        if delivery is not None:
+            self._benches[SEND] = _Bench(Hands({"kind": SEND, **setup, "delivery": delivery}, _SEND_S))
 
     def free(self, kind: str) -> bool:
         """Tell whether work of a kind can be taken."""
-        bench = self._benches[kind]
-        return bench.work is None and bench.hands.free
+        bench = self._benches.get(kind)
+        return bench is not None and bench.work is None and bench.hands.free
 
     def warm(self) -> None:
         """Have the worker for documents ready."""

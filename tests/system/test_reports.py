@@ -4,6 +4,7 @@ import hashlib
 import os
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -18,6 +19,7 @@ from bus import envelope, instants
 from bus.connection import Broker
 from bus.envelope import Envelope
 from bus.journal import Entry
+from bus.journal_sqlite import SqliteJournalReader
 from bus.journal_writer import SqliteJournal
 from bus.sender import Sender
 from projectors.report_index import Report, Reports
@@ -380,3 +382,36 @@ def test_without_its_files_all_is_made_again_and_nothing_is_told(site: tuple[Nod
     verified = node.ovr("verify", "reports", "--json")
     assert verified.returncode == 0, verified.stdout
     assert told(node) == before
+
+
+def test_a_rebuild_beside_a_running_node_makes_the_same_reports_and_publishes_nothing(
+    site: tuple[Node, Rigs],
+) -> None:
+    node, _ = site
+    before, made = told(node), {one.directory: one.sha256 for one in reports(node)}
+    for path in (node.data / "reports").glob("event_*"):
+        shutil.rmtree(path)
+    done = node.ovr("rebuild", "reports")
+    assert done.returncode == 0, done.stderr
+    assert {one.directory: one.sha256 for one in reports(node)} == made
+    for one in reports(node):
+        assert document(node, one)["revision"] == one.revision
+    assert told(node) == before
+
+
+def test_without_a_node_and_an_index_reports_are_made_of_the_journal(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "site.toml").write_text(SITE)
+    fill(data)
+    command = [sys.executable, "-m", "ovr", "rebuild", "reports", "--data", str(data)]
+    done = subprocess.run(command, check=False, capture_output=True, timeout=PATIENCE_S)
+    assert done.returncode == 0, done.stderr
+    made = Reports(data).find("before")
+    assert sorted((one.scope, one.revision, one.state, one.pdf) for one in made) == [
+        ("event", 1, "ready", "ready"),
+        ("system", 1, "ready", "ready"),
+    ]
+    with closing(SqliteJournalReader(data / "journal")) as reader:
+        asked = [one.id for one in reader.read(types=["report.requested", "report.generated"])]
+    assert len(asked) == 4
