@@ -31,6 +31,7 @@ check: tools ## format, lint, types, tests: what CI asks for
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/python deploy/audit
 	$(BIN)/python -m pytest -m "not soak" $(PYTEST)
 
 bench: setup ## measure the budgets
