@@ -23,6 +23,7 @@ from bus.envelope import Event, Recorded
 from projectors import windows
 from projectors.aliases import REGISTERED, Aliases
 from projectors.nodes import HERE, SAMPLES_LANE, name_of, origin, origin_of, plain, qualified
+from projectors.report_lanes import SILENT_US, Key, Lanes
 from projectors.report_lines import (
     BEHIND_US,
     CAUGHT_UP,
@@ -31,7 +32,6 @@ from projectors.report_lines import (
     EVENT_ENDED,
     LATE_DATA,
     NODES_BEHIND,
-    SILENT_US,
     SYSTEM,
     Line,
     Request,
@@ -44,7 +44,6 @@ DROPPED: Final = "samples.dropped"
 ALIASES, SHARED, SPANS = "_aliases", "_shared", "_spans"
 EVENT_KEY: Final = "event "
 _EVER: Final = 2**62
-Key = tuple[str, str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +62,7 @@ class ReportFold:
     Attributes:
         now_us: the stream's clock.
         silent_upto: nothing is asked for up to this position.
-        clocks: by node, when it recorded the newest of its samples that are here.
+        lanes: how far the samples of other nodes have come.
         parts: by system, qualified by its node where that is not ours.
         events: the lines of whole events.
         shared: facts about all systems of a node, by node.
@@ -74,7 +73,7 @@ class ReportFold:
 
     now_us: int = 0
     silent_upto: int = 0
-    clocks: dict[str, int] = field(default_factory=dict)
+    lanes: Lanes = field(default_factory=Lanes)
     parts: dict[str, Part] = field(default_factory=dict)
     events: dict[str, Line] = field(default_factory=dict)
     shared: dict[str, dict[int, WindowFact]] = field(default_factory=dict)
@@ -86,7 +85,6 @@ class ReportFold:
     _members: dict[str, set[tuple[str, int]]] = field(default_factory=dict)
     _stale: set[str] = field(default_factory=set)
     _due: dict[Key, int] = field(default_factory=dict)
-    _held: dict[str, dict[Key, int]] = field(default_factory=dict)
     _next_us: int = _EVER
 
     def sample(self, said: Recorded) -> list[Request]:
@@ -154,12 +152,7 @@ class ReportFold:
 
     def _came(self, node: str, recorded_us: int) -> None:
         """Let what waited for a node's samples be due once they have come so far."""
-        if recorded_us <= self.clocks.get(node, 0):
-            return
-        self.clocks[node] = recorded_us
-        held = self._held.get(node, {})
-        for key in [key for key, due_us in held.items() if due_us <= recorded_us]:
-            del held[key]
+        for key in self.lanes.came(node, recorded_us):
             self._due[key] = self._next_us = self.now_us
 
     def _all(self, event: Event) -> None:
@@ -265,15 +258,13 @@ class ReportFold:
         line.due_us = due_us
         self.touched.add(key[1] if key[0] == SYSTEM else event_key(key[1]))
         node = plain(key[1])[1] if key[0] == SYSTEM else HERE
-        held = self._held.setdefault(node, {}) if node else {}
-        held.pop(key, None)
+        self._due.pop(key, None)
+        self.lanes.drop(node, key)
         if due_us is None:
-            self._due.pop(key, None)
-        elif node and line.waiting and due_us > self.clocks.get(node, 0):
-            self._due.pop(key, None)
-            held[key] = due_us
-        elif node and line.waiting:
-            self._due[key] = self._next_us = self.now_us
+            return
+        if node and line.waiting:
+            if not self.lanes.hold(node, key, due_us):
+                self._due[key] = self._next_us = self.now_us
         else:
             self._due[key] = due_us
             self._next_us = min(self._next_us, due_us)
@@ -350,7 +341,7 @@ class ReportFold:
         for system_id, window in found:
             node = plain(system_id)[1]
             if window.active:
-                silent = bool(node) and self.clocks.get(node, 0) + SILENT_US < self.now_us
+                silent = bool(node) and self.lanes.silent(node, self.now_us)
                 lasts, behind = lasts or not silent, behind or bool(node)
             elif self.parts[system_id].lines[window.started_by].waiting:
                 lasts, behind = lasts or not node, behind or bool(node)

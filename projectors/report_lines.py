@@ -19,9 +19,6 @@ QUIET_US: Final = 60_000_000
 BEHIND_US: Final = 60_000_000
 """What nodes have not brought yet is waited for so long before there is a provisional report."""
 
-SILENT_US: Final = 600_000_000
-"""A node of which nothing newer than this is here is not waited for."""
-
 
 @dataclass(slots=True)
 class Line:

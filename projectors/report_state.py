@@ -16,7 +16,7 @@ _STREAM: Final = "_stream"
 
 def changed(fold: ReportFold) -> Iterator[tuple[str, Any]]:
     """Write what changed since `touched` was cleared."""
-    yield _STREAM, [fold.now_us, fold.silent_upto, fold.clocks]
+    yield _STREAM, [fold.now_us, fold.silent_upto, fold.lanes.clocks]
     for key in sorted(fold.touched - fold.merged):
         name, node = plain(key)
         if name == SHARED:
@@ -35,7 +35,7 @@ def load(said: dict[str, Any]) -> ReportFold:
     """Read what was written."""
     fold = ReportFold()
     fold.now_us, fold.silent_upto, *clocks = said.pop(_STREAM, (0, 0))
-    fold.clocks = clocks[0] if clocks else {}
+    fold.lanes.clocks = clocks[0] if clocks else {}
     fold.aliases = Aliases(said.pop(ALIASES, {}))
     for key in [key for key in said if plain(key)[0] == SHARED]:
         fold.shared[plain(key)[1]] = {fact["position"]: WindowFact(**fact) for fact in said.pop(key)}

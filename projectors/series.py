@@ -21,7 +21,7 @@ from projectors.aliases import REGISTERED, Aliases
 from projectors.events import SAMPLE, EventReader
 from projectors.lines import EVENT_METRIC, Compatibility, selector
 from projectors.markers import Key, Point, Spans, Stay
-from projectors.nodes import HERE, name_of, origin_of, plain, qualified
+from projectors.nodes import HERE, MARK, name_of, origin_of, plain, qualified
 from projectors.series_counters import COUNTED, CounterSeries
 from projectors.series_samples import SampleWriter
 from schemas.errors import InputError
@@ -124,7 +124,7 @@ class SeriesFold:
         elif recorded.type in FACTS:
             self._fact(recorded)
         self.horizon_us = max(self.horizon_us, recorded.recorded_us)
-        where = origin_of(recorded)
+        where = origin_of(recorded) if MARK in recorded.body else None
         if where is not None:
             self.clocks[where.node] = max(self.clocks.get(where.node, 0), where.recorded_us)
 
@@ -146,6 +146,8 @@ class SeriesFold:
 
     def system(self, said: Recorded | Event) -> str:
         """Name the system that an event is about, as far as is known now."""
+        if isinstance(said, Recorded) and MARK not in said.body:
+            return self._aliases.resolve(said.subject)
         return plain(self._aliases.resolve(name_of(said)))[0]
 
     def writer(self) -> SampleWriter:

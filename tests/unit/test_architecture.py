@@ -116,6 +116,7 @@ PURE = [
     "projectors/nodes.py",
     "projectors/report_facts.py",
     "projectors/report_fold.py",
+    "projectors/report_lanes.py",
     "projectors/report_lines.py",
     "projectors/report_mail.py",
     "projectors/report_names.py",
