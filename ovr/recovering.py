@@ -43,7 +43,7 @@ def recover(node: Node, *, dry_run: bool = False) -> dict[str, Any]:
         closing(RemoteReader(said.cloud, f"{user}-recover", own=True)) as cloud,
     ):
         head = journal.head()
-        after = recovery.begin_at(checkpoint, head.position)
+        after = recovery.begin_at(checkpoint, journal.hash_at)
         found = list(recovery.missing(cloud, after, journal, said.node_id))
         known = anchor.load(data / "recorder" / "head.json")
         last = known.position if known and known.incarnation == head.incarnation else 0

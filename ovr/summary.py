@@ -16,10 +16,10 @@ def figures(process: Mapping[str, Any], snapshot: Snapshot) -> str:
         return f"{snapshot['urls']['mqtt']}  {snapshot['urls']['websockets']}"
     if name == "victoria-metrics":
         return str(snapshot["urls"]["victoria"])
-    if name == "web":
-        return _web(health, snapshot)
-    if name == "recorder":
-        return _recorder(health, snapshot)
+    if name in {"web", "recorder"}:
+        return _web(health, snapshot) if name == "web" else _recorder(health, snapshot)
+    if name == "uplink":
+        return _uplink(health)
     if "lag_events" in health:
         return _projector(health)
     if "scenario" in health:
@@ -56,6 +56,18 @@ def _projector(health: Mapping[str, Any]) -> str:
         words.append(f"{health['dead_letters']:,} dead letters")
     if health.get("alertmanager", REACHED) != REACHED:
         words.append(f"Alertmanager: {health['alertmanager']}")
+    return ", ".join(words)
+
+
+def _uplink(health: Mapping[str, Any]) -> str:
+    words = [f"the cloud has all up to {health.get('position', 0):,}"]
+    if health.get("lag_s"):
+        words.append(f"{health.get('lag_events', 0):,} events, {health['lag_s']:,} s behind")
+    if health.get("sent_events"):
+        words.append(f"{health['sent_bytes'] / health['sent_events']:,.0f} bytes an event")
+    counts = [name for name in ("photos_waiting", "photos_missing", "rejected") if health.get(name)]
+    words += [f"{health[name]:,} {name.replace('_', ' ')}" for name in counts]
+    words += [str(health[name]) for name in ("fault", "photos_problem") if health.get(name)]
     return ", ".join(words)
 
 

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -67,6 +68,10 @@ class Place:
         """End all."""
         for word in list(self.processes):
             self.end(word)
+
+    def log(self, word: str) -> bytes:
+        """Return what one of its processes has said."""
+        return (self.data / f"{word}.log").read_bytes()
 
     @contextmanager
     def journal(self) -> Iterator[SqliteJournalReader]:
@@ -172,4 +177,5 @@ def caught_up(cloud: Place, *nodes: Place, within_s: float = PATIENCE_S) -> None
             lambda node=node: arrived(cloud, node) >= node.head(),  # type: ignore[misc]
             f"the cloud has all of {node.name}",
             within_s=within_s,
+            turn=lambda: threading.Event().wait(0.1),
         )

@@ -228,6 +228,8 @@ class Forwarding:
             return
         self._problem, self._notice = None, self._recoverable(found.lost)
         log.info("%s: the cloud holds up to position %d of %d", self.name, found.position, head.position)
+        if self._notice is not None:
+            log.warning("%s: %s", self.name, self._notice)
         self._lane.start(found.position)
         self._told = Told(found.position)
         if found.position:

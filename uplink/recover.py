@@ -7,7 +7,7 @@ Rules that must stay true here:
 - positions that the journal gives to other events are another life of it, and `journal.restored` says so.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
@@ -18,7 +18,7 @@ from bus.intake import SITE, stream_of
 from bus.journal import Entry, Head, JournalReader
 from bus.journal_writer import SqliteJournal
 from bus.uplink_batch import Forwarded, unspliced
-from bus.uplink_checkpoint import Checkpoint
+from bus.uplink_checkpoint import Anchor, Checkpoint
 from schemas.errors import InputError
 from uplink.reading import CLIENT
 
@@ -51,10 +51,19 @@ class Outcome:
     incarnations: tuple[str, ...]
 
 
-def begin_at(checkpoint: Checkpoint, head: int) -> int:
-    """Return the position in the cloud's journal behind which to look."""
-    early = [anchor.cloud_position for anchor in checkpoint.anchors if anchor.position <= head]
-    return max(early, default=0)
+def begin_at(checkpoint: Checkpoint, hash_at: Callable[[int], bytes | None]) -> int:
+    """Return the position in the cloud's journal behind which everything is that a node can have lost.
+
+    An anchor that lies on the journal's past was confirmed before anything that is lost now, but for what was
+    underway then: so the one before the newest counts.
+    """
+    ours = [one.cloud_position for one in checkpoint.anchors if _is_past(one, hash_at)]
+    return ours[-2] if len(ours) > 1 else 0
+
+
+def _is_past(anchor: Anchor, hash_at: Callable[[int], bytes | None]) -> bool:
+    known = hash_at(anchor.position) if anchor.position else None
+    return known is not None and known.hex() == anchor.hash
 
 
 def missing(cloud: JournalReader, after: int, journal: SqliteJournal, node_id: str) -> Iterator[Found]:

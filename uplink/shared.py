@@ -87,6 +87,7 @@ class Shared:
         self.facts: tuple[str | None, int] | None = None
         self.lanes = {FACTS: Figures(), SAMPLES: Figures()}
         self._checkpoint = uplink_checkpoint.load(data)
+        self._places: dict[str, Head] = {}
         self._lock = threading.Lock()
         self._saved_s = 0.0
         self._dirty = False
@@ -98,12 +99,16 @@ class Shared:
 
     def confirmed(self, lane: str, place: Head, cloud: Head) -> None:
         """Note that the cloud holds a lane up to a place of the journal."""
-        anchor = Anchor(place.incarnation, place.position, place.hash.hex(), cloud.journal, cloud.position)
+        self._places[lane] = place
+        farthest = max(self._places.values(), key=lambda one: one.position)
+        anchor = Anchor(
+            farthest.incarnation, farthest.position, farthest.hash.hex(), cloud.journal, cloud.position
+        )
 
         def moved(known: Checkpoint) -> Checkpoint:
             lanes = {**known.lanes, lane: (place.incarnation, place.position)}
             anchors = known.anchors
-            if lane == SAMPLES and place.position:
+            if len(self._places) == len(self.lanes):
                 anchors = uplink_checkpoint.thinned(anchors, anchor)
             return replace(known, lanes=lanes, anchors=anchors)
 

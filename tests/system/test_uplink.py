@@ -2,17 +2,19 @@
 
 import signal
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 
+import orjson
 import pytest
 
+from bus.sender import Sender
 from tests.links import Link
 from tests.services import start_mosquitto
 from tests.uplinks import Place, arrived, caught_up, check, note, sample
-from tests.waiting import until
+from tests.waiting import PATIENCE_S, until
 
-EVENTS = 400
+EVENTS = 200
 
 
 @dataclass
@@ -80,6 +82,82 @@ def test_each_event_is_there_once_and_in_order_whatever_is_killed_or_cut(fleet: 
 
     caught_up(cloud, a, b)
     check(cloud, a, b)
-    for node in (a, b):
-        node.end("uplink", signal.SIGTERM)
-        node.start("uplink")
+
+
+def test_a_restored_node_gets_back_what_it_lost_as_it_was(fleet: Fleet) -> None:
+    cloud, node = fleet.cloud, fleet.nodes[0]
+    cloud.start("replay-service")
+    with closing(node.sender("bob")) as sender:
+        _say(node, sender, 10_000, 40)
+        copy = node.data.parent / "copy.sqlite"
+        assert node.run("journal", "backup", str(copy)).returncode == 0
+        _say(node, sender, 20_000, 40)
+    caught_up(cloud, node)
+    node.end("uplink", signal.SIGTERM)
+    node.end("record", signal.SIGTERM)
+    with node.journal() as reader:
+        whole = reader.head()
+
+    assert node.run("journal", "restore", str(copy)).returncode == 0
+    lost = whole.position - node.head()
+    told = orjson.loads(node.run("journal", "recover", "--dry-run", "--json").stdout)
+    done = orjson.loads(node.run("journal", "recover", "--json").stdout)
+
+    assert lost >= 40
+    assert (told["same"], told["anew"], told["missing"]) == (lost, 0, [])
+    assert (done["same"], done["anew"], done["missing"]) == (lost, 0, [])
+    with node.journal() as reader:
+        assert (reader.head().position, reader.head().hash) == (whole.position, whole.hash)
+        assert reader.verify().faults == ()
+    node.start("record")
+    node.start("uplink")
+    with closing(node.sender("bob")) as sender:
+        _say(node, sender, 30_000, 10)
+    caught_up(cloud, node)
+    check(cloud, node)
+    assert node.events(["journal.restored"]) == []
+
+
+def test_a_node_that_went_on_after_a_restore_gets_back_the_rest_behind_it(fleet: Fleet) -> None:
+    cloud, node = fleet.cloud, fleet.nodes[1]
+    with closing(node.sender("bob")) as sender:
+        _say(node, sender, 10_000, 20)
+        copy = node.data.parent / "copy.sqlite"
+        assert node.run("journal", "backup", str(copy)).returncode == 0
+        _say(node, sender, 20_000, 20)
+    caught_up(cloud, node)
+    wanted = {one.id for one in node.events()}
+    for word in ("uplink", "record"):
+        node.end(word)
+    assert node.run("journal", "restore", str(copy)).returncode == 0
+    node.start("record")
+    node.start("uplink")
+    with closing(node.sender("bob")) as sender:
+        _say(node, sender, 30_000, 20)
+    until(lambda: b"journal recover" in node.log("uplink"), "the uplink says what to do")
+    for word in ("uplink", "record"):
+        node.end(word, signal.SIGTERM)
+
+    done = orjson.loads(node.run("journal", "recover", "--json").stdout)
+
+    assert (done["same"], done["missing"]) == (0, [])
+    assert done["anew"] >= 20
+    ids = [one.id for one in node.events()]
+    assert wanted <= set(ids)
+    assert len(ids) == len(set(ids))
+    node.start("record")
+    node.start("uplink")
+    with closing(node.sender("bob")) as sender:
+        _say(node, sender, 40_000, 1)
+        assert sender.flush(PATIENCE_S)
+    until(
+        lambda: {one.id for one in node.events()} <= {one.id for one in cloud.events()}, "the cloud has all"
+    )
+    keys = [(one.source, one.id) for one in cloud.events()]
+    assert len(set(keys)) == len(keys)
+
+
+def _say(node: Place, sender: Sender, first: int, count: int) -> None:
+    for number in range(first, first + count):
+        sender.put(note(node, number) if number % 4 == 0 else sample(node, number))
+    assert sender.flush(PATIENCE_S)

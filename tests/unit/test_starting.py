@@ -15,9 +15,11 @@ from ovr.main import app
 from ovr.ports import Ports
 from ovr.processes import plan
 from ovr.starting import Words, asked
+from ovr.uplink_settings import UplinkSettings
 from tests.node import ROOT
 
 SITE = Site(
+    uplink=UplinkSettings(host="cloud.example"),
     producers=(ProducerSettings("host", "host"), ProducerSettings("gx", "victron")),
     simulator=SimulatorSettings(scenario="festival"),
 )
