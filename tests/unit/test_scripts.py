@@ -8,7 +8,7 @@ from tests.compose_files import ROOT
 def scripts() -> list[str]:
     listing = subprocess.run(["git", "ls-files"], capture_output=True, text=True, check=True, cwd=ROOT)
     names = [name for name in listing.stdout.splitlines() if (ROOT / name).is_file()]
-    return [name for name in names if name.startswith("deploy/") and name.endswith(".sh") or is_shell(name)]
+    return [name for name in names if (name.startswith("deploy/") and name.endswith(".sh")) or is_shell(name)]
 
 
 def is_shell(name: str) -> bool:
