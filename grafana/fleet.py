@@ -30,7 +30,7 @@ def _wrong() -> list[Part]:
     return [
         number(
             "Silent systems",
-            f"Systems of which nothing was read for {STALE_S} s, and something within the last hour. Look at their "
+            f"Systems of which nothing was read for {STALE_S} s, and something within the last day. Look at their "
             "device and cable; when all of one node are silent, at the node.",
             "none",
             Query(queries.counted(silent)),
@@ -79,7 +79,8 @@ def _systems() -> list[Part]:
     return [
         rows(
             "Systems",
-            "One line a system. The age is that of its newest reading: the other columns are empty when that is older "
+            "One line a system of the last day. The age is that of its newest reading, an hour standing for an hour "
+            "or longer: the other columns are empty when that is older "
             "than a minute, never old numbers. Click a system for its dashboard, with this time range.",
             ("system_id",),
             Query(queries.age(), "age", "s", _AGES),

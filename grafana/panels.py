@@ -2,7 +2,7 @@
 
 Rules that must stay true here:
 - every panel has a title, a unit and a description, which says what to do when it looks bad;
-- lines end where data ends: nothing is connected over a gap;
+- lines end where data ends: nothing is connected over a gap (Grafana knows one by the query's own step);
 - colours mean something only where a threshold is stated: green is well, yellow is look, red is act.
 """
 
@@ -57,7 +57,7 @@ def graph(
     links: Sequence[tuple[str, str]] = (),
 ) -> timeseries.Panel:
     """Draw lines over time, or with the style `bars` counts."""
-    panel = timeseries.Panel().line_width(1).span_nulls(False).insert_nulls(60_000)
+    panel = timeseries.Panel().line_width(1).span_nulls(False)
     panel = panel.show_points(common.VisibilityMode.AUTO).fill_opacity(0 if style == "line" else 25)
     if style == "bars":
         panel = panel.draw_style(common.GraphDrawStyle.BARS).fill_opacity(70)
@@ -128,7 +128,6 @@ def timeline(
         .align_value(common.TimelineValueAlignment.LEFT)
         .row_height(0.8)
         .span_nulls(False)
-        .insert_nulls(60_000)
         .mappings([_texts(texts)])
         .legend(common_builders.VizLegendOptions().show_legend(False).calcs([]))
         .color_scheme(dashboards.FieldColor().mode(dashboard.FieldColorModeId.THRESHOLDS))

@@ -17,6 +17,8 @@ ALIVE: Final = (
 )
 SOC: Final = ".+_soc_pct"
 STALE_S: Final = 60
+# When a system may have been heard last: looking through a whole day would read every sample of it.
+_EARLIER: Final = ("1h", "3h", "6h", "12h", "1d")
 
 
 def named(pattern: str, labels: str = "") -> str:
@@ -55,8 +57,11 @@ def last(pattern: str, labels: str = "", by: str = "system_id") -> str:
 
 
 def age(labels: str = 'system_id!=""') -> str:
-    """Ask how long ago something of each system was read, as far back as an hour."""
-    return f"time() - max by (system_id) (tlast_over_time({named(ALIVE, labels)}[1h]))"
+    """Ask how long ago something of each system was read; an hour, when it was longer ago and within a day."""
+    alive = named(ALIVE, labels)
+    heard = f"time() - max by (system_id) (tlast_over_time({alive}[1h]))"
+    earlier = " or ".join(f"{alive} offset {ago}" for ago in _EARLIER)
+    return f"({heard} or 3600 + 0 * max by (system_id) ({earlier}))"
 
 
 def counted(expression: str) -> str:

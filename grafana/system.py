@@ -65,7 +65,8 @@ def _now() -> list[Part]:
     return [
         number(
             "Age of data",
-            "How long ago something of it was read; red when it is silent. Then all else here is of the past.",
+            "How long ago something of it was read, an hour standing for an hour or longer. Red: it is silent, and all "
+            "else here is of the past.",
             "s",
             Query(queries.age(_OF)),
             steps=((None, GREEN), (15, YELLOW), (STALE_S, RED)),
