@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from detection.alerts import Alerts
@@ -19,6 +19,7 @@ from projectors.runner import Runner
 from schemas.registry import Registry
 from tests.fleets import bring, entries, lanes
 from tests.journals import MemoryJournal
+from tests.laws import examples
 from tests.property.test_counters import occurrences, registrations, resets
 from tests.streams import BASE_US, S, Said, record, sample
 
@@ -54,7 +55,7 @@ def _answers(journal: MemoryJournal) -> Mapping[str, Any]:
             }
 
 
-@settings(deadline=None, max_examples=20)
+@examples(8)
 @given(_SAID, _SAID, st.data())
 def test_each_system_counts_in_the_cloud_as_at_its_node(
     a: list[Said], b: list[Said], data: st.DataObject

@@ -3,7 +3,7 @@
 import tempfile
 from pathlib import Path
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from projectors.report_facts import Wanted
@@ -14,6 +14,7 @@ from projectors.report_wishes import ReportWishes
 from reporter.facts import Document
 from tests.fleets import bring, entries, lanes
 from tests.journals import MemoryJournal
+from tests.laws import examples
 from tests.report_office import Office, clock, end, samples, start
 from tests.streams import Said, record
 
@@ -41,7 +42,7 @@ def _report(cloud: MemoryJournal, where: Path) -> Document:
     return {name: value for name, value in made.document.items() if name != "made_from"}
 
 
-@settings(deadline=None, max_examples=8)
+@examples(5)
 @given(st.data())
 def test_the_last_report_is_whole_and_the_same_whatever_the_order(data: st.DataObject) -> None:
     of = {name: entries(name, _node(name, said)) for name, said in (("site_a", A), ("site_b", B))}

@@ -2,13 +2,14 @@
 
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from projectors.series import SeriesFold
 from schemas.registry import Registry
 from tests.fleets import bring, entries, lanes
 from tests.journals import MemoryJournal
+from tests.laws import examples
 from tests.property.test_series_fold import Content, Model, apply
 from tests.series_stream import Step, journal_of, steps
 from tests.streams import BASE_US, S, Said, record, sample
@@ -46,7 +47,7 @@ def _data(data: dict[str, Any], node: str) -> dict[str, Any]:
     return data | {"aliases": [f"{one} {node}" for one in data["aliases"]]} if "aliases" in data else data
 
 
-@settings(deadline=None, max_examples=25)
+@examples(12)
 @given(steps, steps, st.lists(st.integers(1, 7), max_size=12), st.data())
 def test_the_series_of_the_cloud_are_the_union_of_its_nodes(
     a: list[Step], b: list[Step], sizes: list[int], data: st.DataObject

@@ -5,7 +5,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from projectors import state_store
@@ -16,6 +16,7 @@ from projectors.state_messages import event_state, fleet_state
 from schemas.registry import Registry
 from tests.fleets import bring, entries, lanes
 from tests.journals import MemoryJournal
+from tests.laws import examples
 from tests.property.test_replay_equals_live import EVENTS
 from tests.streams import Said, record, tables
 
@@ -59,7 +60,7 @@ def _described(journal: MemoryJournal, path: Path) -> dict[str, Any]:
     return {"systems": systems, "windows": windows}
 
 
-@settings(deadline=None)
+@examples(10)
 @given(_SAID, _SAID, st.data())
 def test_the_state_of_the_cloud_is_the_union_of_its_nodes(
     a: list[Said], b: list[Said], data: st.DataObject
@@ -80,7 +81,7 @@ def test_the_state_of_the_cloud_is_the_union_of_its_nodes(
     assert all_of_them["windows"] == sorted(own[0]["windows"] + own[1]["windows"], key=repr)
 
 
-@settings(deadline=None)
+@examples(10)
 @given(_SAID, _SAID, st.data())
 def test_replay_equals_live_also_where_two_nodes_name_the_same_systems(
     a: list[Said], b: list[Said], data: st.DataObject
