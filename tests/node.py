@@ -166,12 +166,14 @@ class Node:
 def running(directory: Path, *arguments: str, without: Sequence[str] = ()) -> Iterator[Node]:
     """Run `ovr demo` on free ports until the block ends, with this machine alone or the site asked for.
 
-    What a test does not look at may be left out with `without`: then it starts sooner.
+    What a test does not look at should be left out with `without`: then it starts sooner, and others have
+    more of the machine. A `site.toml` that is there already gets this line in front.
     """
     node = Node(directory / "data", free_base(), arguments=arguments)
-    if not arguments and not (node.data / "site.toml").exists():
-        node.data.mkdir(parents=True, exist_ok=True)
-        (node.data / "site.toml").write_text(f"without = {list(without)}\n{HOST_ONLY}")
+    site = node.data / "site.toml"
+    said = site.read_text() if site.exists() else "" if arguments else HOST_ONLY
+    node.data.mkdir(parents=True, exist_ok=True)
+    site.write_text((f"without = {list(without)}\n" if without else "") + said)
     node.start()
     try:
         node.up()

@@ -40,8 +40,19 @@ def node(tmp_path: Path, alertmanager: Alertmanager) -> Iterator[Node]:
     (data / "site.toml").write_text(
         f'[producers.host]\ninterval_ms = 500\n[alerts]\nurl = "{alertmanager.url}"\nevery_s = 1.0\n'
     )
-    with running(tmp_path, without=("projector-archive", "projector-reports", "web")) as one:
+    with running(tmp_path, without=UNSEEN) as one:
         yield one
+
+
+UNSEEN = (
+    "detector",
+    "projector-archive",
+    "projector-counters",
+    "projector-reports",
+    "projector-series",
+    "replay",
+    "web",
+)
 
 
 def past(chance: random.Random) -> Iterator[Said]:

@@ -24,7 +24,9 @@ WINDOW = '{"event_id":"startup","location":"warehouse"}'
 
 @pytest.fixture(scope="module")
 def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
-    with running(tmp_path_factory.mktemp("commands"), "--scenario", str(SMALL_SITE)) as node:
+    unseen = ("alerts", "detector", "projector-archive", "projector-reports", "web")
+    directory = tmp_path_factory.mktemp("commands")
+    with running(directory, "--scenario", str(SMALL_SITE), without=unseen) as node:
         done = node.ovr("publish", "rig_01", "window.started", WINDOW)
         assert done.returncode == OK, done.stderr
         yield node

@@ -23,9 +23,8 @@ CYCLE_S = 30
 
 @pytest.fixture
 def node(tmp_path: Path) -> Iterator[Node]:
-    with running(
-        tmp_path, without=("alerts", "projector-archive", "projector-reports", "projector-series", "web")
-    ) as one:
+    without = ("alerts", "projector-archive", "projector-reports", "projector-series", "replay", "web")
+    with running(tmp_path, without=without) as one:
         yield one
 
 

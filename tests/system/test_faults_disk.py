@@ -22,6 +22,16 @@ from tests.waiting import PATIENCE_S, until
 
 SIZE = 24 << 20
 HEALTH = "ovr/health/recorder"
+UNSEEN = (
+    "alerts",
+    "detector",
+    "projector-archive",
+    "projector-counters",
+    "projector-reports",
+    "projector-series",
+    "replay",
+    "web",
+)
 
 
 @dataclass
@@ -87,7 +97,7 @@ def alive(pids: list[int]) -> list[int]:
 def test_a_full_disk_and_a_killed_supervisor_lose_nothing_that_was_promised(tmp_path: Path) -> None:
     with (
         small_disk(tmp_path / "data" / "journal") as disk,
-        running(tmp_path, without=("alerts", "projector-reports", "web")) as node,
+        running(tmp_path, without=UNSEEN) as node,
     ):
         alice = node.load("alice")
         node.grow(30)
