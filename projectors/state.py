@@ -26,7 +26,7 @@ from projectors.sqlite_model import DeadLetter, SqliteModel
 from projectors.state_messages import Messages
 from schemas.registry import Registry
 
-NAME, VERSION = "state", 2
+NAME, VERSION = "state", 3
 _TABLES = resources.files("projectors").joinpath("state_schema.sql").read_text()
 
 

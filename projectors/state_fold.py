@@ -22,15 +22,20 @@ NOTE, PHOTO = "note.added", "photo.added"
 CONNECTED, DISCONNECTED, DESCRIBED = "device.connected", "device.disconnected", "device.described"
 RAISED = {"alarm.raised": "alarm", "alert.raised": "alert"}
 CLEARED = {"alarm.cleared": "alarm", "alert.cleared": "alert"}
-AUDITED = windows.TYPES | {
-    REGISTERED,
-    NOTE,
-    PHOTO,
-    "counters.reset",
-    "journal.restored",
-    "map_provider.preferred",
-    "samples.dropped",
-}
+ACKNOWLEDGED = {"alarm.acknowledged": "alarm", "alert.acknowledged": "alert"}
+AUDITED = (
+    windows.TYPES
+    | ACKNOWLEDGED.keys()
+    | {
+        REGISTERED,
+        NOTE,
+        PHOTO,
+        "counters.reset",
+        "journal.restored",
+        "map_provider.preferred",
+        "samples.dropped",
+    }
+)
 TYPES = AUDITED | {CONNECTED, DISCONNECTED, DESCRIBED} | RAISED.keys() | CLEARED.keys()
 
 
@@ -150,6 +155,8 @@ class State:
             self._device(system_id, system, event.type, said)
         elif event.type in RAISED or event.type in CLEARED:
             self._alarm(system_id, system, event.type, said)
+        elif event.type in ACKNOWLEDGED:
+            self._acknowledge(system_id, system, event)
 
     def _fact(self, system_id: str, system: System, event: Event) -> None:
         system.facts[event.position] = fact_of(event)
@@ -185,6 +192,12 @@ class State:
             alarm.set(said)
         else:
             alarm.clear(said)
+        self.changes.alarms.add((system_id, key))
+
+    def _acknowledge(self, system_id: str, system: System, event: Event) -> None:
+        key = alarm_key(ACKNOWLEDGED[event.type], event.data)
+        said = {"by": event.extensions.get("operator") or event.client, "note": event.data.get("note")}
+        system.alarms.setdefault(key, Alarm()).acknowledge(Stamped(event.time_us, event.position, said))
         self.changes.alarms.add((system_id, key))
 
     def _system(self, system_id: str) -> System:

@@ -194,4 +194,6 @@ def _alarms(system: System) -> Iterator[dict[str, Any]]:
     for key, alarm in sorted(system.alarms.items()):
         raised = alarm.ordered()
         if raised:
-            yield {"type": key[0], "since": text(raised[0].time_us), **raised[-1].data}
+            said = {"type": key[0], "since": text(raised[0].time_us), **raised[-1].data}
+            seen = alarm.acknowledged()
+            yield said if seen is None else {**said, "acknowledged": {"at": text(seen.time_us), **seen.data}}

@@ -129,6 +129,7 @@ def alarm_row(system_id: str, key: AlarmKey, alarm: Alarm) -> Values:
         alarm.cleared.time_us if alarm.cleared else None,
         alarm.cleared.position if alarm.cleared else None,
         orjson.dumps([[said.time_us, said.position, said.data] for said in raised]).decode(),
+        alarm.seen and orjson.dumps([alarm.seen.time_us, alarm.seen.position, alarm.seen.data]).decode(),
     )
 
 

@@ -149,6 +149,7 @@ CREATE TABLE IF NOT EXISTS alarms (
     cleared_us INTEGER,
     cleared_position INTEGER,
     raised TEXT NOT NULL,       -- JSON: what was raised since it was cleared, as [time_us, position, data]
+    seen TEXT,                  -- JSON: who acknowledged it last, as [time_us, position, {by, note}]
     node TEXT NOT NULL,
     PRIMARY KEY (system_id, type, name, device, part, node)
 ) STRICT, WITHOUT ROWID;

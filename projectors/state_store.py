@@ -180,15 +180,17 @@ def _load_latest(db: sqlite3.Connection, fleet: Fleet) -> None:
             _stamped(*rest[:3]), None if connected is None else bool(connected), _stamped(*rest[3:])
         )
     alarms = db.execute(
-        "SELECT node, system_id, type, name, device, part, cleared_us, cleared_position, raised FROM alarms"
+        "SELECT node, system_id, type, name, device, part, cleared_us, cleared_position, raised, seen"
+        " FROM alarms"
     )
-    for node, system_id, *key, cleared_us, cleared_by, raised in alarms:
+    for node, system_id, *key, cleared_us, cleared_by, raised, seen in alarms:
         alarm_key: AlarmKey = (key[0], key[1], key[2], key[3])
         system = fleet.node(node).state.systems[system_id]
         system.told = True
         system.alarms[alarm_key] = Alarm(
             {said[1]: Stamped(*said) for said in orjson.loads(raised)},
             None if cleared_us is None else Stamped(cleared_us, cleared_by, {}),
+            None if seen is None else Stamped(*orjson.loads(seen)),
         )
 
 

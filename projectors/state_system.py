@@ -62,10 +62,15 @@ class Device:
 
 @dataclass(slots=True)
 class Alarm:
-    """One alarm: when it was cleared last, and when it was raised since; active if it was."""
+    """One alarm: when it was cleared last, and when it was raised since; active if it was.
+
+    Attributes:
+        seen: who acknowledged it last; that holds until it is raised again, be it at another level.
+    """
 
     raised: dict[int, Stamped] = field(default_factory=dict)
     cleared: Stamped | None = None
+    seen: Stamped | None = None
 
     def set(self, said: Stamped) -> None:
         """Take in that it was raised."""
@@ -78,8 +83,20 @@ class Alarm:
             self.cleared = said
             self.raised = {p: raised for p, raised in self.raised.items() if raised.newer(said)}
 
+    def acknowledge(self, said: Stamped) -> None:
+        """Take in that an operator takes care of it."""
+        if said.newer(self.seen):
+            self.seen = said
+
+    def acknowledged(self) -> Stamped | None:
+        """Return who takes care of it as it is now; None when nobody does, or it is not active."""
+        raised = self.ordered()
+        return self.seen if raised and self.seen is not None and self.seen.newer(raised[-1]) else None
+
     def absorb(self, other: "Alarm") -> None:
         """Take in what was said of the same alarm under another system's name."""
+        if other.seen is not None:
+            self.acknowledge(other.seen)
         if other.cleared is not None:
             self.clear(other.cleared)
         for raised in other.raised.values():

@@ -76,7 +76,13 @@ EVENTS = st.one_of(
         _TIMES,
         st.fixed_dictionaries({"alarm": _NAMES, "level": st.sampled_from(["warning", "alarm"])}),
     ),
-    st.builds(Said, st.just("alarm.cleared"), _SUBJECTS, _TIMES, st.fixed_dictionaries({"alarm": _NAMES})),
+    st.builds(
+        Said,
+        st.sampled_from(["alarm.cleared", "alarm.acknowledged"]),
+        _SUBJECTS,
+        _TIMES,
+        st.fixed_dictionaries({"alarm": _NAMES}),
+    ),
 )
 
 

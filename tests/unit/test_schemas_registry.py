@@ -16,6 +16,8 @@ OPERATOR = {
     "photo.added",
     "counters.reset",
     "system.registered",
+    "alarm.acknowledged",
+    "alert.acknowledged",
 }
 DEVICE = {
     "sample.taken",

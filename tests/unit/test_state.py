@@ -192,6 +192,30 @@ def test_an_alarm_is_active_since_it_was_raised_first_and_until_it_is_cleared(wo
     assert world.ask("SELECT * FROM active_alarms") == []
 
 
+def test_an_acknowledgement_holds_until_the_alarm_is_raised_again(world: World) -> None:
+    """It changes nothing of the alarm itself."""
+    alarm = {"alarm": "grid_lost", "device": "vebus/276"}
+    raised = {**alarm, "level": "warning"}
+
+    def told(now_s: float) -> list[Any]:
+        return [one.get("acknowledged") for one in world.messages(now_s)["ovr/state/rig_01"]["alarms"]]
+
+    world.say(
+        Said("alarm.acknowledged", "rig_01", 12, {**alarm, "note": "On it."}),
+        Said("alarm.raised", "rig_01", 10, raised),
+    )
+    assert [(one["at"], one["note"]) for one in told(13)] == [(text(BASE_US + 12 * S), "On it.")]
+    assert world.ask("SELECT name FROM active_alarms") == [{"name": "grid_lost"}]
+    world.say(Said("alarm.raised", "rig_01", 14, {**alarm, "level": "alarm"}))
+    assert told(15) == [None]
+    world.say(
+        Said("alarm.acknowledged", "rig_01", 16, alarm), Said("alarm.acknowledged", "rig_01", 15, alarm)
+    )
+    assert [one["at"] for one in told(17)] == [text(BASE_US + 16 * S)]
+    world.say(Said("alarm.cleared", "rig_01", 18, alarm))
+    assert told(19) == []
+
+
 def test_an_alarm_cleared_late_shows_only_what_was_raised_since(world: World) -> None:
     world.say(
         Said("alarm.raised", "rig_01", 10, {"alarm": "overload", "level": "warning"}),

@@ -123,6 +123,18 @@ async def reset(
     return await record(served, who, response, said, key, "counters.reset", said.system_id, data)
 
 
+@router.post("/api/alarm/acknowledge", summary="Say that an alarm was seen", responses=WRITTEN)
+async def acknowledge(
+    said: bodies.Acknowledge, response: Response, served: Served, who: Operator, key: Key = None
+) -> answers.Written:
+    """Say that somebody takes care of an alarm or alert; it stays as it is, and raised again it is new."""
+    if said.alarm is not None:
+        data = _present(alarm=said.alarm, device=said.device, phase=said.phase, note=said.note)
+        return await record(served, who, response, said, key, "alarm.acknowledged", said.system_id, data)
+    data = _present(alert=said.alert, counted=said.counted, period=said.period, note=said.note)
+    return await record(served, who, response, said, key, "alert.acknowledged", said.system_id, data)
+
+
 @router.post("/api/systems/{system_id}", summary="Register a system", responses=WRITTEN)
 async def register(
     system_id: Annotated[str, Path(min_length=1, max_length=200)],

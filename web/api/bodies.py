@@ -79,6 +79,7 @@ Key = Annotated[
 ]
 Person = Annotated[str, Field(min_length=1, max_length=80, description="Who says it.", examples=["Ada"])]
 Why = Annotated[str, Field(min_length=1, max_length=500, description="Why.")]
+Word = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[a-z][a-z0-9_]*$")]
 Month = Annotated[
     str,
     Field(
@@ -247,7 +248,37 @@ class Reset(Said):
         list[Annotated[str, Field(max_length=64)]] | None,
         Field(min_length=1, max_length=64, description="Which occurrences; all of them when left out."),
     ] = None
-    reason: Annotated[Why | None, Blank] = None
+    reason: Why
+
+
+class Acknowledge(Said):
+    """Somebody has seen an alarm of a device, or an alert of a rule, and takes care of it."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"system_id": "rig_01", "alarm": "grid_lost", "device": "vebus/276", "note": "On it."}
+            ]
+        }
+    )
+    system_id: SystemId
+    alarm: Annotated[Word | None, Blank, Field(description="The device's alarm.")] = None
+    device: Annotated[Annotated[str, Field(max_length=120)] | None, Blank] = None
+    phase: Literal["l1", "l2", "l3"] | None = None
+    alert: Annotated[Word | None, Blank, Field(description="The rule's alert.")] = None
+    counted: Annotated[Annotated[str, Field(max_length=64)] | None, Blank] = None
+    period: Literal["hourly", "daily"] | None = None
+    note: Annotated[Text | None, Blank] = None
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if (self.alarm is None) == (self.alert is None):
+            raise ValueError("name the alarm, or the alert")
+        if self.alarm is None and (self.device is not None or self.phase is not None):
+            raise ValueError("device and phase are of alarms")
+        if self.alert is None and (self.counted is not None or self.period is not None):
+            raise ValueError("counted and period are of alerts")
+        return self
 
 
 class Register(Said):

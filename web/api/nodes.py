@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 
 from bus import instants, system_ids
 from bus.instants import SECOND_US, text
-from projectors import windows
+from projectors import state_fold, windows
 from schemas.errors import InputError
 from web.api import state_tables
 from web.api.access import Reader, Served
@@ -20,7 +20,7 @@ from web.api.service import Service
 from web.api.uplinks import Said
 
 router = APIRouter(tags=["node"])
-NODES_SAY: Final = windows.TYPES | {"counters.reset", "system.registered"}
+NODES_SAY: Final = windows.TYPES | state_fold.ACKNOWLEDGED.keys() | {"counters.reset", "system.registered"}
 """What is said of a system where it is."""
 
 FRESH_S: Final = 90.0
