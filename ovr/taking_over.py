@@ -28,6 +28,7 @@ from schemas.errors import ConfigurationError, InputError, TransientError
 
 _MOST_PENDING = 4_000
 _REST_S = 0.02
+_PATIENCE_S = 60.0
 _BATCH = 200
 _MOST_EXAMPLES = 20
 
@@ -172,6 +173,7 @@ class Delivery:
 
     def __init__(self, sender: Sender, tell: Callable[[int], None] = lambda _: None) -> None:
         self.sent = 0
+        self._confirmed, self._moved_s = -1, time.monotonic()
         self._sender = sender
         self._tell = tell
 
@@ -209,7 +211,12 @@ class Delivery:
             return
 
     def _wait(self) -> None:
-        said = self._sender.status()
+        said, now_s = self._sender.status(), time.monotonic()
         if said["stopped"]:
             raise ConfigurationError(f"{said['fault']}; what was sent is kept, import again to go on")
+        if said["confirmed"] != self._confirmed:
+            self._confirmed, self._moved_s = said["confirmed"], now_s
+        elif now_s - self._moved_s > _PATIENCE_S:
+            why = said["fault"] or f"the recorder is {said['recorder']}"
+            raise TransientError(f"nothing was confirmed for a minute: {why}; import again to go on")
         time.sleep(_REST_S)

@@ -94,7 +94,7 @@ def import_(
         compatibility = load_compatibility()
     names = Names(compatibility, tuple(system_label or ("system_id",)), system)
     run = _Run(node, as_, names, zone, columns, windows=windows, dry_run=dry_run)
-    with tempfile.TemporaryDirectory(prefix=".import-", dir=scratch or _made(node)) as folder:
+    with tempfile.TemporaryDirectory(prefix=".import-", dir=scratch or _scratch(node)) as folder:
         told = [run.take(path, Path(folder)) for path in paths]
     refused = run.finish()
     if json:
@@ -143,11 +143,13 @@ class _Run:
             rejected = Delivery(self._sender).finish()
         return [{"id": one.id, "reason": one.reason, "hint": one.hint} for one in rejected]
 
-    def _send(self, events: "Iterable[Envelope]", what: str) -> "dict[str, Any]":
+    def _send(
+        self, events: "Iterable[Envelope]", what: str, account: dict[str, Any] | None = None
+    ) -> "dict[str, Any]":
         from ovr.progress import counting
         from ovr.taking_over import Delivery
 
-        account: dict[str, Any] = {"events": {}, "systems": set(), "first_us": None, "last_us": None}
+        account = account or {"events": {}, "systems": set(), "first_us": None, "last_us": None}
         with counting(what) as progress:
             counted = _counted(events, account)
             if self._sender is None:
@@ -195,11 +197,8 @@ class _Run:
         with progressing(f"reading {path.name}") as progress, opened(path, progress) as lines:
             spooled(lines, self._columns, self._names, spool, account, facts, self.source)
         said = self._send(facts or (), "windows")
-        samples = self._send((to_event(one, self.source) for one in spool.moments()), "samples")
-        for key, value in samples["events"].items():
-            said["events"][key] = said["events"].get(key, 0) + value
-        samples["events"], samples["systems"] = said["events"], samples["systems"] | said["systems"]
-        return {"file": str(path), **_told(samples), **_told_series(account, self._names)}
+        self._send((to_event(one, self.source) for one in spool.moments()), "samples", said)
+        return {"file": str(path), **_told(said), **_told_series(account, self._names)}
 
 
 def _counted(events: "Iterable[Envelope]", account: dict[str, Any]) -> "Iterable[Envelope]":
@@ -296,6 +295,6 @@ def _checker(node: "Node") -> "Callable[[Envelope], None]":
     return check
 
 
-def _made(node: "Node") -> Path:
-    node.layout.data.mkdir(parents=True, exist_ok=True)
-    return node.layout.data
+def _scratch(node: "Node") -> Path | None:
+    """Sort on the data's disk; where there is none yet, as before a dry run, on the system's."""
+    return node.layout.data if node.layout.data.is_dir() else None
