@@ -10,7 +10,7 @@ from grafana.frame import CLIENT, events, frame
 from grafana.panels import BLUE, CLEAR, GREEN, Query, graph, number, timeline
 from grafana.queries import POWER, SOC
 
-_OF = 'event_id=~"$event_id"'
+_OF = 'event_id="$event_id"'
 
 
 def client() -> dashboard.Dashboard:

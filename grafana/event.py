@@ -7,16 +7,16 @@ from grafana.frame import EVENT, ITS_REPORT, OF_SERIES, Part, events, frame
 from grafana.panels import BLUE, CLEAR, GREEN, RED, YELLOW, Query, graph, number, rows, timeline
 from grafana.queries import POWER, SOC, STALE_S
 
-_OF = 'event_id=~"$event_id"'
+_OF = 'event_id="$event_id"'
 _WINDOW = {"0": ("", CLEAR), "1": ("active", GREEN)}
 # The window itself, in the milliseconds that Grafana's addresses take.
 _TO_WINDOW = (
     "This system, in its window",
-    "/d/ovr-system?var-system=${__data.fields.system_id}&from=${__data.fields.from}&to=${__data.fields.to}",
+    "/d/ovr-system?var-system=${__data.fields.system_id}&from=${__data.fields.from.numeric}&to=${__data.fields.to.numeric}",
 )
 _SYSTEM_REPORT = (
     "Report of this system",
-    "${url}/api/reports/${event_id}/html?system_id=${__data.fields.system_id}",
+    "${url:raw}/api/reports/${event_id:percentencode}/html?system_id=${__data.fields.system_id}",
 )
 
 

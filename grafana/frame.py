@@ -25,8 +25,8 @@ OF_SERIES: Final = (
     "Open this system",
     f"/d/{SYSTEM}?var-system=${{__field.labels.system_id}}&${{__url_time_range}}",
 )
-ITS_PAGE: Final = ("Its page", "${url}/#/system/${__data.fields.system_id}")
-ITS_REPORT: Final = ("Report of the event", "${url}/api/reports/${event_id}/html")
+ITS_PAGE: Final = ("Its page", "${url:raw}/#/system/${__data.fields.system_id}")
+ITS_REPORT: Final = ("Report of the event", "${url:raw}/api/reports/${event_id:percentencode}/html")
 Part = str | Builder
 
 

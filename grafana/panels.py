@@ -161,6 +161,8 @@ def rows(
     """
     panel = table.Panel().show_header(True).cell_height(common.TableCellHeight.SM).filterable(False)
     names = {f"Value #{_LETTERS[place]}": column.legend for place, column in enumerate(columns)}
+    if len(columns) == 1:
+        names = {"Value": columns[0].legend}  # as Grafana calls the only one
     order = {name: place for place, name in enumerate((*by, *names))}
     panel = panel.with_transformation(dashboard.DataTransformerConfig(id_val="merge", options={}))
     panel = panel.with_transformation(

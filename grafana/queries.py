@@ -33,7 +33,7 @@ def of(systems: str = "$system") -> str:
 
 def during(event: str = "$event_id") -> str:
     """Ask for the systems that take part in an event, while they do."""
-    return f'max by (system_id) (ovr_event_active{{event_id=~"{event}"}} == 1)'
+    return f'max by (system_id) (ovr_event_active{{event_id="{event}"}} == 1)'
 
 
 def within(expression: str, event: str = "$event_id") -> str:

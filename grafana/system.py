@@ -121,7 +121,12 @@ def _windows() -> list[Part]:
             Query(f"ovr_event_active{{{_OF}}}", "{{event_id}} · {{location}}"),
             texts=_WINDOW,
             interval="5s",
-            links=(("Report of this event", "${url}/api/reports/${__field.labels.event_id}/html"),),
+            links=(
+                (
+                    "Report of this event",
+                    "${url:raw}/api/reports/${__field.labels.event_id:percentencode}/html",
+                ),
+            ),
         )
     ]
 

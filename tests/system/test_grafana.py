@@ -56,6 +56,7 @@ ELSEWHERE = (
     "ovr_backup_age_seconds 4000",
     'ovr_certificate_ends_seconds{{of="node.crt"}} 2000000000',
 )
+ODD = 'C++ "night" (1) $system a\\b'
 FACTS = (
     ("window.started", {"event_id": "load_test", "location": "warehouse"}),
     *(("ups.ac_power_loss", {"stage": "confirmed", "cause": "grid_lost"}) for _ in range(3)),
@@ -102,6 +103,8 @@ def tell(node: Node, outbox: Path) -> None:
         for type_, data in FACTS:
             now_us = instants.now_us()
             sender.put(Envelope(ids.uuid7(now_us), "/test/alice", type_, "rig_01", now_us, data))
+        now_us, named = instants.now_us(), {"event_id": ODD, "location": "main stage"}
+        sender.put(Envelope(ids.uuid7(now_us), "/test/alice", "window.started", "acuvim_13", now_us, named))
         assert sender.flush(60)
     finally:
         sender.close()
@@ -166,6 +169,19 @@ def test_a_query_of_the_dashboards_before_works_as_printed(filled: Filled, expr:
     query = Asked(expr, expr, instant=False)
 
     until(lambda: not filled.empty([query]), expr, within_s=60)
+
+
+def test_a_clients_dashboard_shows_its_event_whatever_it_is_called(filled: Filled, tmp_path: Path) -> None:
+    script = [sys.executable, str(ROOT / "grafana" / "client-dashboard"), ODD, "--to", str(tmp_path)]
+    subprocess.run(script, check=True, timeout=60)
+    (path,) = tmp_path.iterdir()
+    queries = list(asked(path))
+    at_work, *_ = (query.expr for query in queries if "Systems at work" in query.where)
+
+    until(lambda: value(filled.now(at_work)) == 1, "its one system is seen")
+
+    filled.empty(queries)  # each is understood
+    assert not any("rig_01" in str(series) for query in queries for series in filled.now(query.expr))
 
 
 def test_device_metrics_have_no_label_but_their_system(filled: Filled) -> None:

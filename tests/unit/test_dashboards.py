@@ -101,6 +101,14 @@ def test_what_is_asked_over_time_is_asked_in_grafanas_own_steps(path: Path) -> N
 
 
 @ids
+def test_what_was_chosen_is_compared_and_not_taken_for_a_pattern(path: Path) -> None:
+    many = {one["name"] for one in load(path)["templating"]["list"] if one.get("multi")}
+    for query in asked(path):
+        for name in re.findall(r'=~"\$(\w+)"', query.expr):
+            assert name in many, query.where
+
+
+@ids
 def test_names_of_series_are_those_that_are_written(path: Path) -> None:
     told = {metric.name for metric in metrics.table()}
     journal = {"ovr_event_active", "ovr_alert_active", "ovr_health_score", "ovr_ups_events_total"}
