@@ -3,10 +3,16 @@
 import re
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, ViewportSize, expect
 
+from bus import ids, instants
+from bus.connection import Broker
+from bus.envelope import Envelope
+from bus.sender import Sender
 from tests.browsers import DESK, PHONE, PLAIN_HOST, SCREENS, Pages, chromium, picture, recorded
 from tests.node import Node, running
 from tests.waiting import until
@@ -232,6 +238,33 @@ def test_a_page_outlives_its_broker(node: Node, pages: Pages) -> None:
     ui.open("system/rig_06")
     expect(ui.page.get_by_text("after the restart")).to_be_visible()
     until(lambda: len(of(node, "rig_06")) == 1, "it is recorded once")
+
+
+def test_an_alarm_that_somebody_takes_care_of_is_so_for_everybody(
+    node: Node, pages: Pages, tmp_path: Path
+) -> None:
+    alarm = {"alarm": "grid_lost", "device": "vebus/276", "level": "alarm"}
+    with closing(Sender(Broker(port=node.base), client="gx", name="gx", path=tmp_path / "gx")) as sender:
+        sender.put(Envelope(ids.uuid7(), "/test/gx", "alarm.raised", "rig_12", instants.now_us(), alarm))
+        assert sender.flush(60)
+    one, other = pages.new(settings={"operator": "Ada"}), pages.new()
+    one.open("alerts")
+    one.page.get_by_role("button", name="Acknowledge", exact=True).click()
+    one.page.get_by_label("Note (optional)").fill("Generator is on its way")
+    one.page.get_by_role("button", name="Confirm").click()
+
+    one.settled()
+    (said,) = [row for row in recorded(node, ("alarm.acknowledged",)) if row["system"] == "rig_12"]
+    assert (said["alarm"], said["device"]) == ("grid_lost", "vebus/276")
+    other.open("alerts")
+    expect(
+        other.page.get_by_text(re.compile("Ada takes care of it.*Generator is on its way"))
+    ).to_be_visible()
+    expect(other.page.locator("nav .nav-count")).to_have_count(0)
+    other.open("now")
+    tile = other.page.locator(".tile", has_text="rig_12")
+    expect(tile).to_contain_text("acknowledged")
+    expect(tile).to_contain_text("Alarm")
 
 
 def test_text_is_text_wherever_it_is_shown(node: Node, pages: Pages) -> None:

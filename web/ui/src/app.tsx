@@ -7,7 +7,7 @@ import { Stale, StatusBar } from "./parts/status_bar";
 import { UndoBar } from "./parts/undo_bar";
 import Now from "./screens/now";
 import { node } from "./shell/live";
-import { counts } from "./shell/store";
+import { unseen } from "./shell/store";
 import { route } from "./shell/router";
 import { takeUpdate, update } from "./shell/worker";
 import { t, type Key } from "./texts";
@@ -156,7 +156,7 @@ const PARENT: Readonly<Partial<Record<Screen, Screen>>> = { system: "now", event
 
 function Item({ screen }: { screen: Screen }) {
   const current = (PARENT[route.value.screen] ?? route.value.screen) === screen;
-  const trouble = screen === "alerts" ? counts.value.attention : 0;
+  const trouble = screen === "alerts" ? unseen.value : 0;
   return (
     <li>
       <a href={href(screen)} aria-current={current ? "page" : undefined} onClick={() => (open.value = false)}>

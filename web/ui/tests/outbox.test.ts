@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { sayAcknowledge } from "../src/core/acts";
 import { LEASE_MS, again, answer, inOrder, mayTake, nextOrder, nextToSend, problemText, settled, tried, unseen } from "../src/core/outbox";
 import { T0, action } from "./samples";
 
@@ -34,6 +35,17 @@ describe("the order of the outbox", () => {
   it("is empty when everything is confirmed", () => {
     expect(settled(tried(action(1), 0), answer(200, { position: 7 }))).toBeNull();
     expect(nextToSend([])).toBeNull();
+  });
+});
+
+describe("an acknowledgement", () => {
+  const known = { severity: "critical", sinceMs: T0, text: "", acknowledged: null } as const;
+
+  it("names an alarm by all that tells it from others, and nothing else", () => {
+    const alarm = { ...known, family: "alarm", name: "grid_lost", device: "vebus/276", phase: "", counted: "", period: "" } as const;
+    expect(sayAcknowledge("rig_01", alarm, "").body).toEqual({ system_id: "rig_01", alarm: "grid_lost", device: "vebus/276" });
+    const alert = { ...known, family: "alert", name: "x", device: "d", phase: "l1", counted: "ups.ac_power_loss", period: "hourly" } as const;
+    expect(sayAcknowledge("rig_01", alert, "On it").body).toEqual({ system_id: "rig_01", alert: "x", counted: "ups.ac_power_loss", period: "hourly", note: "On it" });
   });
 });
 

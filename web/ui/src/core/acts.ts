@@ -1,5 +1,6 @@
 /** What an operator may say, checked before it is kept, in the shapes of the API. Pure. */
-import type { EventState, Json, SystemState } from "./wire";
+import { words } from "./format";
+import type { Alarm, EventState, Json, SystemState } from "./wire";
 
 export const MOST_NAME = 120;
 export const MOST_NOTE = 4000;
@@ -75,6 +76,21 @@ export const sayPhoto = (system_id: string, event: string, caption: string): Sai
   about: caption,
   body: { system_id, ...(event ? { event_id: event } : {}), ...(caption ? { caption: caption.slice(0, 500) } : {}) },
 });
+
+/** Say that somebody takes care of an alarm or alert, named by all that tells it from others. */
+export function sayAcknowledge(system_id: string, alarm: Alarm, note: string): Said {
+  const own = { alarm: { alarm: alarm.name, device: alarm.device, phase: alarm.phase }, alert: { alert: alarm.name, counted: alarm.counted, period: alarm.period } };
+  const known = Object.entries(own[alarm.family]).filter(([, value]) => value !== "");
+  return {
+    path: "/api/alarm/acknowledge",
+    what: "acknowledge",
+    system: system_id,
+    about: [words(alarm.name), note].filter(Boolean).join(" · "),
+    body: { system_id, ...Object.fromEntries(known), ...(note ? { note } : {}) },
+  };
+}
+
+export const sayReset = (system_id: string, reason: string): Said => ({ path: "/api/counters/reset", what: "reset", system: system_id, about: reason, body: { system_id, reason } });
 
 export const sayUndo = (system_id: string, corrects: string, about: string): Said => ({
   path: "/api/window/correct",

@@ -19,6 +19,8 @@ export const FACTS = [
   "alarm.cleared",
   "alert.raised",
   "alert.cleared",
+  "alarm.acknowledged",
+  "alert.acknowledged",
   "counters.reset",
   "system.registered",
   "report.requested",

@@ -34,6 +34,17 @@ export interface Alarm {
   device: string;
   phase: string;
   text: string;
+  /** What else an alert is told by. */
+  counted: string;
+  period: string;
+  acknowledged: Acknowledged | null;
+}
+
+/** Who takes care of an alarm. */
+export interface Acknowledged {
+  atMs: number;
+  by: string;
+  note: string;
 }
 
 export interface Device {
@@ -215,5 +226,12 @@ function alarm(said: Json): Alarm {
     device: textOf(said.device),
     phase: textOf(said.phase),
     text: textOf(said.text),
+    counted: textOf(said.counted),
+    period: textOf(said.period),
+    acknowledged: acknowledged(said.acknowledged),
   };
+}
+
+function acknowledged(said: unknown): Acknowledged | null {
+  return isObject(said) ? { atMs: timeOf(said.at) ?? 0, by: textOf(said.by), note: textOf(said.note) } : null;
 }

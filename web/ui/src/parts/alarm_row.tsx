@@ -26,6 +26,12 @@ export function AlarmRow({ system, alarm, named, children }: Props) {
       <div class="grow">
         <b>{words(alarm.name)}</b> {[alarm.device, alarm.phase.toUpperCase()].filter(Boolean).join(" · ")}
         {alarm.text && <div class="timeline-text">{alarm.text}</div>}
+        {alarm.acknowledged && (
+          <div class="acknowledged">
+            <Icon name="check" /> {t("alerts.acknowledged", { who: alarm.acknowledged.by, time: instant(alarm.acknowledged.atMs, now.value, manner()) })}
+            {alarm.acknowledged.note && `: ${alarm.acknowledged.note}`}
+          </div>
+        )}
         <div class="muted">
           {named && (
             <>

@@ -140,10 +140,12 @@ function Line(props: InsideProps) {
 export function Badge({ rank, state }: { rank: Rank; state: SystemState }) {
   if (rank === "fresh") return null;
   const many = state.alarms.length > 1 && (rank === "critical" || rank === "warning") ? ` ${state.alarms.length}` : "";
+  const seen = (rank === "critical" || rank === "warning") && state.alarms.length > 0 && state.alarms.every((alarm) => alarm.acknowledged !== null);
   return (
-    <span class={`badge ${rank}`}>
-      <Icon name={rank === "stale" || rank === "old" ? "clock" : "alerts"} />
+    <span class={`badge ${rank} ${seen ? "seen" : ""}`} title={seen ? t("rank.seen") : undefined}>
+      <Icon name={seen ? "check" : rank === "stale" || rank === "old" ? "clock" : "alerts"} />
       {t(`rank.${rank}`) + many}
+      {seen && <span class="visually-hidden"> {t("rank.seen")}</span>}
     </span>
   );
 }

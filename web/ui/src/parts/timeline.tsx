@@ -32,7 +32,7 @@ const SORTS = {
   all: null,
   said: ["note.added", "photo.added"],
   windows: ["window.started", "window.ended", "window.corrected", "location.set"],
-  alarms: ["alarm.raised", "alarm.cleared", "alert.raised", "alert.cleared"],
+  alarms: ["alarm.raised", "alarm.cleared", "alarm.acknowledged", "alert.raised", "alert.cleared", "alert.acknowledged"],
 } as const;
 type Sort = keyof typeof SORTS;
 
@@ -113,6 +113,8 @@ const ICONS: Readonly<Record<string, IconName>> = {
   "report.generated": "reports",
   "alarm.raised": "alerts",
   "alert.raised": "alerts",
+  "alarm.acknowledged": "check",
+  "alert.acknowledged": "check",
   "alarm.cleared": "check",
   "alert.cleared": "check",
 };

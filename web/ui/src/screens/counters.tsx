@@ -1,9 +1,10 @@
 /** How often what happened, and how healthy each system is by it. */
 import { useSignal } from "@preact/signals";
 import { instant, number, words } from "../core/format";
+import { sayReset } from "../core/acts";
 import { href } from "../core/route";
 import { list, numberOf, textOf, timeOf, type Json } from "../core/wire";
-import { Sure } from "../parts/dialog";
+import { Dialog } from "../parts/dialog";
 import { Icon } from "../parts/icons";
 import { Loaded } from "../parts/loaded";
 import { put } from "../shell/outbox";
@@ -128,10 +129,7 @@ function Score({ one }: { one: Counters }) {
 function One({ id }: { id: string }) {
   const asking = useSignal(false);
   const asked = useQuery(`/api/counters/${encodeURIComponent(id)}`, (all) => ({ ...counters(all), history: happened(all) }), ["counters.reset"]);
-  const reset = (): void => {
-    const kept = put({ path: "/api/counters/reset", what: "reset", system: id, about: "", body: { system_id: id } });
-    offer(kept, `${t("did.reset")}: ${id}`);
-  };
+  const reset = (reason: string): void => offer(put(sayReset(id, reason)), `${t("did.reset")}: ${id}`);
   return (
     <>
       <div class="row between">
@@ -218,7 +216,34 @@ function One({ id }: { id: string }) {
           </>
         )}
       </Loaded>
-      {asking.value && <Sure question={t("counters.reset_sure", { system: id })} yes={t("counters.reset")} onYes={() => reset()} onClose={() => (asking.value = false)} />}
+      {asking.value && <Reset id={id} onReset={reset} onClose={() => (asking.value = false)} />}
     </>
+  );
+}
+
+/** A reset has a reason: it is what maintenance is known by. */
+function Reset({ id, onReset, onClose }: { id: string; onReset: (reason: string) => void; onClose: () => void }) {
+  const reason = useSignal("");
+  const say = (): void => {
+    if (!reason.value.trim()) return document.getElementById("reset-why")?.focus();
+    onReset(reason.value.trim());
+    onClose();
+  };
+  return (
+    <Dialog title={t("counters.reset")} onClose={onClose}>
+      <p>{t("counters.reset_sure", { system: labelOf(id) })}</p>
+      <div class="field">
+        <label for="reset-why">{t("counters.why")}</label>
+        <input id="reset-why" type="text" maxLength={500} required value={reason} onInput={(event) => (reason.value = event.currentTarget.value)} />
+      </div>
+      <div class="row end">
+        <button type="button" class="button" onClick={onClose}>
+          {t("act.cancel")}
+        </button>
+        <button type="button" class="button danger" onClick={say}>
+          {t("counters.reset")}
+        </button>
+      </div>
+    </Dialog>
   );
 }

@@ -35,7 +35,6 @@ export const apiKey = kept("key", "");
 export const lastSystem = kept("system", "");
 export const lastEvent = kept("event", "");
 export const nowView = kept("view", "tiles");
-export const seenAlarms = kept("seen", "[]");
 
 /** How numbers and times are written here. */
 export const manner = (): Manner => ({

@@ -151,6 +151,13 @@ export const counts = computed(() => {
   };
 });
 
+/** How many systems have an alarm that nobody takes care of yet. */
+export const unseen = computed(() => {
+  let count = 0;
+  for (const state of systems.value.values()) if (state.value.alarms.some((alarm) => alarm.acknowledged === null)) count += 1;
+  return count;
+});
+
 /** Sum the main power of systems; null when none has one. */
 export function powerOf(ids: Iterable<string>): number | null {
   let sum: number | null = null;
