@@ -82,6 +82,7 @@ END
     type filter hook forward priority 0; policy accept;
     ct state established,related accept
 END
+  [[ -z $TRUSTED ]] || printf '    iifname "%s" accept\n' "$TRUSTED"
   for one in "${internet[@]}"; do
     printf '    iifname "%s" oifname "%s" accept\n' "$one" "$WAN"
   done
