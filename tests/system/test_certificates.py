@@ -1,4 +1,4 @@
-"""Certificates by script: clients believe them, a running broker takes a new one, what does not fit stays out."""
+"""Certificates by script: clients believe them, a broker takes a new one, what does not fit stays out."""
 
 import os
 import signal
