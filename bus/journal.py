@@ -16,6 +16,8 @@ from bus.envelope import Recorded
 from schemas.errors import ConfigurationError
 
 GENESIS = bytes(32)
+MOST_LIVES = 32
+"""Incarnations of a node's journal that are noted, of each lane."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 import sqlite3
 from collections.abc import Iterable
 
-from bus.journal import Head, Held
+from bus.journal import MOST_LIVES, Head, Held
 
 
 def note_held(db: sqlite3.Connection, held: Iterable[Held]) -> None:
@@ -25,6 +25,17 @@ def note_held(db: sqlite3.Connection, held: Iterable[Held]) -> None:
             for one in held
             if one.place.position
         ],
+    )
+    for client, lane in {(one.client, one.lane) for one in held}:
+        _forget_oldest(db, client, lane)
+
+
+def _forget_oldest(db: sqlite3.Connection, client: str, lane: str) -> None:
+    """Keep what is needed: a node that names ever new incarnations must not fill the journal."""
+    db.execute(
+        "DELETE FROM held WHERE client = ? AND lane = ? AND incarnation NOT IN (SELECT incarnation FROM held"
+        " WHERE client = ? AND lane = ? ORDER BY recorded_us DESC LIMIT ?)",
+        (client, lane, client, lane, MOST_LIVES),
     )
 
 

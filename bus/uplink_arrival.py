@@ -14,7 +14,7 @@ from functools import lru_cache
 from bus import envelope, system_ids
 from bus.envelope import RECORDER_ATTRIBUTES, Envelope
 from bus.intake import SITE, Judge, check_measurements, stream_of
-from bus.journal import DeadLetter, Entry, Held
+from bus.journal import MOST_LIVES, DeadLetter, Entry, Held
 from bus.uplink_batch import LANES, NODE_ATTRIBUTES, Forwarded, Header, spliced, unpack
 from schemas import limits
 from schemas.errors import InputError
@@ -102,6 +102,11 @@ class Arrivals:
         known = self.held.get(key)
         if held.place.position > (known.place.position if known else 0):
             self.held[key] = held
+            ours = [one for one in self.held if one[:2] == key[:2]]
+            if len(ours) > MOST_LIVES:
+                oldest = min(ours, key=lambda one: self.held[one].recorded_us)
+                del self.held[oldest]
+                self._taken.pop(oldest, None)
 
     def told(self, client: str, epoch: str) -> Mapping[str, object]:
         """Return what an ack of this epoch says of its lane; nothing for epochs that are no lane's."""

@@ -11,7 +11,7 @@ from typing import Any
 from bus.ids import token
 from ovr.node import Node
 from ovr.process_identity import is_same
-from ovr.processes import ALERTS, DETECTOR, PROJECTORS, RECORDER, REPLAY, WEB, left_out
+from ovr.processes import ALERTS, DETECTOR, PROJECTORS, RECORDER, REPLAY, UPLINK, WEB, left_out
 from ovr.supervisor import ONLINE
 from ovr.users import CONSOLE
 from ovr.watch import Watch
@@ -84,6 +84,7 @@ def _heard(node: Node) -> dict[str, Any]:
     refusal = None if watch.connection.connected else watch.connection.refusal
     watch.connection.close()
     expected = [RECORDER, REPLAY, *(f"projector-{name}" for name in PROJECTORS), DETECTOR, ALERTS, WEB]
+    expected += [UPLINK] if node.site.uplink.host is not None else []
     expected += [one.name for one in node.site.producers]
     expected = [name for name in expected if name not in left_out(node.site)]
     names = [*expected, *sorted(watch.health.keys() - set(expected))]

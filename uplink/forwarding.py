@@ -21,7 +21,7 @@ from bus.journal import Head
 from bus.journal_sqlite import SqliteJournalReader
 from bus.topics import Topics
 from bus.uplink_batch import CONTENT_TYPE, FACTS, SAMPLES, Header, pack
-from schemas.errors import ConfigurationError, TransientError
+from schemas.errors import OvrError
 from uplink import lives
 from uplink.answers import LaneAck, explain_code, explain_refusal, parse_lane_ack, waits
 from uplink.lane import Lane
@@ -78,9 +78,7 @@ class Forwarding:
         while not stopped():
             try:
                 self._turn()
-            except TransientError as error:
-                self._pause(str(error))
-            except ConfigurationError as error:
+            except OvrError as error:
                 self._pause(str(error))
         if self._health is not None:
             self._health.goodbye()

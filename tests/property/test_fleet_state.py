@@ -8,6 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bus.journal import JournalReader
 from projectors import state_store
 from projectors.rebuild import build
 from projectors.runner import Runner
@@ -43,7 +44,7 @@ def _renamed(one: Said, suffix: str, number: int) -> Said:
     return Said(one.type, subject, one.at_s, data, f"e{number}{suffix}")
 
 
-def _described(journal: MemoryJournal, path: Path) -> dict[str, Any]:
+def described(journal: JournalReader, path: Path) -> dict[str, Any]:
     """Describe systems and events as a rebuilt state knows them; positions are each journal's own."""
     build(STATE, journal, path)
     with closing(open_model(path)) as model:
@@ -74,8 +75,8 @@ def test_the_state_of_the_cloud_is_the_union_of_its_nodes(
     bring(cloud, chosen, recorded_s=1000)
 
     with tempfile.TemporaryDirectory() as directory:
-        own = [_described(journal, Path(directory, f"{name}.sqlite")) for name, journal in nodes.items()]
-        all_of_them = _described(cloud, Path(directory, "cloud.sqlite"))
+        own = [described(journal, Path(directory, f"{name}.sqlite")) for name, journal in nodes.items()]
+        all_of_them = described(cloud, Path(directory, "cloud.sqlite"))
 
     assert all_of_them["systems"] == own[0]["systems"] | own[1]["systems"]
     assert all_of_them["windows"] == sorted(own[0]["windows"] + own[1]["windows"], key=repr)

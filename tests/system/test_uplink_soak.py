@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -22,6 +22,7 @@ from ovr.users import Users
 from schemas.errors import TransientError
 from tests.certificates import authority
 from tests.netns import Host, Spoilt, hosts
+from tests.property.test_fleet_state import described
 from tests.waiting import until
 
 pytestmark = pytest.mark.soak
@@ -201,6 +202,7 @@ def test_the_cloud_has_each_event_of_both_nodes_once_whatever_the_link_does(tmp_
         )
         for node in nodes:
             _check(cloud, node)
+        _check_state(cloud, nodes, tmp_path)
 
 
 def _caught_up(cloud: Machine, wanted: int) -> None:
@@ -225,6 +227,17 @@ def _check(cloud: Machine, node: Machine) -> None:
         )
         seen += 1
     assert seen == node.head()
+
+
+def _check_state(cloud: Machine, nodes: Sequence[Machine], directory: Path) -> None:
+    """Assert that the cloud's state is the union of the nodes'."""
+    found = []
+    for machine in (cloud, *nodes):
+        with closing(SqliteJournalReader(machine.data / "journal")) as reader:
+            found.append(described(reader, directory / f"{machine.data.name}.state"))
+    union, *own = found
+    assert union["systems"] == {name: system for one in own for name, system in one["systems"].items()}
+    assert union["windows"] == sorted((window for one in own for window in one["windows"]), key=repr)
 
 
 def _lane(node: Machine, *, facts: bool) -> Iterator[Recorded]:
