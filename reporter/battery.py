@@ -141,12 +141,18 @@ def _throughput(
         "in_wh": figure(used.plus_wh, coverage_pct),
         "out_wh": figure(used.minus_wh, coverage_pct),
         "cycles": figure(used.minus_wh / usable_wh if usable_wh else None, coverage_pct, why="no_capacity"),
-        "loss_wh": figure(
-            used.net_wh - stored_wh if stored_wh is not None else None, both_pct, why="no_capacity"
-        ),
+        "loss_wh": _loss(used, stored_wh, both_pct),
         "round_trip_ratio": figure(ratio, both_pct, why=why),
         **_peaks(flow.power),
     }
+
+
+def _loss(used: Energy, stored_wh: float | None, coverage_pct: float) -> Document:
+    """Tell what went in, less what came out and what is stored; a gain is the state of charge's own error."""
+    if stored_wh is None:
+        return figure(None, coverage_pct, why="no_capacity")
+    lost_wh = used.net_wh - stored_wh
+    return figure(lost_wh if lost_wh >= 0 else None, coverage_pct, why="does_not_add_up")
 
 
 def _peaks(power: Track) -> Document:

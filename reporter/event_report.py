@@ -17,7 +17,7 @@ from reporter.event_sustainability import sustainability
 from reporter.facts import Document, EventFacts, ReportSettings
 from reporter.figures import figure, instant, rounded
 from reporter.findings import findings
-from reporter.happenings import alarms, occurrences, photos, remarks
+from reporter.happenings import alarms, left_out, occurrences, photos, remarks
 from reporter.system_report import DOCUMENT, behind, changes
 from reporter.track import US
 
@@ -71,6 +71,7 @@ def event_report(parts: Sequence[SystemPart], facts: EventFacts, settings: Repor
         "occurrences": occurrences(facts.occurrences),
         "remarks": remarks(facts.remarks),
         "photos": photos(facts.remarks),
+        "left_out": left_out(facts.remarks, facts.alarms),
         "quality": event_rows.quality(of, by_blocks["blocks_dropped"], notes, facts.late_samples),
         "findings": findings(of),
     }
@@ -145,7 +146,7 @@ def _notes(of: Sequence[Member], settings: ReportSettings) -> list[str]:
 def _alarm_counts(facts: EventFacts) -> list[Document]:
     """Count alarms by name and level; what is still raised lasts until the end of the event at least."""
     counts: dict[tuple[str, str], list[Document]] = {}
-    for one in alarms(facts.alarms, facts.to_us):
+    for one in alarms(facts.alarms, facts.to_us, None):
         counts.setdefault((one["level"], one["name"]), []).append(one)
     made = [
         {

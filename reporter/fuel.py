@@ -114,7 +114,9 @@ def burnt(basis: Basis, flow: Flow | None, turning: Turning | None, rated_w: flo
     if rate.covered_s >= _NEARLY * flow.power.covered_s > 0:
         return Burnt(rate.integral() / 3600.0, "rate", rate.coverage_pct, told, source)
     if tank is not None and (reach_pct := _reach_pct(basis, tank)) >= _NEARLY * 100.0:
-        return Burnt(_LITRES * drawn(_by_minute(tank)), "tank", reach_pct, told, source)
+        taken_l = _LITRES * drawn(_by_minute(tank))
+        if taken_l > 0 or turning.run_s <= 0 or not rated_w:  # a full tank hardly shows some minutes
+            return Burnt(taken_l, "tank", reach_pct, told, source)
     if not rated_w:
         return Burnt(None, "modelled", turning.coverage_pct, told, source, "no_rating")
     litres = typical(rated_w).burnt_l(turning.run_s / 3600.0, energy(flow.power).plus_wh)

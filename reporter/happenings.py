@@ -12,6 +12,9 @@ from reporter.figures import instant
 from reporter.track import US
 
 MOST_TOLD: Final = 500
+MOST_REMARKS: Final = 1000
+MOST_ALARMS: Final = 1000
+MOST_PHOTOS: Final = 200
 _ENDINGS: Final = {
     "image/jpeg": "jpg",
     "image/png": "png",
@@ -35,7 +38,7 @@ def remarks(told: Sequence[Remark]) -> list[Document]:
             "caption": one.caption,
             "system_id": one.system_id,
         }
-        for one in sorted(told, key=lambda one: one.time_us)
+        for one in sorted(told, key=lambda one: one.time_us)[:MOST_REMARKS]
     ]
 
 
@@ -52,10 +55,20 @@ def photos(told: Sequence[Remark]) -> list[Document]:
                 "system_id": one.system_id,
                 "file": f"photos/{one.sha256}.{_ENDINGS.get(one.media_type or '', 'jpg')}",
             }
-    return list(found.values())
+    return list(found.values())[:MOST_PHOTOS]
 
 
-def alarms(told: Sequence[Alarm], until_us: int) -> list[Document]:
+def left_out(remarks: Sequence[Remark], alarms: Sequence[Alarm]) -> Document:
+    """Count what is not listed, because it would be an endless page."""
+    photos = len({one.sha256 for one in remarks if one.sha256 is not None})
+    return {
+        "remarks": max(0, len(remarks) - MOST_REMARKS),
+        "photos": max(0, photos - MOST_PHOTOS),
+        "alarms": max(0, len(alarms) - MOST_ALARMS),
+    }
+
+
+def alarms(told: Sequence[Alarm], until_us: int, most: int | None = MOST_ALARMS) -> list[Document]:
     """List alarms; what is still raised lasts until the end of the window at least."""
     return [
         {
@@ -70,7 +83,7 @@ def alarms(told: Sequence[Alarm], until_us: int) -> list[Document]:
             "duration_s": max(0, (one.to_us if one.to_us is not None else until_us) - one.from_us) * US,
             "active": one.to_us is None,
         }
-        for one in sorted(told, key=lambda one: (one.from_us, one.name, one.device, one.phase))
+        for one in sorted(told, key=lambda one: (one.from_us, one.name, one.device, one.phase))[:most]
     ]
 
 

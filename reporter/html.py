@@ -23,6 +23,8 @@ MOST_BLOCKS: Final = 960  # ten days of quarter hours; the CSV has all
 MOST_ON_PAPER: Final = 192
 MOST_REMARKS: Final = 200
 MOST_ALARMS: Final = 40
+MOST_FINDINGS: Final = 60
+MOST_SYSTEMS: Final = 300
 GLOSSARY: Final = {
     "system": (
         "kwh",
@@ -169,6 +171,7 @@ def _system(doc: Document, says: Voice, style: Style, *, paper: bool) -> dict[st
 
 def _event(doc: Document, says: Voice, style: Style, *, paper: bool) -> dict[str, Any]:
     names = {one["system_id"]: str(one["name"]) for one in doc["systems"]}
+    found = doc.get("findings") or ()
     return {
         "title": says.t("title.event", event=cut(doc["event_id"], 80)),
         "heading": says.name(doc["event_id"]),
@@ -184,7 +187,9 @@ def _event(doc: Document, says: Voice, style: Style, *, paper: bool) -> dict[str
         "key": highlights_event.key_figures(doc, says),
         "sections": [key for key, has in EVENT.items() if has(doc)],
         "charts": charts_of_event.charts(doc, says, style, paper=paper),
-        "findings": [(one["severity"], said(one, names, says)) for one in doc.get("findings") or ()],
+        "findings": [(one["severity"], said(one, names, says)) for one in found[:MOST_FINDINGS]],
+        "more_findings": max(0, len(found) - MOST_FINDINGS),
+        "most_systems": MOST_SYSTEMS,
         "names": names,
         "glossary": GLOSSARY["event"],
     }

@@ -65,7 +65,7 @@ def quality(basis: Basis, found: Sequence[Gap], delta_pct: float | None, notes: 
                 "samples": one.samples,
                 "reason": one.reason,
             }
-            for one in facts.dropped
+            for one in facts.dropped[:MOST_TOLD]
         ],
         "late_samples": facts.late_samples,
         "peak_may_hide": bool(found),

@@ -90,9 +90,12 @@ def _array(flow: Flow) -> Document:
 def _supplied(flows: Flows) -> list[tuple[str, float, float]]:
     """Give word, energy and coverage of each source."""
     found = []
-    for word, flow in (("grid", flows.grid), ("genset", flows.genset), *(("pv", one) for one in flows.pv)):
+    for word, flow in (("grid", flows.grid), ("genset", flows.genset)):
         if flow is not None:
             found.append((word, energy(flow.power).plus_wh, flow.power.coverage_pct))
+    if flows.pv:
+        sun_wh = sum(energy(one.power).plus_wh for one in flows.pv)
+        found.append(("pv", sun_wh, min(one.power.coverage_pct for one in flows.pv)))
     if flows.battery is not None and found:
         net_wh = -energy(flows.battery.power).net_wh
         found.append(("battery", max(0.0, net_wh), flows.battery.power.coverage_pct))

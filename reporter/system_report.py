@@ -22,7 +22,7 @@ from reporter.energies import billing, energies, section
 from reporter.excursions import excursions
 from reporter.facts import Document, EventFacts, ReportSettings, SystemFacts
 from reporter.figures import rounded
-from reporter.happenings import alarms, occurrences, photos, remarks
+from reporter.happenings import alarms, left_out, occurrences, photos, remarks
 from reporter.imbalance import imbalance
 from reporter.load import load
 from reporter.methods import Method, choose, methods, over
@@ -151,6 +151,7 @@ def _sections(standing: Standing) -> Document:
         "phase_curves": phase_curves(basis),
         "remarks": remarks(facts.remarks),
         "photos": photos(facts.remarks),
+        "left_out": left_out(facts.remarks, facts.alarms),
         "alarms": alarms(facts.alarms, facts.to_us),
         "occurrences": occurrences(facts.occurrences),
         "billing": billing(basis, stands),

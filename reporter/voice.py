@@ -112,7 +112,7 @@ class Voice:
             return self.t("none")
         chosen = scale(unit, [value])
         shown = value / chosen.divisor
-        decimals = next((n for n in range(_MOST_DECIMALS) if round(shown, n) == shown), _MOST_DECIMALS)
+        decimals = next((n for n in range(_MOST_DECIMALS) if round(shown, n) == shown), chosen.decimals)
         return f"{plain(shown, decimals)}\u202f{chosen.unit}".rstrip()
 
     def seconds(self, seconds: float) -> str:
