@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from unittest.mock import patch
 
 import orjson
 
@@ -20,6 +21,7 @@ from bus.journal_sqlite import SqliteJournalReader
 from bus.sender import Sender
 from bus.uplink_batch import NODE, unspliced
 from schemas.errors import TransientError
+from tests.node import ovr
 from tests.services import Service
 from tests.waiting import PATIENCE_S, until
 
@@ -51,11 +53,9 @@ class Place:
 
     def run(self, *words: str) -> subprocess.CompletedProcess[bytes]:
         """Run a command to its end."""
-        environment = os.environ | {"OVR_BROKER_HOST": "127.0.0.1", "OVR_BROKER_PORT": str(self.broker.port)}
-        command = [sys.executable, "-m", "ovr", *words, "--data", str(self.data)]
-        return subprocess.run(
-            command, cwd=ROOT, env=environment, capture_output=True, check=False, timeout=PATIENCE_S
-        )
+        broker = {"OVR_BROKER_HOST": "127.0.0.1", "OVR_BROKER_PORT": str(self.broker.port)}
+        with patch.dict(os.environ, broker):
+            return ovr(*words, "--data", str(self.data))
 
     def end(self, word: str, number: signal.Signals = signal.SIGKILL) -> None:
         """End one, as a crash would unless told otherwise."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import count, pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bus import envelope
@@ -20,6 +20,7 @@ from bus.uplink_batch import FACTS, LANES, SAMPLES, Forwarded, Header, pack, spl
 from bus.uplink_checkpoint import Anchor, thinned
 from schemas.errors import InputError
 from schemas.registry import Registry
+from tests.laws import examples
 from uplink import lives
 from uplink.allowance import Allowance
 from uplink.lane import Lane, LaneLimits
@@ -272,7 +273,7 @@ ACTIONS = st.one_of(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@examples(60)
 @given(st.lists(st.booleans(), max_size=25), st.lists(ACTIONS, min_size=10, max_size=60))
 def test_whatever_is_lost_or_restored_each_event_is_in_the_cloud_once_and_in_order(
     recorded: Sequence[bool], actions: Sequence[tuple[str, object]]
