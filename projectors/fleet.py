@@ -7,7 +7,7 @@ Rules that must stay true here:
 - how far a node's samples have come follows from what is kept, so that a rebuild need not read the others.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from bus.envelope import Event
@@ -68,7 +68,7 @@ class Fleet:
     """All nodes at one place of the stream; what was recorded here is the node without a name.
 
     Attributes:
-        changed: nodes of which something new was taken; whoever writes them clears this.
+        changed: nodes of which something new was taken, or nothing is kept; whoever writes them clears this.
         displaced: streams, and systems of which nothing is left, that are now another node's; likewise.
     """
 
@@ -97,6 +97,7 @@ class Fleet:
         self.changed.add(name)
         if event.type == SAMPLE:
             self._sample(name, node.state, event)
+            self._forget_empty(name)
             return
         if where is not None:
             node.note(event, where)
@@ -152,7 +153,7 @@ class Fleet:
         system_id = state.aliases.resolve(event.subject)
         stream = (event.data["kind"], event.data["interval_ms"])
         sample = Stamped(event.time_us, event.position, event.data)
-        for other, _, system in self._others(name, system_id):
+        for other, system in self._others(name, system_id):
             if not sample.newer(system.samples.get(stream)):
                 return
             self._displace(other, system_id, stream)
@@ -164,15 +165,17 @@ class Fleet:
         if system is None:
             return
         for stream, sample in list(system.samples.items()):
-            for other, _, theirs in self._others(name, system_id):
+            for other, theirs in self._others(name, system_id):
                 if stream in theirs.samples:
                     loser = other if sample.newer(theirs.samples[stream]) else name
                     self._displace(loser, system_id, stream)
 
-    def _others(self, name: str, system_id: str) -> Iterator[tuple[str, State, System]]:
-        for other, node in self.nodes.items():
-            if other != name and (system := node.state.systems.get(system_id)) is not None:
-                yield other, node.state, system
+    def _others(self, name: str, system_id: str) -> list[tuple[str, System]]:
+        return [
+            (other, system)
+            for other, node in self.nodes.items()
+            if other != name and (system := node.state.systems.get(system_id)) is not None
+        ]
 
     def _displace(self, name: str, system_id: str, stream: Stream) -> None:
         """Forget a stream's sample at a node, and the system there when nothing else was told of it."""
@@ -185,6 +188,13 @@ class Fleet:
         if not system.told and not system.samples:
             del state.systems[system_id]
             self.displaced.add((system_id, name))
+            self._forget_empty(name)
+
+    def _forget_empty(self, name: str) -> None:
+        """Forget a node of which nothing is kept but that another node's samples are newer."""
+        node = self.nodes[name]
+        if name != HERE and node.facts == (0, 0) and not node.state.systems:
+            del self.nodes[name]
 
 
 def _by_system(part: tuple[str, str, Window]) -> tuple[str, int, str, int]:

@@ -14,7 +14,7 @@ from bus.envelope import Event
 from projectors import windows
 from projectors.aliases import REGISTERED, Aliases
 from projectors.events import SAMPLE
-from projectors.nodes import origin
+from projectors.nodes import client_of, origin
 from projectors.state_system import Alarm, AlarmKey, Device, Stamped, Stream, System, alarm_key
 from projectors.windows import Window, WindowFact, Windows, fact_of, fold_windows
 
@@ -196,7 +196,7 @@ class State:
 
     def _acknowledge(self, system_id: str, system: System, event: Event) -> None:
         key = alarm_key(ACKNOWLEDGED[event.type], event.data)
-        said = {"by": event.extensions.get("operator") or event.client, "note": event.data.get("note")}
+        said = {"by": event.extensions.get("operator") or client_of(event), "note": event.data.get("note")}
         system.alarms.setdefault(key, Alarm()).acknowledge(Stamped(event.time_us, event.position, said))
         self.changes.alarms.add((system_id, key))
 

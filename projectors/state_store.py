@@ -49,7 +49,10 @@ def write(db: sqlite3.Connection, fleet: Fleet) -> list[tuple[str, str, Windows]
     before: list[tuple[str, str, Windows]] = []
     for name, node in fleet.nodes.items():
         before += ((name, *one) for one in _write_state(db, node.state, name))
-    told = [state_rows.node_row(name, fleet.nodes[name]) for name in sorted(fleet.changed - {HERE})]
+    changed = sorted(fleet.changed - {HERE})
+    told = [state_rows.node_row(name, fleet.nodes[name]) for name in changed if name in fleet.nodes]
+    gone = [(name,) for name in changed if name not in fleet.nodes]
+    db.executemany("DELETE FROM nodes WHERE node = ?", gone)
     db.executemany("INSERT OR REPLACE INTO nodes VALUES (?,?,?,?,?,?,?,?,?,?)", told)
     fleet.changed.clear()
     return before
