@@ -17,7 +17,7 @@ from bus.sender import Sender
 
 _TURN_S = 0.1
 _NOTE_EVERY = 500
-_SYSTEMS = 10
+_SYSTEMS = 100
 _NUMBERED_AHEAD = 1_000
 _FLUSH_S = 600.0
 NAMES = (
@@ -36,9 +36,8 @@ NAMES = (
 )
 
 
-def fact(client: str, n: int) -> Envelope:
+def fact(client: str, n: int, now_us: int) -> Envelope:
     """Make the n-th event of a client; its number can be read back by `tests.load_sender.number`."""
-    now_us = instants.now_us()
     source, system = f"/test/{client}", f"{client}_{n % _SYSTEMS}"
     if n % _NOTE_EVERY == 0:
         return Envelope(ids.uuid7(now_us), source, "note.added", system, now_us, {"text": f"{n}"})
@@ -54,7 +53,7 @@ def main(port: int, client: str, directory: Path, rate: float) -> None:
     draft, counter = directory / f"{client}.draft", directory / f"{client}.counter"
     n = upto = int(counter.read_text()) if counter.exists() else 0
     sender = Sender(Broker(port=port), client=client, name="load", path=directory / f"{client}.sqlite")
-    began, first = time.monotonic(), n
+    began, first, began_us = time.monotonic(), n, instants.now_us()
     with (directory / f"{client}.promised").open("a", buffering=1) as log:
         while not stop:
             while n - first < (time.monotonic() - began) * rate:
@@ -63,7 +62,10 @@ def main(port: int, client: str, directory: Path, rate: float) -> None:
                     upto = n + _NUMBERED_AHEAD  # before put: a number is never used twice
                     draft.write_text(str(upto))
                     draft.replace(counter)
-                sender.put(fact(client, n))
+                at_us = began_us + round(
+                    (n - first) / rate * instants.SECOND_US
+                )  # of a system, no two at once
+                sender.put(fact(client, n, at_us))
                 if n % _NOTE_EVERY == 0:
                     log.write(f"{n}\n")
             time.sleep(_TURN_S)

@@ -94,7 +94,10 @@ def confirmed(sender: Sender, *events: Envelope) -> None:
     assert sender.flush(PATIENCE_S)
 
 
-@pytest.mark.parametrize("mount", [True, False], ids=["small disk", "told and limited"])
+@pytest.mark.parametrize(
+    "mount",
+    [pytest.param(True, id="small disk"), pytest.param(False, id="told and limited", marks=pytest.mark.soak)],
+)
 def test_short_of_room_samples_go_and_facts_stay_until_there_is_room_again(
     tmp_path: Path, mount: bool
 ) -> None:

@@ -20,7 +20,7 @@ from tests.unit.test_old_rows import LOG, database, logged
 from tests.unit.test_old_series import RIG, line
 
 T0_MS = instants.now_us() // 1000 // 1000 * 1000 - 86_400_000
-COUNT = 2_000
+COUNT = 600
 
 
 def imported(port: int, data: Path, *words: str) -> tuple[int, Any]:
