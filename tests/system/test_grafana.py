@@ -136,7 +136,7 @@ def value(found: list[dict[str, object]]) -> float:
 def test_every_query_of_every_dashboard_finds_data(filled: Filled) -> None:
     left = [query for path in FILES for query in asked(path)]
     assert len(left) > 100
-    until(lambda: filled.now("sum(increase(ovr_recorder_events_total[15s])) > 50"), "it flows", within_s=60)
+    until(lambda: filled.now("sum(increase(ovr_recorder_events_total[15s])) > 50"), "it flows")
     looked_s = 0.0
 
     def all_found() -> bool:
@@ -148,7 +148,7 @@ def test_every_query_of_every_dashboard_finds_data(filled: Filled) -> None:
         return not left
 
     try:
-        until(all_found, "every query finds data", within_s=120)
+        until(all_found, "every query finds data")
     except AssertionError:
         pytest.fail("nothing is found by " + "; ".join(query.where for query in left))
 
@@ -161,14 +161,14 @@ def test_what_can_be_chosen_is_there(filled: Filled) -> None:
             def found(address: str = address, selector: str = selector) -> bool:
                 return bool(filled.client.get(address, params={"match[]": selector}).json()["data"])
 
-            until(found, f"{path.stem}: {label} of {selector}", within_s=60)
+            until(found, f"{path.stem}: {label} of {selector}")
 
 
 @pytest.mark.parametrize("expr", SEED)
 def test_a_query_of_the_dashboards_before_works_as_printed(filled: Filled, expr: str) -> None:
     query = Asked(expr, expr, instant=False)
 
-    until(lambda: not filled.empty([query]), expr, within_s=60)
+    until(lambda: not filled.empty([query]), expr)
 
 
 def test_a_clients_dashboard_shows_its_event_whatever_it_is_called(filled: Filled, tmp_path: Path) -> None:
@@ -196,12 +196,12 @@ def test_every_process_is_asked_for_its_figures_and_answers(filled: Filled) -> N
     def answering() -> set[object]:
         return {one["metric"]["process"] for one in filled.now("up == 1")}  # type: ignore[index]
 
-    until(lambda: answering() == wanted, f"{wanted} answer", within_s=60)
+    until(lambda: answering() == wanted, f"{wanted} answer")
 
 
 def test_the_broker_is_seen_through_the_supervisor(filled: Filled) -> None:
-    until(lambda: bool(filled.now("ovr_broker_clients_connected > 5")), "the broker tells", within_s=60)
-    until(lambda: bool(filled.now('ovr_process_online{of="recorder"} == 1')), "it is seen", within_s=60)
+    until(lambda: bool(filled.now("ovr_broker_clients_connected > 5")), "the broker tells")
+    until(lambda: bool(filled.now('ovr_process_online{of="recorder"} == 1')), "it is seen")
 
 
 def test_where_there_is_no_supervisor_another_process_tells_what_the_bus_tells(filled: Filled) -> None:
@@ -225,7 +225,7 @@ def test_where_there_is_no_supervisor_another_process_tells_what_the_bus_tells(f
 
 
 def test_what_is_refused_is_counted_by_its_reason(filled: Filled) -> None:
-    until(lambda: bool(filled.now("ovr_recorder_refused_total > 0")), "the refusal is told", within_s=60)
+    until(lambda: bool(filled.now("ovr_recorder_refused_total > 0")), "the refusal is told")
 
     (one,) = filled.now("ovr_recorder_refused_total > 0")
     assert one["metric"]["reason"]  # type: ignore[index]
