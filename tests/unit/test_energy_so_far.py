@@ -23,12 +23,14 @@ def test_no_energy_comes_of_what_was_not_measured(
     assert found.coverage_pct is None or 0 <= found.coverage_pct <= 100
 
 
-def test_a_step_that_is_half_full_counts_half() -> None:
-    found = figures([3600.0], [4000.0], [5.0], step_s=10, interval_s=1, whole_s=10)
+def test_a_step_with_half_of_its_samples_is_measured_and_one_with_fewer_for_as_long_as_they_hold() -> None:
+    def of(count: float) -> Figures:
+        return figures([3600.0], [4000.0], [count], step_s=10, interval_s=1, whole_s=10)
 
-    assert found == Figures(5.0, 4000.0, 5.0, 10)
-    assert found.coverage_pct == 50
-    assert found + Figures(1.0, None, 1.0, 10) == Figures(6.0, 4000.0, 6.0, 20)
+    assert of(5.0) == of(9.0) == Figures(10.0, 4000.0, 10.0, 10)
+    assert of(4.0) == Figures(4.0, 4000.0, 4.0, 10)
+    assert of(4.0).coverage_pct == 40
+    assert of(4.0) + Figures(1.0, None, 1.0, 10) == Figures(5.0, 4000.0, 5.0, 20)
 
 
 def test_the_peak_of_all_is_that_of_one_time() -> None:

@@ -4,6 +4,7 @@ These are figures to look at while an event runs; reports work on the samples th
 
 Rules that must stay true here:
 - nothing is added for a time without samples: a gap lowers the coverage, never raises the energy;
+- a device that is a little slow leaves no gaps: a step with half of its samples is measured;
 - what is measured twice is not added twice: a system behind another of the event is shown and not summed.
 """
 
@@ -104,7 +105,8 @@ def figures(
         if value is None:
             continue
         length_s = max(0.0, min(step_s, whole_s - index * step_s))
-        held_s = min(length_s, (count[index] or 0.0) * interval_s)
+        told_s = (count[index] or 0.0) * interval_s
+        held_s = length_s if told_s >= length_s / 2 else told_s
         energy_ws += max(0.0, value) * held_s
         covered_s += held_s
     peak = max((value for value in most if value is not None), default=None)

@@ -124,15 +124,16 @@ async def _each(
     served: Service, windows: Iterable[Window], measures: Mapping[str, Measured | None], now_us: int
 ) -> dict[str, Figures]:
     """Sum up each system's windows; those that are alike in time and series in one question."""
-    alike: dict[tuple[str, int, int], list[str]] = defaultdict(list)
+    alike: dict[tuple[str, int, int, int], list[str]] = defaultdict(list)
     for system, begin_us, end_us in windows:
         one = measures[system]
         until_us = min(end_us or now_us, now_us)
         if one is not None and until_us > begin_us:
-            alike[one.metric, begin_us // SECOND_US, math.ceil(until_us / SECOND_US)].append(system)
+            seconds = begin_us // SECOND_US, math.ceil(until_us / SECOND_US)
+            alike[one.metric, one.interval_ms, *seconds].append(system)
     found: dict[str, Figures] = {}
-    for (metric, begin_s, until_s), systems in alike.items():
-        span = grids.cut(begin_s, until_s)
+    for (metric, interval_ms, begin_s, until_s), systems in alike.items():
+        span = grids.cut(begin_s, until_s, interval_ms)
         for system, columns in (await grids.ask(served, metric, systems, span)).items():
             own = _figures(columns, measures[system], span, until_s - begin_s)
             found[system] = found[system] + own if system in found else own
@@ -149,7 +150,8 @@ async def _together(
     until_s = math.ceil(max(min(end_us or now_us, now_us) for _, _, end_us in windows) / SECOND_US)
     if until_s <= begin_s:
         return []
-    span = grids.cut(begin_s, until_s)
+    slowest_ms = max((one.interval_ms for one in measures.values() if one is not None), default=1000)
+    span = grids.cut(begin_s, until_s, slowest_ms)
     made: list[list[float | None]] = []
     for metric, systems in _by_metric(measures).items():
         for system, columns in (await grids.ask(served, metric, systems, span)).items():

@@ -32,9 +32,9 @@ class Span(NamedTuple):
     steps: int
 
 
-def cut(begin_s: int, until_s: int) -> Span:
-    """Cut a time into steps of at least a second."""
-    step_ms = max(1000, math.ceil((until_s - begin_s) * 1000 / _STEPS))
+def cut(begin_s: int, until_s: int, interval_ms: int) -> Span:
+    """Cut a time into steps of at least a second, each with room for two samples."""
+    step_ms = max(1000, 2 * interval_ms, math.ceil((until_s - begin_s) * 1000 / _STEPS))
     return Span(begin_s * 1000, step_ms, math.ceil((until_s - begin_s) * 1000 / step_ms))
 
 
