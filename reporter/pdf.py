@@ -24,7 +24,8 @@ VARIANT: Final = "pdf/a-3a"
 
 def pdf(document: Document, photos: Mapping[str, str] | None = None) -> bytes:
     """Write a document as PDF; photos as `html` takes them, files beside the page are named only."""
-    logging.getLogger("weasyprint").setLevel(logging.ERROR)
+    for name in ("weasyprint", "weasyprint.progress"):
+        logging.getLogger(name).setLevel(logging.ERROR)
     made = instant(document["window"]["to"])
     data = encode(document)
     attached = Attachment(
