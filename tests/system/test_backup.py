@@ -86,6 +86,7 @@ def test_a_backup_under_load_that_was_killed_and_taken_again_is_a_working_node(t
 
     new = Node(tmp_path / "new" / "data", free_base())
     done(new, "restore", str(usb), "--name", made["name"])
+    assert [*(new.data / "victoria-metrics" / "data").rglob("values.bin")]
     assert hashlib.sha256((new.data / "photos" / sha256).read_bytes()).hexdigest() == sha256
     new.start()
     try:

@@ -95,7 +95,7 @@ class Seen:
 
 def verified(node: Node, projector: str) -> None:
     words = (sys.executable, "-m", "ovr", "verify", projector, "--json", "--data", str(node.data))
-    done = subprocess.run(words, cwd=ROOT, capture_output=True, check=False, timeout=1800)
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, check=False, timeout=3600)
     assert done.returncode == 0, f"{projector}: {done.stdout.decode()}{done.stderr.decode()}"
 
 
