@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+from typer.testing import CliRunner
 
 from bus.envelope import decode
 from bus.journal_sqlite import SqliteJournalReader
+from ovr.main import app
 from projectors.series import VERSION
 from projectors.series_store import SeriesStore
 from tests.load_sender import number
@@ -153,8 +155,8 @@ class Node:
         return sender
 
     def ovr(self, *arguments: str) -> subprocess.CompletedProcess[bytes]:
-        command = [sys.executable, "-m", "ovr", *arguments, "--data", str(self.data)]
-        return subprocess.run(command, cwd=ROOT, capture_output=True, check=False, timeout=PATIENCE_S)
+        """Run a command as a person does."""
+        return ovr(*arguments, "--data", str(self.data))
 
     def stop(self) -> None:
         if self.process is not None and self.process.poll() is None:
@@ -183,6 +185,19 @@ def running(directory: Path, *arguments: str, without: Sequence[str] = ()) -> It
             if sender.process is not None and sender.process.poll() is None:
                 sender.kill()
         node.stop()
+
+
+def ovr(*words: str) -> subprocess.CompletedProcess[bytes]:
+    """Run a command in this process: one of its own would load everything anew each time."""
+    signals = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        done = CliRunner().invoke(app, words)
+    finally:
+        for number, handler in signals.items():
+            signal.signal(number, handler)
+    if done.exception is not None and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    return subprocess.CompletedProcess(words, done.exit_code, done.stdout_bytes, done.stderr_bytes)
 
 
 def free_base() -> int:

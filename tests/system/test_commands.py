@@ -105,7 +105,7 @@ def test_a_remote_replay_is_the_local_one(node: Node) -> None:
 def test_a_replay_into_a_topic_is_heard_there(node: Node) -> None:
     retained = "ovr/state/_events/startup"
     topics = ["-t", retained, "-t", "ovr/replay/again/#"]
-    command = ["mosquitto_sub", "-p", str(node.base), "-V", "5", "-q", "1", "-C", "6", "-W", "20", *topics]
+    command = ["mosquitto_sub", "-p", str(node.base), "-V", "5", "-q", "1", "-C", "6", "-W", "120", *topics]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as listener:
         assert listener.stdout is not None
         assert b"startup" in listener.stdout.readline(), "it listens"
