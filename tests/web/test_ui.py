@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, ViewportSize, expect
@@ -267,10 +268,24 @@ def test_an_alarm_that_somebody_takes_care_of_is_so_for_everybody(
     expect(tile).to_contain_text("Alarm")
 
 
-def test_text_is_text_wherever_it_is_shown(node: Node, pages: Pages) -> None:
-    """Whatever is typed runs nowhere."""
-    evil = "<img src=x onerror=window.hacked=1>"
+EVIL = "<img src=x onerror=window.hacked=1>"
+# Texts that no screen but the API takes, or that other screens show.
+TYPED_ELSEWHERE: dict[str, dict[str, Any]] = {
+    "/api/systems/rig_07": {"name": EVIL},
+    "/api/location/set": {"system_id": "rig_07", "location": f"{EVIL} map", "lat": 52.5, "lon": 13.4},
+    "/api/counters/reset": {"system_id": "rig_07", "reason": EVIL},
+    "/api/alarm/acknowledge": {"system_id": "rig_07", "alarm": "overload", "note": EVIL},
+}
+
+
+def test_text_is_text_wherever_it_is_shown(node: Node, pages: Pages, tmp_path: Path) -> None:
+    """Whatever is typed, by people, devices or other programs, runs nowhere."""
+    evil = EVIL
     ui = pages.new(settings={"operator": "<script>window.hacked=1</script>"})
+    with closing(Sender(Broker(port=node.base), client="ups", name="ups", path=tmp_path / "ups")) as sender:
+        alarm = {"alarm": "overload", "level": "alarm", "device": EVIL, "text": EVIL}
+        sender.put(Envelope(ids.uuid7(), "/test/ups", "alarm.raised", "rig_07", instants.now_us(), alarm))
+        assert sender.flush(60)
     ui.open("act")
     ui.live()
     ui.act("START", system="rig_07", event=evil, location=f"{evil} here", note=f"{evil} note")
@@ -280,7 +295,14 @@ def test_text_is_text_wherever_it_is_shown(node: Node, pages: Pages) -> None:
     expect(ui.page.get_by_alt_text("Photo 1")).to_be_visible()
     ui.act("ADD NOTE", note=f"{evil} second")
     told(node, "rig_07", 3)
-    for screen in (*SCREENS, "system/rig_07", "event/%3Cimg%20src%3Dx%20onerror%3Dwindow.hacked%3D1%3E"):
+    for path, said in TYPED_ELSEWHERE.items():
+        assert ui.page.request.post(f"{ui.url}{path}", data=said).ok, path
+    for screen in (
+        *SCREENS,
+        "system/rig_07",
+        "counters/rig_07",
+        "event/%3Cimg%20src%3Dx%20onerror%3Dwindow.hacked%3D1%3E",
+    ):
         ui.open(screen)
         ui.quiet()
     expect(ui.page.get_by_role("heading", name=evil)).to_be_visible()
