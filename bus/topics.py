@@ -125,6 +125,10 @@ class Topics:
         """Name the retained current state of a user's event."""
         return f"{self.prefix}/state/_events/{quote(event_id, safe='')}"
 
+    def state_node(self, node: str) -> str:
+        """Name the retained current state of a node that brings its events here."""
+        return f"{self.prefix}/state/_nodes/{quote(node, safe='')}"
+
     @property
     def state_filter(self) -> str:
         """Match all retained state."""

@@ -85,12 +85,14 @@ class StateProjector:
 
     def save(self, place: Head, letters: Iterable[DeadLetter] = ()) -> None:
         """Write what changed, and the place, in one transaction."""
+        nodes = sorted(self.fleet.changed)
         with self.model.transaction():
             before = state_store.write(self.model.db, self.fleet)
             for letter in letters:
                 self.model.bury(letter)
             self.model.save_place(place)
         if self._messages is not None:
+            self._messages.touch_nodes(nodes)
             self._messages.touch(system_id for _, system_id, _ in before)
             for node, system_id, windows in before:
                 now = self.fleet.nodes[node].state.systems[system_id].windows

@@ -33,6 +33,7 @@ AUDITED = (
         "counters.reset",
         "journal.restored",
         "map_provider.preferred",
+        "photo.missing",
         "samples.dropped",
     }
 )

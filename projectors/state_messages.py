@@ -15,7 +15,7 @@ import orjson
 
 from bus.instants import text
 from bus.topics import Topics
-from projectors.fleet import Fleet, home
+from projectors.fleet import Fleet, Node, home
 from projectors.nodes import HERE
 from projectors.projector import Retained
 from projectors.state_system import Device, System
@@ -47,8 +47,13 @@ class Messages:
             windows = set(before.windows) ^ set(after.windows)
             self._due |= {("event", window.event_id): None for window in windows}
 
+    def touch_nodes(self, names: Iterable[str]) -> None:
+        """Let nodes be due; what was recorded here is of none."""
+        self._due |= {("node", name): None for name in names if name != HERE}
+
     def touch_all(self) -> None:
         """Let everything be due, clearing included."""
+        self.touch_nodes(sorted(self._fleet.nodes))
         self.touch(sorted(self._fleet.names()))
         self._due |= {("event", event_id): None for event_id in sorted(self._fleet.event_ids())}
 
@@ -60,16 +65,42 @@ class Messages:
             kind, name = key
             del self._due[key]
             self._said_s[key] = now_s
-            yield self._system(name) if kind == "system" else self._event(name, parts.get(name, ()))
+            if kind == "node":
+                yield self._node(name)
+            else:
+                yield self._system(name) if kind == "system" else self._event(name, parts.get(name, ()))
 
     def _system(self, system_id: str) -> Retained:
         of = self._fleet.of(system_id)
         said = b"" if not of else _fitting(fleet_state(system_id, of))
         return self._topics.state(system_id), said
 
+    def _node(self, name: str) -> Retained:
+        node = self._fleet.nodes.get(name)
+        return self._topics.state_node(name), b"" if node is None else orjson.dumps(node_state(name, node))
+
     def _event(self, event_id: str, parts: Parts) -> Retained:
         said = b"" if not parts else _fitting(event_state(event_id, parts))
         return self._topics.state_event(event_id), said
+
+
+def node_state(name: str, node: Node) -> dict[str, Any]:
+    """Describe how far the events of a node are here."""
+
+    def lane(recorded_us: int, position: int) -> dict[str, Any]:
+        return {"position": position, "recorded_at": text(recorded_us) if recorded_us else None}
+
+    restored = None
+    if node.restored is not None:
+        restored = {"time": text(node.restored.time_us), **node.restored.data}
+    return {
+        "node": name,
+        "incarnation": node.incarnation,
+        "facts": lane(*max(node.facts, node.samples)),
+        "samples": lane(*node.samples),
+        "systems": sorted(node.state.systems),
+        "restored": restored,
+    }
 
 
 def fleet_state(system_id: str, of: Mapping[str, System]) -> dict[str, Any]:

@@ -29,6 +29,7 @@ _WIRE: Final = (
     "replay_answer",
     "state",
     "state_event",
+    "state_node",
     "health",
 )
 
@@ -41,6 +42,7 @@ _PARAMETERS: Final = {
     "system_id": "The system; canonical except on the intake, where the recorder makes it so.",
     "type": "The event type.",
     "event_id": "The user's name for the event, percent-encoded.",
+    "node": "The node, by its node_id.",
     "process": "The process, such as recorder or projector-state.",
     "replay_id": "The id of the replay.",
 }
@@ -98,6 +100,13 @@ _CHANNELS: Final = {
     "replay": ("ovr/replay/{replay_id}/{system_id}/{type}", "send", 1, False, "The past again."),
     "state": ("ovr/state/{system_id}", "send", 1, True, "What is true of a system now."),
     "state_event": ("ovr/state/_events/{event_id}", "send", 1, True, "What is true of a user's event now."),
+    "state_node": (
+        "ovr/state/_nodes/{node}",
+        "send",
+        1,
+        True,
+        "In a cloud: how far the events of a node are here.",
+    ),
     "health": ("ovr/health/{process}", "send", 1, True, "How a process is doing: birth, figures, death."),
 }
 

@@ -46,6 +46,7 @@ def test_the_document_names_the_topics_that_the_code_uses() -> None:
         "replay": topics.replay("{replay_id}", "{system_id}", "{type}"),
         "state": topics.state("system_id").replace("system_id", "{system_id}"),
         "state_event": topics.state_event("event_id").replace("event_id", "{event_id}"),
+        "state_node": topics.state_node("node").replace("/node", "/{node}"),
         "health": topics.health("{process}"),
     }
 
