@@ -123,7 +123,7 @@ class Forwarding:
             self._places[sequence] = batch.upto
             if not self._publish(sequence, payload):
                 return
-            allowance.spend(len(payload), now_s)
+            allowance.spend(len(payload), now_s, urgent=urgent)
             self._made_s = now_s
             self._told = Told(batch.events[-1].position, self._told.at_s)
             figures = self._figures

@@ -352,21 +352,24 @@ def test_what_the_cloud_stores_gives_back_what_the_node_recorded(
     assert envelope.decode(stored).extensions["nodeposition"] == str(position)
 
 
-@given(st.lists(st.tuples(st.floats(0, 2), st.integers(1, 20_000), st.booleans()), max_size=60))
+@given(st.lists(st.tuples(st.floats(0, 2), st.integers(1, 100_000), st.booleans()), max_size=60))
 def test_no_more_goes_than_is_allowed_and_facts_never_wait_for_samples(
     asked: Sequence[tuple[float, int, bool]],
 ) -> None:
-    allowance, now_s, sent, largest = Allowance(10_000.0), 0.0, 0, 0
+    both, alone = Allowance(10_000.0), Allowance(10_000.0)
+    now_s, sent, largest = 0.0, 0, 0
     for later_s, size, urgent in asked:
         now_s += later_s
-        if allowance.may_send(now_s, urgent=False):
-            assert allowance.may_send(now_s, urgent=True)
-        if allowance.may_send(now_s, urgent=urgent):
-            allowance.spend(size, now_s)
+        assert both.may_send(now_s, urgent=True) == alone.may_send(now_s, urgent=True)
+        if both.may_send(now_s, urgent=urgent):
+            both.spend(size, now_s, urgent=urgent)
             sent, largest = sent + size, max(largest, size)
-        assert sent <= (64 << 10) + 10_000.0 * (now_s + 2) + largest
-        wait_s = allowance.wait_s(now_s, urgent=urgent)
-        assert allowance.may_send(now_s + wait_s + 0.001, urgent=urgent)
+            if urgent:
+                alone.spend(size, now_s, urgent=True)
+        assert sent <= 2 * (64 << 10) + 10_000.0 * (now_s + 2) + 2 * largest
+    for urgent in (True, False):
+        wait_s = both.wait_s(now_s, urgent=urgent)
+        assert both.may_send(now_s + wait_s + 0.001, urgent=urgent)
 
 
 @given(st.lists(st.integers(1, 50_000), max_size=300))

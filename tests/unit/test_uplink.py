@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ from tests.services import start_mosquitto
 from tests.waiting import until
 from uplink import lives
 from uplink.answers import explain_code, explain_refusal
+from uplink.lane import Lane
 from uplink.lives import Lost
 from uplink.photos import Photos
 from uplink.reading import Reading
@@ -147,6 +149,63 @@ def test_a_batch_that_leaves_a_hole_is_not_taken() -> None:
     with pytest.raises(NotYetError) as caught:
         Arrivals(Judge(REGISTRY, "cloud")).open("edge", FACTS, "epoch", pack(header, events))
     assert caught.value.reason == "gap"
+
+
+def started(position: int) -> Lane:
+    numbers = count()
+    lane = Lane(lambda: f"epoch {next(numbers)}")
+    lane.on_recorder("online", "session")
+    assert lane.ask(0.0) == 1
+    assert not lane.may_send(0.0)
+    assert lane.on_ack(lane.epoch, 1, 0.0)
+    lane.start(position)
+    return lane
+
+
+def test_an_ack_confirms_the_batches_up_to_it_and_no_other() -> None:
+    lane = started(10)
+    assert [lane.made(upto, 100, 0.0) for upto in (12, 20)] == [2, 3]
+
+    assert lane.on_ack(lane.epoch, 2, 1.0)
+    assert (lane.confirmed, lane.sent) == (12, 20)
+    lane.skip(25)
+    assert lane.confirmed == 12
+    assert not lane.on_ack(lane.epoch, 9, 1.0)
+    assert not lane.on_ack("another", 3, 1.0)
+    assert lane.on_ack(lane.epoch, 3, 1.0)
+    assert (lane.confirmed, lane.reached) == (25, 20)
+
+
+@pytest.mark.parametrize("fault", ["lost", "unknown", "another recorder", "silent"])
+def test_after_a_fault_a_lane_asks_again_before_it_sends(fault: str) -> None:
+    lane = started(10)
+    before = lane.epoch
+    lane.made(12, 100, 0.0)
+
+    if fault == "lost":
+        lane.on_disconnected()
+        lane.on_recorder("online", "session")
+    elif fault == "unknown":
+        lane.on_unknown(before)
+    elif fault == "another recorder":
+        lane.on_recorder("online", "after a restart")
+    else:
+        lane.on_time(lane.limits.stall_s + 0.1)
+
+    assert lane.epoch != before
+    assert not lane.may_send(99.0)
+    assert lane.underway == 0
+    assert lane.ask(99.0) == 1
+
+
+def test_what_is_underway_follows_what_the_link_carries() -> None:
+    lane = started(0)
+    lane.made(1, 90_000, 0.0)
+    lane.on_ack(lane.epoch, 2, 9.0)
+    assert lane.window == lane.limits.least
+    lane.made(2, 400_000, 9.0)
+    lane.on_ack(lane.epoch, 3, 9.1)
+    assert lane.limits.least < lane.window <= lane.limits.size
 
 
 def test_what_a_restored_node_has_lost_is_told_exactly() -> None:
