@@ -25,6 +25,7 @@ from playwright.sync_api import (
 
 from bus.envelope import decode
 from tests.node import Node
+from tests.waiting import PATIENCE_S
 
 CHROMIUM = "/usr/bin/chromium"
 WEB_UI = Path(__file__).parents[1] / "web" / "ui"
@@ -32,7 +33,8 @@ PHONE = ViewportSize(width=360, height=740)
 DESK = ViewportSize(width=1440, height=900)
 PLAIN_HOST = "n100.lan"  # an origin that browsers do not trust, as on a network without certificates
 SCREENS = ("now", "act", "events", "alerts", "reports", "counters", "map", "health", "settings")
-_SECOND_MS = 1000
+_PATIENCE_MS = PATIENCE_S * 1000
+expect.set_options(timeout=_PATIENCE_MS)
 # A page that lost the node, or asks for what is not there yet, finds that in its console.
 _EXPECTED = re.compile(r"Failed to load resource|net::ERR_|WebSocket connection to|origin was untrustworthy")
 
@@ -51,7 +53,7 @@ class Ui:
 
     def live(self) -> None:
         """Wait until the page is live."""
-        expect(self.page.locator(".link.live")).to_be_visible(timeout=20 * _SECOND_MS)
+        expect(self.page.locator(".link.live")).to_be_visible()
 
     def fill(self, label: str, text: str) -> None:
         """Type into a field and leave it."""
@@ -69,7 +71,7 @@ class Ui:
 
     def settled(self) -> None:
         """Wait until nothing waits to be recorded."""
-        expect(self.page.locator(".status-waiting")).to_have_count(0, timeout=20 * _SECOND_MS)
+        expect(self.page.locator(".status-waiting")).to_have_count(0)
 
     def hold(self, name: str) -> None:
         """Hold a button until it acts."""
@@ -122,7 +124,7 @@ class Pages:
     ) -> Ui:
         """Open a browser that knows nothing, on the node's UI."""
         context = self.browser.new_context(viewport=viewport, **options)
-        context.set_default_timeout(20 * _SECOND_MS)
+        context.set_default_timeout(_PATIENCE_MS)
         for name, value in (settings or {}).items():
             context.add_init_script(f"localStorage.setItem('ovr.{name}', {value!r})")
         self.contexts.append(context)

@@ -67,13 +67,11 @@ def test_a_new_build_is_offered_and_taken_when_asked_for(served: tuple[Path, str
     build_again(place, "two")
     page.reload()
     assert build_of(page) == "one"  # what is on this device is whole; the new one is not yet
-    page.get_by_role("button", name="Use it").wait_for(timeout=60_000)
+    page.get_by_role("button", name="Use it").wait_for()
     page.reload()
     assert build_of(page) == "one"
     page.get_by_role("button", name="Use it").click()
-    page.wait_for_function(
-        "document.querySelector('meta[name=test-build]')?.content === 'two'", timeout=60_000
-    )
+    page.wait_for_function("document.querySelector('meta[name=test-build]')?.content === 'two'")
     names = page.evaluate("caches.keys()")
     assert len(names) == 1
     page.context.set_offline(True)
