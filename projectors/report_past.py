@@ -149,8 +149,9 @@ class Past:
 
     def recorded_names(self, system_id: str) -> list[str]:
         """List the names under which samples of a system were recorded, its own first."""
-        others = sorted(name for name, owner in self.aliases.known().items() if owner == system_id)
-        return [system_id, *(name for name in others if name != system_id)]
+        known = self.aliases.known().items()
+        others = {plain(name)[0] for name, owner in known if plain(owner)[0] == system_id}
+        return [system_id, *sorted(others - {system_id})]
 
     def members(self, event_id: str) -> list[tuple[str, Window]]:
         """Return the windows of an event, each with its system, by system and time."""
