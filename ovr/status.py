@@ -46,6 +46,16 @@ def status(node: Node) -> dict[str, Any]:
     return snapshot
 
 
+def nodes(node: Node) -> list[dict[str, Any]]:
+    """Describe the nodes whose events a cloud holds; none before there is a state."""
+    from ovr.fleet import described  # noqa: PLC0415 - what describes nodes is large, and for clouds only
+
+    try:
+        return [one.model_dump() for one in described(node, _TURN_S).nodes]
+    except ConfigurationError:
+        return []
+
+
 def process_status(node: Node, process: str) -> str:
     """Return what a process says of itself on the bus; `unknown` when it is not heard in time."""
     watch = Watch(node.broker(CONSOLE), f"status-{token()}")
@@ -78,7 +88,10 @@ def disk(node: Node) -> dict[str, Any]:
 def _heard(node: Node) -> dict[str, Any]:
     """Listen to the bus for a moment: in containers nobody else knows all processes."""
     watch = Watch(node.broker(CONSOLE), f"status-{token()}")
-    until = time.monotonic() + _LISTEN_S
+    until = time.monotonic() + _PATIENCE_S
+    while not watch.connection.connected and time.monotonic() < until:
+        watch.connection.step(_TURN_S)
+    until = time.monotonic() + (_LISTEN_S if watch.connection.connected else 0.0)
     while time.monotonic() < until:
         watch.connection.step(_TURN_S)
     refusal = None if watch.connection.connected else watch.connection.refusal

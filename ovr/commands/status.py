@@ -23,6 +23,7 @@ def status(
     from rich.console import Console
 
     from ovr import status as node_status
+    from ovr.config import CLOUD
     from ovr.node import open_node
     from ovr.supervisor import ONLINE
     from ovr.view import table
@@ -33,6 +34,8 @@ def status(
         typer.echo(f"{process} {state}")
         raise typer.Exit(0 if state == ONLINE else 1)
     said = node_status.status(node)
+    if node.site.role == CLOUD:
+        said["nodes"] = node_status.nodes(node)
     if json:
         typer.echo(orjson.dumps(said, option=orjson.OPT_INDENT_2).decode())
     else:
@@ -45,6 +48,9 @@ def status(
             f" {said['dead_letters']:,} dead letters, {disk['free_bytes'] / 1e9:,.1f} GB free",
             soft_wrap=True,
         )
+        for one in said.get("nodes", ()):
+            behind = "" if one["lag_s"] is None else f", {one['lag_s']:,.0f} s behind"
+            console.print(f"node {one['node']}: {one['status']}{behind}")
         console.print("ready" if said["ready"] else "NOT ready")
     if not said["ready"]:
         raise typer.Exit(1)
