@@ -31,6 +31,7 @@ from tests.waiting import PATIENCE_S, until
 S, MINUTE = 1_000_000, 60_000_000
 HALF_S = S // 2
 RIGS = ("rig_01", "rig_03")
+METERED = "rig_03"
 SITE = """
 without = ["alerts", "detector", "projector-counters", "projector-state", "web", "replay"]
 [producers.host]
@@ -53,8 +54,17 @@ def reading(system: str, time_us: int) -> Envelope:
         **{f"ac_out_l{n}_current_a": power / 690 for n in (1, 2, 3)},
         "soc_pct": 80.0,
     }
+    if system == METERED:
+        values["energy_inverter_to_out_wh"] = counted_wh(time_us)
     data = {"kind": "victron", "interval_ms": 500, "values": values}
     return Envelope(f"{system}-{time_us}", "/rigs", "sample.taken", system, time_us, data)
+
+
+def counted_wh(time_us: int) -> float:
+    """Count the energy of `reading` as a device does: from some day on, in whole Wh."""
+    rounds, steps = divmod(time_us // HALF_S, 600)
+    watt_seconds = rounds * 4000 * 300 + 0.5 * (3000 * steps + steps**2 / 0.6)
+    return float(watt_seconds // 3600 % 1e6)
 
 
 def fill(data: Path) -> int:
@@ -258,6 +268,9 @@ def test_three_ways_to_the_energy_of_an_event_agree(site: tuple[Node, Rigs]) -> 
     assert rows["rig_01", "series"]["agrees"]
     assert abs(rows["rig_03", "series"]["difference_pct"]) < 0.5
     assert rows["rig_01", "register"]["why"] == "it has no energy register"
+    assert rows[METERED, "register"]["agrees"]
+    assert abs(rows[METERED, "register"]["difference_pct"]) < 0.5
+    assert 2.0 <= rows[METERED, "register"]["bound_pct"] < 3.0
     assert "agrees" in node.ovr("verify", "report", "gig", "--system", "rig_01").stdout.decode()
     assert node.ovr("verify", "report", "no such event").returncode == 1
 

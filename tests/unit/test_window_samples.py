@@ -108,3 +108,18 @@ def test_the_longer_a_window_the_longer_its_steps(days: float, step: int) -> Non
 
 def test_no_step_is_longer_than_a_gap_may_be() -> None:
     assert step_s(31 * DAY_S * S, max_gap_s=3.0) == 2
+
+
+def test_the_edges_of_a_window_are_measured_however_rarely_a_device_is_asked() -> None:
+    journal = MemoryJournal()
+    slow = [
+        telling("rig_01", at_s, {"ac_power_w": 600.0}, interval_ms=300_000) for at_s in range(0, 7200, 300)
+    ]
+    record(journal, slow)
+    windows = WindowSamples(journal, None, ReportSettings(), journal.head().position)
+
+    found = windows.read(["rig_01"], BASE_US + 1350 * S, BASE_US + 4950 * S, None).samples
+    power = track(found.series("ac_power_w"), BASE_US + 1350 * S, BASE_US + 4950 * S, 450 * S)
+
+    assert energy(power).plus_wh == pytest.approx(600.0)
+    assert power.coverage_pct == pytest.approx(100.0)
