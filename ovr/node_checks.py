@@ -94,6 +94,8 @@ def _dead_letters(name: str, count: int) -> tuple[str, str]:
 
 
 def _see(node: Node, process: str) -> str:
+    if node.site.broker.host is not None:
+        return f"see its log: `docker compose -p ovr logs {process}`, where it is a container"
     return f"see {node.layout.logs / process}.log"
 
 

@@ -6,6 +6,7 @@ Rules that must stay true here:
 
 import shutil
 import time
+from contextlib import closing
 from typing import Any
 
 from bus.ids import token
@@ -59,11 +60,11 @@ def nodes(node: Node) -> list[dict[str, Any]]:
 def process_status(node: Node, process: str) -> str:
     """Return what a process says of itself on the bus; `unknown` when it is not heard in time."""
     watch = Watch(node.broker(CONSOLE), f"status-{token()}")
-    until = time.monotonic() + _PATIENCE_S
-    while process not in watch.health and time.monotonic() < until:
-        watch.connection.step(_TURN_S)
-    watch.connection.close()
-    return watch.status(process)
+    with closing(watch.connection):  # what was heard is forgotten with it
+        until = time.monotonic() + _PATIENCE_S
+        while process not in watch.health and time.monotonic() < until:
+            watch.connection.step(_TURN_S)
+        return watch.status(process)
 
 
 def supervisor_runs(node: Node) -> bool:
@@ -88,14 +89,19 @@ def disk(node: Node) -> dict[str, Any]:
 def _heard(node: Node) -> dict[str, Any]:
     """Listen to the bus for a moment: in containers nobody else knows all processes."""
     watch = Watch(node.broker(CONSOLE), f"status-{token()}")
-    until = time.monotonic() + _PATIENCE_S
-    while not watch.connection.connected and time.monotonic() < until:
-        watch.connection.step(_TURN_S)
-    until = time.monotonic() + (_LISTEN_S if watch.connection.connected else 0.0)
-    while time.monotonic() < until:
-        watch.connection.step(_TURN_S)
+    with closing(watch.connection):  # what was heard is forgotten with it
+        until = time.monotonic() + _PATIENCE_S
+        while not watch.connection.connected and time.monotonic() < until:
+            watch.connection.step(_TURN_S)
+        until = time.monotonic() + (_LISTEN_S if watch.connection.connected else 0.0)
+        while time.monotonic() < until:
+            watch.connection.step(_TURN_S)
+        return _told(node, watch)
+
+
+def _told(node: Node, watch: Watch) -> dict[str, Any]:
+    """Put together what was heard, and who was not."""
     refusal = None if watch.connection.connected else watch.connection.refusal
-    watch.connection.close()
     expected = [RECORDER, REPLAY, *(f"projector-{name}" for name in PROJECTORS), DETECTOR, ALERTS, WEB]
     expected += [UPLINK] if node.site.uplink.host is not None else []
     expected += [one.name for one in node.site.producers]
