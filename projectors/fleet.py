@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from bus.envelope import Event
+from projectors.aliases import REGISTERED
 from projectors.events import SAMPLE
 from projectors.nodes import HERE, PROGRESSED, RESTORED, Origin, origin
 from projectors.state_fold import State
@@ -102,8 +103,8 @@ class Fleet:
         if where is not None:
             node.note(event, where)
         node.state.take(event)
-        for system_id in [system_id for system_id, _ in node.state.changes.samples]:
-            self._contest(name, node.state, system_id)
+        if event.type == REGISTERED:  # which may give a system what was sampled under another name
+            self._contest(name, node.state, node.state.aliases.resolve(event.subject))
 
     def systems(self) -> dict[str, dict[str, System]]:
         """Return all systems, each by the nodes that told of it."""
