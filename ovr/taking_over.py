@@ -89,7 +89,7 @@ def _plain(raw: IO[bytes], path: Path) -> Iterator[IO[bytes]]:
         import io  # noqa: PLC0415 - for this alone
 
         with zstandard.ZstdDecompressor().stream_reader(raw) as reader:
-            yield io.BufferedReader(reader)  # type: ignore[misc,type-var]
+            yield io.BufferedReader(reader)
     else:
         yield raw
 

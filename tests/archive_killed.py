@@ -16,7 +16,7 @@ from unittest.mock import patch
 
 from bus.journal import Head
 from projectors.archive import ArchiveProjector
-from projectors.archive_reader import place_of
+from projectors.archive_place import place_of
 from projectors.exchange import exchange
 from projectors.runner import Runner
 from projectors.sqlite_model import SqliteModel

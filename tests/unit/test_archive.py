@@ -14,7 +14,8 @@ import pytest
 from bus.envelope import Recorded
 from projectors import archive_tree
 from projectors.archive import ArchiveProjector
-from projectors.archive_reader import ArchiveReader, place_of
+from projectors.archive_place import place_of
+from projectors.archive_reader import ArchiveReader
 from projectors.generations import Generations
 from projectors.runner import Runner
 from schemas.errors import ConfigurationError, InputError
