@@ -4,6 +4,7 @@ Rules that must stay true here: a directory appears whole or not at all; the sam
 the same bytes; no name of a file comes from what a document says, but for photos' hashes.
 """
 
+import logging
 import os
 import shutil
 import tempfile
@@ -38,6 +39,7 @@ def files(document: Document, photos: Mapping[str, Path] | None = None) -> dict[
 
 def paper(document: Document, photos: Mapping[str, Path] | None = None) -> bytes:
     """Make the PDF. It takes seconds, and memory that grows with the pages."""
+    logging.getLogger("weasyprint.progress").setLevel(logging.ERROR)  # it tells of its steps while it loads
     from reporter.pdf import pdf  # noqa: PLC0415 - what makes PDFs takes half a second to load
 
     return pdf(document, addresses(_photos(document, photos or {})))

@@ -162,6 +162,11 @@ def told(node: Node) -> list[tuple[str, str, str, int]]:
         return [(one.type, one.subject, one.id, orjson.loads(one.body)["data"]["revision"]) for one in found]
 
 
+def settle(node: Node, rigs: Rigs) -> None:
+    """Wait until nothing is to be made."""
+    until(lambda: all(one.state == "ready" for one in reports(node)), "all are made", turn=rigs.turn)
+
+
 def document(node: Node, report: Report) -> dict[str, Any]:
     content = (node.data / report.directory / "data.json").read_bytes()
     assert hashlib.sha256(content).hexdigest() == report.sha256
@@ -386,6 +391,7 @@ def test_reports_are_made_listed_and_kept_by_command(site: tuple[Node, Rigs], tm
 
 def test_without_its_files_all_is_made_again_and_nothing_is_told(site: tuple[Node, Rigs]) -> None:
     node, rigs = site
+    settle(node, rigs)
     before, sums = told(node), {one.directory: one.sha256 for one in reports(node)}
     shutil.rmtree(node.data / "reports")
     os.kill(node.pid("projector-reports"), 9)
@@ -400,7 +406,8 @@ def test_without_its_files_all_is_made_again_and_nothing_is_told(site: tuple[Nod
 def test_a_rebuild_beside_a_running_node_makes_the_same_reports_and_publishes_nothing(
     site: tuple[Node, Rigs],
 ) -> None:
-    node, _ = site
+    node, rigs = site
+    settle(node, rigs)
     before, made = told(node), {one.directory: one.sha256 for one in reports(node)}
     for path in (node.data / "reports").glob("event_*"):
         shutil.rmtree(path)
