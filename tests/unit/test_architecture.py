@@ -178,6 +178,7 @@ PURE = [
     "reporter/event_sustainability.py",
     "reporter/findings.py",
     "reporter/profile.py",
+    "reporter/coarse.py",
     "reporter/columns.py",
     "reporter/coverage.py",
     "reporter/curve.py",

@@ -13,8 +13,11 @@ import orjson
 import pytest
 from jinja2 import Environment, nodes
 
+from reporter.facts import Alarm, Remark
 from reporter.html import SYSTEM, html
+from reporter.system_report import system_report
 from reporter.texts import texts
+from tests.reporting import SETTINGS, T0, facts, samples, stream
 
 SAMPLES = Path(__file__).parents[1] / "samples"
 TEMPLATES = Path(str(files("reporter"))) / "templates" / "report"
@@ -309,3 +312,27 @@ def test_the_catalogue_is_one_flat_table_of_texts() -> None:
 
     assert catalogue["none"] == "not measured"
     assert all(isinstance(text, str) and text for text in texts("en").entries.values())
+
+
+def test_thousands_of_alarms_and_notes_make_no_endless_document_and_no_endless_page() -> None:
+    alarms = tuple(Alarm(f"alarm {n}", "warning", "x", "", "", T0 + n, T0 + n + 1) for n in range(3000))
+    notes = tuple(Remark(T0 + n, "eve", "note", f"note {n}", system_id="rig_01") for n in range(5000))
+
+    document = system_report(samples(), facts(1, alarms=alarms, remarks=notes), SETTINGS)
+    page = html(document)
+
+    assert document["left_out"] == {"remarks": 4000, "photos": 0, "alarms": 2000}
+    assert len(document["alarms"]) == len(document["remarks"]) == 1000
+    assert "2,000 more are in the journal only." in page
+    assert "4,000 more are in the journal only." in page
+    assert len(page) < 200_000
+
+
+def test_a_system_that_told_one_sample_or_none_has_a_page_that_says_so() -> None:
+    one = samples(stream([10.0], {"ac_out_power_w": [500.0]}))
+
+    for told in (samples(), one, samples(stream([10.0, 20.0], {"battery_temperature_c": [20.0, 21.0]}))):
+        page = html(system_report(told, facts(1), SETTINGS))
+
+        assert "Data quality D" in page
+        assert not re.search(r"\bnan\b", page.lower())
