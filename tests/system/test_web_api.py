@@ -189,7 +189,7 @@ def test_a_key_of_another_request_is_refused(api: Api) -> None:
         ("/api/location/set", {"system_id": "rig_01", "location": "x", "lat": 1}, ""),
         ("/api/window/correct", {"system_id": "rig_01", "corrects": "x"}, ""),
         ("/api/map-tiles/increment", {"provider": "osm", "count": 1}, "provider"),
-        ("/api/counters/reset", {"system_id": "rig_01", "types": ["rm -rf"]}, "types.0"),
+        ("/api/counters/reset", {"system_id": "rig_01", "types": ["rm -rf"], "reason": "x"}, "types.0"),
         ("/api/systems/rig_01", {"name": "Rig", "colour": "red"}, "colour"),
     ],
 )
