@@ -16,12 +16,8 @@ from tests.waiting import until
 
 SITE = """
 without = [{without}]
-[uplink]
-host = "127.0.0.1"
-port = 9
-password_file = "{data}/uplink-password"
-[producers.host]
-interval_ms = 500
+[victoria]
+url = "http://127.0.0.1:9"
 [[producers.victron.gx]]
 host = "127.0.0.1"
 port = 9
@@ -31,7 +27,6 @@ password = "{gx}"
 WITHOUT = ("replay", "detector", "alerts", *(f"projector-{name}" for name in PROJECTORS))
 OF_PEOPLE = "of-alice-5f1d0c"
 OF_GX = "of-the-gx-8ab31e"
-OF_UPLINK = "of-the-uplink-77c1"
 OF_API = "of-the-api-1c9d44"
 
 
@@ -49,9 +44,9 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
     data = tmp_path_factory.mktemp("guarded") / "data"
     data.mkdir()
     without = ", ".join(f'"{name}"' for name in WITHOUT)
-    (data / "site.toml").write_text(SITE.format(data=data, gx=OF_GX, without=without))
+    (data / "site.toml").write_text(SITE.format(gx=OF_GX, without=without))
     (data / "site.toml").chmod(0o600)
-    for name, secret in {"uplink-password": OF_UPLINK, "api-key": OF_API}.items():
+    for name, secret in {"api-key": OF_API}.items():
         (data / name).write_text(secret + "\n")
         (data / name).chmod(0o600)
     node = Node(data, free_base())
@@ -63,14 +58,14 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
         until(lambda: works(node), "the node works", within_s=90)
         said = ask(node)
         own = {path.name: path.read_text().strip() for path in (data / "run" / "secrets").iterdir()}
-        people = {"alice": OF_PEOPLE, "gx": OF_GX, "uplink's": OF_UPLINK, "api": OF_API}
+        people = {"alice": OF_PEOPLE, "gx": OF_GX, "api": OF_API}
         yield Guarded(node, own | people, said)
     finally:
         node.stop()
 
 
 def works(node: Node) -> bool:
-    names = ("mosquitto", "recorder", "web", "host")
+    names = ("mosquitto", "recorder", "web", "victron")
     return all(node.child(name).get("state") == "ready" for name in names)
 
 
@@ -100,7 +95,7 @@ def test_there_are_secrets_to_look_for(guarded: Guarded) -> None:
 
 def test_no_secret_is_in_a_log(guarded: Guarded) -> None:
     logs = [guarded.node.log, *(guarded.node.data / "run" / "logs").iterdir()]
-    assert len(logs) > 5
+    assert len(logs) > 4
     found = {log.name: holds(guarded, log.read_text(errors="replace")) for log in logs}
     assert {name: held for name, held in found.items() if held} == {}
 
@@ -109,7 +104,7 @@ def test_no_secret_is_in_the_list_of_processes_or_handed_on_to_a_child(guarded: 
     assert guarded.node.process is not None
     processes = [psutil.Process(guarded.node.process.pid)]
     processes += processes[0].children(recursive=True)
-    assert len(processes) > 5
+    assert len(processes) > 4
     for process in processes:
         assert holds(guarded, " ".join(process.cmdline())) == []
         assert holds(guarded, "\n".join(process.environ().values())) == []
@@ -120,7 +115,7 @@ def test_no_secret_is_in_what_commands_say(guarded: Guarded) -> None:
 
 
 def test_files_that_hold_secrets_are_their_owners_alone(guarded: Guarded) -> None:
-    meant = {"site.toml", "uplink-password", "api-key"}  # ours, of this test
+    meant = {"site.toml", "api-key"}  # ours, of this test
     for path in guarded.node.data.rglob("*"):
         if path.is_file() and path.name not in meant and holding(guarded, path):
             assert path.stat().st_mode & 0o077 == 0, path

@@ -27,8 +27,11 @@ def service_of(deployment: str, name: str) -> dict[str, Any]:
     return DEPLOYMENTS[deployment].services[name]
 
 
-@each
-@pytest.mark.parametrize("field", [{}, {"OVR_TLS": "/etc/ovr/tls", "OVR_IMAGE": "registry.example/ovr"}])
+@pytest.mark.parametrize(
+    ("deployment", "field"),
+    [(EDGE, {}), (CLOUD, {"OVR_TLS": "/etc/ovr/tls", "OVR_IMAGE": "registry.example/ovr"})],
+    ids=["edge", "cloud, as in the field"],
+)
 def test_docker_compose_takes_it(deployment: Deployment, field: dict[str, str]) -> None:
     command = ["docker-compose", "-p", "ovr", "-f", str(deployment.file), "config"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, **field})
