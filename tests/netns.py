@@ -1,8 +1,8 @@
 """Hosts of their own on one machine: network namespaces, and cables between them that this process carries.
 
 Each host has a TAP device; every frame passes a switch here, which may lose, delay, reorder, repeat and
-throttle it, or carry nothing at all: no module of the kernel is needed but TUN. Needs root and Debian's iproute2;
-a host is removed at the end of the block, with all that runs in it.
+throttle it, or carry nothing at all: no module of the kernel is needed but TUN. Needs root and Debian's
+iproute2; a host is removed at the end of the block, with all that runs in it.
 """
 
 import contextlib
