@@ -208,7 +208,7 @@ def test_dead_letters_are_kept_counted_and_bounded(journal: SqliteJournal) -> No
 def test_reading_other_types_does_not_touch_samples(journal: SqliteJournal) -> None:
     journal.append([*(sample(n) for n in range(50)), entry(50)], recorded_us=T0)
 
-    filters = journal._filters(None, None, ["note.added"], None, None)
+    filters = journal._filters(None, None, ["note.added"], None, None, None)
     assert filters is not None
     plan = journal._db.execute(
         f"EXPLAIN QUERY PLAN SELECT body FROM event {filters[0]} AND position > 0 ORDER BY position",
