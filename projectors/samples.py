@@ -173,8 +173,9 @@ def _recorded(
 def _read(
     reader: JournalReader, subjects: Collection[str], since_us: int, until_us: int, after: int, upto: int
 ) -> Iterator[Recorded]:
-    span = {"since_us": since_us, "until_us": until_us}
-    return reader.read(after, upto=upto, subjects=subjects, types=[SAMPLE], **span)
+    return reader.read(
+        after, upto=upto, subjects=subjects, types=[SAMPLE], since_us=since_us, until_us=until_us
+    )
 
 
 def _add(gathered: GatheredSamples, recorded: Recorded) -> None:

@@ -30,7 +30,8 @@ def test_a_process_that_works_is_healthy(file: Path) -> None:
     assert healthy()
 
 
-def test_a_process_that_says_otherwise_is_not(file: Path) -> None:
+@pytest.mark.usefixtures("file")
+def test_a_process_that_says_otherwise_is_not() -> None:
     heartbeat.beat(online=True)
     heartbeat.beat(online=False)
     heartbeat.beat(online=False)
