@@ -1,5 +1,6 @@
 """A whole node for tests: `ovr demo` with real processes, to be looked at, killed by pid, and verified."""
 
+import logging
 import os
 import random
 import signal
@@ -190,9 +191,13 @@ def running(directory: Path, *arguments: str, without: Sequence[str] = ()) -> It
 def ovr(*words: str) -> subprocess.CompletedProcess[bytes]:
     """Run a command in this process: one of its own would load everything anew each time."""
     signals = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
     try:
         done = CliRunner().invoke(app, words)
     finally:
+        root.handlers[:] = handlers
+        root.setLevel(level)
         for number, handler in signals.items():
             signal.signal(number, handler)
     if done.exception is not None and not isinstance(done.exception, SystemExit):
