@@ -193,6 +193,7 @@ def ovr(*words: str) -> subprocess.CompletedProcess[bytes]:
     signals = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
+    root.handlers.clear()  # it configures those that there are
     try:
         done = CliRunner().invoke(app, words)
     finally:

@@ -306,6 +306,7 @@ def test_a_projector_killed_again_and_again_ends_where_a_rebuild_does(
         process.kill()
         process.wait()
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    record(journal, _busy(999))  # what it saves now, it saves while it runs
     _await_saved(tmp_path, journal.head().position)
     process.terminate()
 
