@@ -2,9 +2,9 @@
 
 SHELL := /bin/bash
 BIN := .venv/bin
-# Many tests wait for others: three processes keep two cores busy. A file's tests stay in one; the long files, of few
+# Many tests wait for others: four processes keep two cores busy. A file's tests stay in one; the long files, of few
 # tests, come before the many short ones. `make test PYTEST="-x tests/unit"` chooses.
-PYTEST ?= -n 3 --dist loadfile --no-loadscope-reorder
+PYTEST ?= -n 4 --dist loadfile --no-loadscope-reorder
 ARGS ?=
 # Tests start hundreds of processes: none should compile again what another has compiled.
 export PYTHONDONTWRITEBYTECODE :=
