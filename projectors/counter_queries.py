@@ -36,6 +36,7 @@ from schemas.occurrences import TABLE
 _NAMED = NAMED.format(column="system_id")
 _NAMES = ("system", "after", "before")
 _NAMED_SO = "(c.system_id = :system OR (c.system_id > :after AND c.system_id < :before))"
+_CACHE_KIB = 16_384
 _ENDED = [type_ for type_ in TABLE.occurrences if TABLE.ended_by(type_) is not None]
 _HEAVY = [type_ for type_, one in TABLE.occurrences.items() if TABLE.health.weights[one.severity]]
 
@@ -60,6 +61,7 @@ class Counters:
             )
         db = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, isolation_level=None)
         db.execute("PRAGMA busy_timeout = 5000")
+        db.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
         return cls(db)
 
     def close(self) -> None:
