@@ -254,6 +254,8 @@ def test_samples_that_the_journal_erased_stay_through_a_rebuild(tmp_path: Path) 
     keeping = Keeping(seal_after_days=1, samples_days=2, events=20, block=7)
     with closing(SqliteJournal(tmp_path / "journal", keeping)) as journal:
         record(journal, story(90))
+        later = [Said("note.added", "rig_0", 10 * DAY_S + n, {"text": "later"}) for n in range(60)]
+        record(journal, later)
         rebuild_archive(tmp_path)
         before = rows(serving(tmp_path))
         while journal.tidy(BASE_US + 10 * DAY_S * S):
