@@ -77,6 +77,7 @@ def test_a_backup_under_load_that_was_killed_and_taken_again_is_a_working_node(t
         assert check(store, manifest).problems == ()
         assert not [*(node.data / "victoria-metrics" / "snapshots").iterdir()]
         assert load(Layout(node.data).backup_state).name == made["name"]
+        node.grow(1)
         again = Backup(open_node(node.data), store).make()
         assert again.manifest.head.position > made["position"]
         with pytest.raises(ConfigurationError, match="holds the node"):
