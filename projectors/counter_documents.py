@@ -1,10 +1,12 @@
 """What the counters answer, as documents: in the words of reports, of commands and of programs. Pure."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from bus.instants import text
 from projectors.counter_answers import Count, Durations, Happened, Health, Statistics, fleet_health
+
+_EVIDENCE: Final = ("cause", "device", "measurement", "measured", "threshold", "duration_s", "detail")
 
 
 def counted(one: Count) -> dict[str, Any]:
@@ -79,19 +81,16 @@ def described(one: Statistics) -> dict[str, Any]:
 
 def happened(one: Happened) -> dict[str, Any]:
     """Describe one occurrence."""
-    said = {
+    said: dict[str, Any] = {
         "time": text(one.time_us),
         "system_id": one.system_id,
         "event_type": one.occurrence.label,
         "severity": one.occurrence.severity.upper(),
         "stage": one.stage,
         "position": one.position,
-        "cause": one.cause,
-        "device": one.device,
-        "measurement": one.measurement,
-        "measured": one.measured,
-        "threshold": one.threshold,
-        "duration_s": one.duration_s,
-        "detail": one.detail,
     }
-    return {name: value for name, value in said.items() if value is not None}
+    for name in _EVIDENCE:
+        value = getattr(one, name)
+        if value is not None:
+            said[name] = value
+    return said

@@ -63,6 +63,13 @@ def report(counters: Counters, kind: str, period: Period, system_id: str | None 
 
 def _summary(counters: Counters, period: Period, system_id: str | None) -> dict[str, Any]:
     types = counters.by_type(period.since_us, period.until_us, system_id)
+    return _summed(counters, period, system_id, types)
+
+
+def _summed(
+    counters: Counters, period: Period, system_id: str | None, types: Mapping[str, int]
+) -> dict[str, Any]:
+    """Sum up what occurred, given how often each type did."""
     if system_id is None:
         systems = counters.by_system(period.since_us, period.until_us)
         healths = counters.each_health(period.until_us)
@@ -89,9 +96,10 @@ def _detailed(counters: Counters, period: Period, system_id: str | None) -> dict
     found = counters.history(
         system_id=system_id, since_us=period.since_us, until_us=period.until_us, limit=_MOST_HISTORY
     )
+    occurred = _occurred(counters, period, system_id)
     return {
-        **_summary(counters, period, system_id),
-        "types": [described(one) for one in _occurred(counters, period, system_id)],
+        **_summed(counters, period, system_id, {one.occurrence.type: one.recent for one in occurred}),
+        "types": [described(one) for one in occurred],
         "resets": [
             {**one, "time": text(one["time_us"])}
             for one in counters.resets(system_id)
