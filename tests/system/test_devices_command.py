@@ -317,12 +317,12 @@ def test_ctrl_c_ends_a_search_and_shows_what_was_found(nut: Nut, tmp_path: Path)
             "--protocol",
             "ups",
             "--timeout",
-            "20",
+            str(5 * PATIENCE_S),
         ]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
-            mute.settimeout(20)
+            mute.settimeout(PATIENCE_S)
             connections = [mute.accept()[0], mute.accept()[0]]  # knocked at, and asked
-            connections[1].settimeout(20)
+            connections[1].settimeout(PATIENCE_S)
             until(lambda: connections[1].recv(100, socket.MSG_PEEK), "it is asked")
             until(lambda: not talks_to(running.pid, nut.port), "the other address has answered")
             os.kill(running.pid, signal.SIGINT)
