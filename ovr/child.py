@@ -62,7 +62,7 @@ class Child:
         self.since = time.time()
         self._log = log
         self._process: subprocess.Popen[bytes] | None = None
-        self._started_at = self._due_at = self._kill_at = 0.0
+        self._started_at = self._due_at = self._kill_at = self._mended_at = 0.0
         self._rest_s = 0.0
 
     @property
@@ -99,6 +99,12 @@ class Child:
             return
         self._started_at = time.monotonic()
         self._become(State.STARTING)
+
+    def mended(self) -> None:
+        """Note that something it may stop for is mended: it starts, now or when it gives up."""
+        self._mended_at = time.monotonic()
+        if self.state is State.FAILED:
+            self.start()
 
     def tend(self) -> None:
         """Notice that it ended, start it when its rest is over, kill it when it does not stop."""
@@ -154,6 +160,8 @@ class Child:
             self._become(State.STOPPED)
         elif status == EX_CONFIG:
             self._become(State.FAILED, self.last_words() or "it is not configured well: see its log")
+            if self._started_at < self._mended_at:
+                self.start()
         else:
             self._ended(_ending(status))
 

@@ -229,8 +229,7 @@ class Supervisor:
         if request.exists():
             request.unlink(missing_ok=True)
             for child in self._children.values():
-                if child.state is State.FAILED:
-                    child.start()
+                child.mended()
 
     def _listen(self) -> None:
         if self._metrics is not None:
