@@ -1,6 +1,10 @@
-"""How journal values look inside SQLite: interned names, packed ids, compressed bodies."""
+"""How journal values look inside SQLite: interned names, packed ids, compressed bodies.
+
+Rules that must stay true here: several threads of a process may read journals at the same time.
+"""
 
 import sqlite3
+import threading
 from collections.abc import Collection
 
 import zstandard
@@ -11,21 +15,29 @@ _WORTH_COMPRESSING = 320  # below, it saves a fifth of the bytes and costs a ten
 _UUID_TEXT, _UUID_BYTES = 36, 16
 _MOST_REMEMBERED = 50_000
 
-_compressor = zstandard.ZstdCompressor(level=1, write_checksum=False)
-_decompressor = zstandard.ZstdDecompressor()
+
+class _Zstd(threading.local):
+    """Compressing for one thread: two that share a context crash, or read each other's bytes."""
+
+    def __init__(self) -> None:
+        self.compress = zstandard.ZstdCompressor(level=1, write_checksum=False).compress
+        self.decompress = zstandard.ZstdDecompressor().decompress
+
+
+_zstd = _Zstd()
 
 
 def pack_body(body: bytes) -> bytes:
     """Compress a body when that makes it smaller."""
     if len(body) < _WORTH_COMPRESSING:
         return body
-    packed = _compressor.compress(body)
+    packed = _zstd.compress(body)
     return packed if len(packed) < len(body) else body
 
 
 def unpack_body(stored: bytes) -> bytes:
     """Undo `pack_body`."""
-    return _decompressor.decompress(stored) if stored.startswith(_FRAME) else stored
+    return _zstd.decompress(stored) if stored.startswith(_FRAME) else stored
 
 
 def pack_id(value: str) -> bytes | str:
