@@ -22,6 +22,7 @@ from schemas.errors import ConfigurationError, InputError
 from schemas.registry import Registry
 from web.api import docs_page, ranges
 from web.api.app import make_app
+from web.api.claims import id_of
 from web.api.cloud import parse as parse_fleet
 from web.api.csv_rows import NOTES, WINDOWS, rows
 from web.api.keys import Caller, Keys, Role, digest_of, draw
@@ -32,7 +33,6 @@ from web.api.measures import Measures
 from web.api.photo_files import PhotoFiles, extent, media_type_of
 from web.api.problems import KINDS, Problem, refused
 from web.api.static import Static
-from web.api.writing import id_of
 from web.settings import Gateway, MapSettings
 
 TOKENS = MapSettings(mapbox_token="pk.x", esri_token="y", mapbox_free=100, esri_free=200)

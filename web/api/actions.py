@@ -11,12 +11,12 @@ from bus.instants import text
 from schemas.errors import InputError, TransientError
 from web.api import answers, bodies, state_tables
 from web.api.access import Admin, Operator, Reader, Served, touching
+from web.api.claims import SITE, Claim, is_uuid
 from web.api.keys import Caller
 from web.api.nodes import NODES_SAY, not_a_node_s
 from web.api.outcomes import Became, Outcome, refusal
 from web.api.problems import Problem, refused
 from web.api.service import Service
-from web.api.writing import SITE, Claim, is_uuid
 
 router = APIRouter(tags=["actions"])
 Key = Annotated[

@@ -15,8 +15,8 @@ from typing import Any, Final
 import orjson
 
 from bus import instants
+from web.api.claims import SITE, Claim
 from web.api.problems import Problem
-from web.api.writing import SITE, Claim
 
 MOST_ROWS: Final = 5000
 _WINDOWS: Final = ("system_id", "event_id", "started_at", "ended_at", "location", "note")

@@ -11,11 +11,11 @@ from schemas.errors import InputError
 from web.api import answers
 from web.api.access import Admin, Served
 from web.api.actions import ACCEPTED
+from web.api.claims import SITE, Claim
 from web.api.csv_rows import NOTES, WINDOWS, Form, Row, rows
 from web.api.outcomes import Became, Outcome
 from web.api.problems import Problem, request_field, sentence
 from web.api.service import Service
-from web.api.writing import SITE, Claim
 
 router = APIRouter(tags=["import"])
 _TAKEN: Final = ("text/csv", "text/plain", "application/csv", "application/vnd.ms-excel")

@@ -11,10 +11,10 @@ from pydantic import ValidationError
 from web.api import answers, bodies, state_tables
 from web.api.access import Bringer, Operator, PhotoReader, Reader, Served
 from web.api.actions import WRITTEN, Key, record
+from web.api.claims import SITE
 from web.api.photo_files import media_type_of
 from web.api.problems import Problem, request_field, sentence
 from web.api.systems import AskedEvent, AskedSystem, name
-from web.api.writing import SITE
 
 router = APIRouter(tags=["photos"])
 _CHUNK: Final = 1 << 20

@@ -78,9 +78,9 @@ class Stores:
 class Reading:
     """Calls functions in threads that may wait."""
 
-    def __init__(self, data: Path) -> None:
+    def __init__(self, data: Path, *, threads: int = _THREADS, name: str = "reading") -> None:
         self.stores = Stores(data)
-        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="reading")
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix=name)
 
     async def __call__(self, function: Callable[P, T], *args: P.args, **named: P.kwargs) -> T:
         """Call a function in one of the threads.

@@ -15,12 +15,12 @@ from projectors.report_index import Report
 from web.api import answers, bodies
 from web.api.access import Holder, Operator, Reader, Served, touching
 from web.api.actions import WRITTEN, Key, publish, scoped, tell, written
+from web.api.claims import SITE
 from web.api.problems import Problem
 from web.api.reading import Stores
 from web.api.report_files import CSV, HARMLESS, HTML, JSON, PDF, hand_out, ready, url, windows
 from web.api.service import Service
 from web.api.systems import AskedEvent, AskedSystem, name
-from web.api.writing import SITE
 
 router = APIRouter(tags=["reports"])
 REQUESTED: Final = "report.requested"

@@ -32,15 +32,22 @@ log = logging.getLogger(__name__)
 _NAMES_EVERY_S: Final = 2.0
 _CAUGHT_UP_S: Final = 1.0
 _LOOK_S: Final = 0.01
+_KEEPERS: Final = 2
 
 
 @dataclass(slots=True)
 class Service:
-    """The parts of the running process."""
+    """The parts of the running process.
+
+    Attributes:
+        reading: threads for all who read.
+        keeping: threads for writes alone.
+    """
 
     settings: Gateway
     keys: Keys
     reading: Reading
+    keeping: Reading
     writer: Writer
     limits: Limits
     photos: PhotoFiles
@@ -57,16 +64,21 @@ class Service:
         if time.monotonic() - self.names_at_s > _NAMES_EVERY_S:
             self.names_at_s = time.monotonic()
             try:
-                self.writer.learn(await self.reading(state_tables.aliases, self.reading.stores))
+                self.writer.learn(await self.keeping(state_tables.aliases, self.keeping.stores))
             except TransientError:
                 return  # no state yet: names are those of the configuration
 
-    async def caught_up(self) -> None:
-        """Wait, for a moment, until the state shows what was confirmed to our clients last."""
+    async def caught_up(self, reading: Reading | None = None) -> None:
+        """Wait, for a moment, until the state shows what was confirmed to our clients last.
+
+        Args:
+            reading: the threads that ask; None: those of all who read.
+        """
+        reading = reading or self.reading
         wanted = self.writer.newest
         until_s = time.monotonic() + _CAUGHT_UP_S
         while time.monotonic() < until_s:
-            if await self.reading(state_tables.position, self.reading.stores) >= wanted:
+            if await reading(state_tables.position, reading.stores) >= wanted:
                 return
             await asyncio.sleep(_LOOK_S)
 
@@ -86,7 +98,8 @@ async def serving(
         ConfigurationError: the keys are damaged, or another process has our outbox.
     """
     reading = Reading(settings.data)
-    writer = Writer(broker, reading, settings.node_id, settings.aliases)
+    keeping = Reading(settings.data, threads=_KEEPERS, name="keeping")
+    writer = Writer(broker, reading, keeping, settings.node_id, settings.aliases)
     cloud = Cloud(settings.map.cloud_api_url)
     uplinks = Uplinks(broker if settings.cloud else None)
     asking = asyncio.create_task(cloud.run(), name="cloud")
@@ -95,6 +108,7 @@ async def serving(
             settings,
             Keys(settings.data / FILE, settings.api_key),
             reading,
+            keeping,
             writer,
             limits,
             PhotoFiles(settings.data / "photos"),
@@ -109,6 +123,7 @@ async def serving(
         asking.cancel()
         uplinks.close()
         writer.close()
+        keeping.close()
         reading.close()
 
 

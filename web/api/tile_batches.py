@@ -3,9 +3,10 @@
 import asyncio
 from typing import Final
 
+from web.api.claims import SITE, Claim
 from web.api.map_counts import LOADED
 from web.api.outcomes import Outcome
-from web.api.writing import SITE, Claim, Writer
+from web.api.writing import Writer
 
 _TOGETHER_S: Final = 0.25
 _MOST: Final = 1_000_000

@@ -9,11 +9,11 @@ from schemas.errors import InputError
 from web.api import answers, bodies
 from web.api.access import Operator, Reader, Served
 from web.api.actions import ACCEPTED, Key, extensions, record, scoped, tell
+from web.api.claims import SITE, Claim
 from web.api.map_counts import LOADED, PREFERRED, month_of
 from web.api.outcomes import Became, refusal
 from web.api.problems import refused
 from web.api.service import Service
-from web.api.writing import SITE, Claim
 
 router = APIRouter(tags=["map"])
 

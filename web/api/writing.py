@@ -3,17 +3,17 @@
 Rules that must stay true here:
 - a request with a key (an id of the client's, or an Idempotency-Key) is one event, however often it comes and
   whatever was killed meanwhile: the id follows from the key, and outbox and journal are the only memory;
-- what is answered with 200 is recorded, what is answered with 202 is on our disk;
-- the loop never waits for a disk: the outbox is written, and the journal asked, in threads.
+- what is answered with 200 is recorded, what is answered with 202 is on our disk, however long that took;
+- the loop never waits for a disk: outbox and journal are asked in threads, of the writes alone;
+- nor for a long list: many events are checked in slices.
 """
 
 import asyncio
-import re
 import time
-import uuid
 from collections import OrderedDict
 from collections.abc import Coroutine, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from bus import envelope, ids, instants, system_ids
@@ -25,52 +25,47 @@ from bus.topics import Intake
 from projectors.events import EventReader
 from schemas.errors import InputError, TransientError
 from schemas.registry import Registry
+from web.api.claims import SITE, Claim, id_of
 from web.api.outcomes import Became, Known, Outcome, find, find_all, letter_of, outcome_of
 from web.api.problems import Problem
 from web.api.reading import Reading
 
 CLIENT: Final = "web"
-SITE: Final = "_site"
-_NAMESPACE: Final = uuid.UUID("b5d2a1de-6c1f-5a53-9a0e-1f4d3c7f6f0b")
-_UUID: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
+SLICE: Final = 50  # as many are checked in about 10 ms
 _OFFLINE_S: Final = 0.5
 _REFUSAL_S: Final = 1.0
 _MOST_REFUSALS: Final = 1000
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """What a request says happened.
-
-    Attributes:
-        subject: the system it is about, as typed.
-        time_us: when; None: now.
-        key: makes the request safe to repeat; None: every request is an event of its own.
-        extensions: who said it.
-    """
-
-    type: str
-    subject: str
-    data: Mapping[str, Any]
-    time_us: int | None = None
-    key: str | None = None
-    extensions: Mapping[str, str] = field(default_factory=dict)
-
-
 @dataclass(slots=True)
 class _Flying:
-    """An event that is not known to be recorded; `place` is its place in the outbox."""
+    """An event that is not known to be recorded.
+
+    Attributes:
+        place: in the outbox; None before, and again once it was confirmed.
+        keeping: puts it there; None when it is there since the start.
+    """
 
     event: Envelope
     done: asyncio.Future[Outcome]
     place: int | None = None
+    keeping: asyncio.Task[None] | None = None
 
 
 class Writer:
     """Publishes for all requests; made and used in the loop's thread."""
 
-    def __init__(self, broker: Broker, reading: Reading, node_id: str, aliases: Mapping[str, str]) -> None:
+    def __init__(
+        self, broker: Broker, reading: Reading, keeping: Reading, node_id: str, aliases: Mapping[str, str]
+    ) -> None:
         """Open the outbox and begin to send.
+
+        Args:
+            broker: where to.
+            reading: the threads of all who read.
+            keeping: threads of the writes alone: whoever reads slowly holds up none.
+            node_id: names the source of the events.
+            aliases: other names of systems, as configured.
 
         Raises:
             ConfigurationError: another process has the outbox.
@@ -79,6 +74,7 @@ class Writer:
         self.newest = 0
         self._loop = asyncio.get_running_loop()
         self._reading = reading
+        self._keeping = keeping
         self._aliases = dict(aliases)
         self._registry = Registry.load()
         self._judge = Judge(self._registry, node_id, dict(aliases))
@@ -138,7 +134,7 @@ class Writer:
 
         Args:
             claims: each with another key, or none.
-            patience_s: how long to wait; shorter when broker or recorder are away.
+            patience_s: how long to wait once they are on the disk; shorter when broker or recorder are away.
 
         Returns:
             What became of each; those that are not confirmed in time are waiting.
@@ -148,21 +144,21 @@ class Writer:
             Problem: a key belongs to another event.
             TransientError: the outbox is full, or its disk; none of them was taken.
         """
-        now_us = instants.now_us()
-        events = [self._event(claim, now_us) for claim in claims]
-        for event in events:
-            self._check(event, now_us)
+        events = await self._events_of(claims)
         found = [self._flying.get(event.id) for event in events]
         new = [event for event, known in zip(events, found, strict=True) if known is None]
         begun = {event.id: _Flying(event, self._loop.create_future()) for event in new}
-        self._flying |= begun  # at once: the same request may come again while we look
-        flying = [self._flying[event.id] for event in events]
         for claim, event, known in zip(claims, events, found, strict=True):
             if known is not None:
                 self._same(claim, event, known.event)
+        self._flying |= begun  # at once: the same request may come again while we look
+        flying = [self._flying[event.id] for event in events]
         if begun:
             keyed = {event.id for claim, event in zip(claims, events, strict=True) if claim.key}
-            self._start(self._begin(begun, keyed))
+            keeping = self._start(self._begin(begun, keyed))
+            for one in begun.values():
+                one.keeping = keeping
+        await self._kept_on_disk(flying)
         outcomes = await self._wait([one.done for one in flying], patience_s)
         return [
             self._told(claim, event, one.event, outcome, again=known is not None)
@@ -176,12 +172,16 @@ class Writer:
         flying = self._flying.get(id_of(key))
         if flying is not None:
             return flying.event
-        row = await self._reading(find, self._reading.stores, self.source, id_of(key))
+        row = await self._keeping(find, self._keeping.stores, self.source, id_of(key))
         return None if row is None else envelope.decode(row.body)
 
     async def became(self, event_id: str) -> Outcome | None:
         """Tell what became of an event; None when we never had one of that id."""
         flying = self._flying.get(event_id)
+        if flying is not None:
+            with suppress(TransientError):
+                await self._kept_on_disk([flying])
+            flying = self._flying.get(event_id)
         if flying is not None and not flying.done.done():
             event = flying.event
             return Outcome(Became.WAITING, event.id, event.type, event.subject, event.time_us)
@@ -222,17 +222,45 @@ class Writer:
             ) from error
         self._judge.judge(place, payload, now_us)
 
+    async def _events_of(self, claims: Sequence[Claim]) -> list[Envelope]:
+        """Make the events of claims, and let others have their turn between many.
+
+        Raises:
+            InputError: one of them cannot be recorded.
+        """
+        now_us = instants.now_us()
+        events: list[Envelope] = []
+        for number, claim in enumerate(claims, start=1):
+            event = self._event(claim, now_us)
+            self._check(event, now_us)
+            events.append(event)
+            if number % SLICE == 0:
+                await asyncio.sleep(0)
+        return events
+
+    async def _kept_on_disk(self, flying: Sequence[_Flying]) -> None:
+        """Wait until events are on the disk, or it is known why not: who waits for `done` is told that.
+
+        Raises:
+            TransientError: we end before they were.
+        """
+        keeping = {one.keeping for one in flying if one.keeping is not None}
+        if keeping:
+            await asyncio.wait(keeping)  # goes on when whoever asks goes away
+            if any(one.cancelled() for one in keeping):
+                raise TransientError("the node is about to stop: send it again")
+
     async def _begin(self, begun: Mapping[str, _Flying], keyed: set[str]) -> None:
         """Put what is not recorded yet into the outbox."""
         try:
-            known = await self._reading(
-                find_all, self._reading.stores, self.source, sorted(keyed & begun.keys())
+            known = await self._keeping(
+                find_all, self._keeping.stores, self.source, sorted(keyed & begun.keys())
             )
             for event_id, recorded in known.items():
                 self._settle(begun[event_id], outcome_of(recorded, replayed=True))
             new = [one for one in begun.values() if one.event.id not in known]
             if new:
-                last = await self._reading(self.sender.put_all, [one.event for one in new])
+                last = await self._keeping(self.sender.put_all, [one.event for one in new])
                 for place, one in enumerate(new, start=last - len(new) + 1):
                     one.place = place
             self._advance()
@@ -311,7 +339,7 @@ class Writer:
         wanted = [one.event.id for one in ready]
         while True:
             try:
-                found = await self._reading(find_all, self._reading.stores, self.source, wanted)
+                found = await self._keeping(find_all, self._keeping.stores, self.source, wanted)
                 break
             except TransientError:
                 await asyncio.sleep(_OFFLINE_S)
@@ -339,7 +367,7 @@ class Writer:
             for said in self.sender.rejected():
                 if said.id == event.id:
                     return said
-            letter = await self._reading(letter_of, self._reading.stores, CLIENT, event.id)
+            letter = await self._keeping(letter_of, self._keeping.stores, CLIENT, event.id)
             if letter is not None:
                 return letter
             await asyncio.sleep(0.05)
@@ -352,17 +380,8 @@ class Writer:
         if not one.done.done():
             one.done.set_result(outcome)
 
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = self._loop.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-
-def is_uuid(key: str) -> bool:
-    """Tell whether a key is a UUID in its usual form."""
-    return _UUID.fullmatch(key) is not None
-
-
-def id_of(key: str) -> str:
-    """Return the id of the event that a key stands for: a UUID is the id itself."""
-    return key.lower() if is_uuid(key) else str(uuid.uuid5(_NAMESPACE, key))
+        return task

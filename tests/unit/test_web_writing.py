@@ -1,0 +1,134 @@
+"""What the answer to a write promises, asked of the application itself, without a server or a broker."""
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine, Sequence
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from bus.connection import Broker
+from bus.envelope import Envelope
+from bus.journal_writer import SqliteJournal
+from schemas.errors import TransientError
+from tests.services import free_port
+from web.api.app import make_app
+from web.api.claims import Claim
+from web.api.limits import Limits
+from web.api.measures import Measures
+from web.api.problems import Problem
+from web.api.service import Service, serving
+from web.settings import Gateway
+
+NOTE = {"system_id": "rig_01", "msg": "A tap.", "id": "019aa5a0-1c2b-7d3e-8f00-112233445566"}
+SLOWLY_S = 1.0  # more than is waited for a confirmation while nobody is there
+
+
+def asked(
+    tmp_path: Path, ask: Callable[[httpx.AsyncClient, Service], Coroutine[Any, Any, None]], **more: Any
+) -> None:
+    """Run what asks the application of a node whose broker is away."""
+
+    SqliteJournal(tmp_path / "journal").close()
+
+    async def run() -> None:
+        gateway = Gateway("edge", "", tmp_path, "ovr", "0.0.0.0", 8088, "http://127.0.0.1:9", **more)
+        measures, limits = Measures("edge", ""), Limits(10_000.0)
+        app = make_app(gateway, measures, limits)
+        async with serving(gateway, Broker(port=free_port()), measures, limits) as service:
+            app.state.service = service
+            transport = httpx.ASGITransport(app)
+            async with httpx.AsyncClient(transport=transport, base_url="http://edge.lan") as client:
+                await ask(client, service)
+
+    asyncio.run(run())
+
+
+def waiting(service: Service) -> list[str]:
+    return [str(event.data["text"]) for _, event in service.writer.sender.waiting()]
+
+
+def test_202_is_not_answered_before_it_is_on_the_disk(tmp_path: Path) -> None:
+    async def ask(client: httpx.AsyncClient, service: Service) -> None:
+        put_all = service.writer.sender.put_all
+
+        def slowly(events: Sequence[Envelope]) -> int:
+            time.sleep(SLOWLY_S)
+            return put_all(events)
+
+        service.writer.sender.put_all = slowly  # type: ignore[method-assign]
+        first = asyncio.create_task(client.post("/api/note", json=NOTE))
+        await asyncio.sleep(0.1)
+        again = await client.post("/api/note", json=NOTE)
+        assert waiting(service) == ["A tap."]
+        assert [again.status_code, (await first).status_code] == [202, 202]
+
+    asked(tmp_path, ask)
+
+
+def test_what_a_slow_and_full_disk_cannot_keep_is_not_answered_with_202(tmp_path: Path) -> None:
+    async def ask(client: httpx.AsyncClient, service: Service) -> None:
+        put_all = service.writer.sender.put_all
+
+        def stalled(events: Sequence[Envelope]) -> int:
+            assert events
+            time.sleep(SLOWLY_S)
+            raise TransientError("the disk is full")
+
+        service.writer.sender.put_all = stalled  # type: ignore[method-assign]
+        refused = await client.post("/api/note", json=NOTE)
+        assert (refused.status_code, refused.json()["detail"]) == (503, "The disk is full.")
+        assert "retry-after" in refused.headers
+        assert (await client.get(f"/api/actions/{NOTE['id']}")).status_code == 404
+        service.writer.sender.put_all = put_all  # type: ignore[method-assign]
+        assert (await client.post("/api/note", json=NOTE)).status_code == 202
+
+    asked(tmp_path, ask)
+
+
+def test_whoever_goes_away_leaves_the_event_to_be_kept(tmp_path: Path) -> None:
+    async def ask(client: httpx.AsyncClient, service: Service) -> None:
+        put_all = service.writer.sender.put_all
+
+        def slowly(events: Sequence[Envelope]) -> int:
+            time.sleep(0.3)
+            return put_all(events)
+
+        service.writer.sender.put_all = slowly  # type: ignore[method-assign]
+        gone = asyncio.create_task(client.post("/api/note", json=NOTE))
+        await asyncio.sleep(0.1)
+        gone.cancel()
+        await asyncio.wait([gone])
+        assert (await client.get(f"/api/actions/{NOTE['id']}")).json()["state"] == "waiting"
+        assert waiting(service) == ["A tap."]
+
+    asked(tmp_path, ask)
+
+
+def test_who_reads_slowly_holds_up_no_write(tmp_path: Path) -> None:
+    async def ask(client: httpx.AsyncClient, service: Service) -> None:
+        readers = [asyncio.create_task(service.reading(time.sleep, 3.0)) for _ in range(12)]
+        await asyncio.sleep(0.05)
+        answer = await client.post("/api/note", json=NOTE)
+        assert (answer.status_code, waiting(service)) == (202, ["A tap."])
+        assert not any(one.done() for one in readers)
+        for one in readers:
+            one.cancel()
+
+    asked(tmp_path, ask)
+
+
+def test_a_list_with_a_key_of_another_event_leaves_nothing_behind(tmp_path: Path) -> None:
+    async def ask(client: httpx.AsyncClient, service: Service) -> None:
+        await client.post("/api/note", json=NOTE)
+        claims = [
+            Claim("note.added", "rig_01", {"text": text}, key=key)
+            for text, key in (("New.", "new"), ("Another.", NOTE["id"]))
+        ]
+        with pytest.raises(Problem):
+            await service.writer.write_all(claims, patience_s=0.1)
+        assert service.writer.waiting == 1
+
+    asked(tmp_path, ask)
