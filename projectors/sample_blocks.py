@@ -60,7 +60,7 @@ def joined(blocks: Sequence[Block]) -> Block:
 
 
 def streams(kind: str, blocks: list[Block]) -> Iterator[Columns]:
-    """Make streams of blocks: one an interval, of two samples at one time the later recorded one.
+    """Make streams of blocks: one an interval; samples at one time become one row.
 
     A measurement or flag that no row of a stream has is no column of it. The list is emptied: rows are let go
     of while streams are made of them, so that nothing is in memory twice.

@@ -1,7 +1,7 @@
 """Samples as columns: what every figure is computed from. Pure.
 
-Rules that must stay true here: rows are sorted by (time, position) and there is one row a time; what a
-device did not tell is NaN and never a number; nothing is filled in.
+Rules that must stay true here: rows are sorted by time and there is one row a time; what a device did not
+tell is NaN and never a number; nothing is filled in.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -57,14 +57,19 @@ class Columns:
         values: Mapping[str, Floats],
         flags: Mapping[str, Flags] | None = None,
     ) -> Self:
-        """Sort rows by (time, position); of two at one time the later position wins."""
+        """Sort rows by time, and make one of those at one time.
+
+        That one has of each measurement the value of the latest position that tells it, and the flags of the
+        rows that it has a value of, and of the last.
+        """
         flags = flags or {}
         if not _one_row_a_time(time_us):
             order = np.lexsort((position, time_us))
-            keep = order[np.append(np.diff(time_us[order]) > 0, True)[: len(order)]]
-            time_us, position = time_us[keep], position[keep]
-            values = {name: column[keep] for name, column in values.items()}
-            flags = {name: column[keep] for name, column in flags.items()}
+            time_us, position = time_us[order], position[order]
+            values = {name: column[order] for name, column in values.items()}
+            flags = {name: column[order] for name, column in flags.items()}
+        if not _one_row_a_time(time_us):
+            time_us, position, values, flags = _merged(time_us, position, values, flags)
         return cls(kind, interval_ms, time_us, position, values, flags)
 
     def within(self, since_us: int, until_us: int) -> Self:
@@ -182,6 +187,24 @@ def gap_guard_us(interval_ms: int, time_us: Instants) -> int:
 
 def _one_row_a_time(time_us: Instants) -> bool:
     return bool((np.diff(time_us) > 0).all())
+
+
+def _merged(
+    time_us: Instants, position: Instants, values: Mapping[str, Floats], flags: Mapping[str, Flags]
+) -> tuple[Instants, Instants, dict[str, Floats], dict[str, Flags]]:
+    """Make one row of those at one time; they are sorted by (time, position)."""
+    first = np.flatnonzero(np.append(True, np.diff(time_us) > 0))
+    last = np.append(first[1:], len(time_us)) - 1
+    used = np.zeros(len(time_us), np.bool_)
+    used[last] = True
+    rows, one = np.arange(len(time_us)), {}
+    for name, column in values.items():
+        told = np.maximum.reduceat(np.where(np.isfinite(column), rows, -1), first)
+        chosen = np.where(told < 0, last, told)
+        one[name] = column[chosen]
+        used[chosen] = True
+    kept = {name: np.logical_or.reduceat(flag & used, first) for name, flag in flags.items()}
+    return time_us[last], position[last], one, kept
 
 
 def _filled(main: Series, other: Series) -> Series:

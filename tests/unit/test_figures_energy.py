@@ -167,6 +167,42 @@ def test_samples_out_of_order_are_sorted_and_the_later_position_wins() -> None:
     assert Samples("s", (columns,)).flagged("late").tolist() == [3]
 
 
+def test_of_rows_at_one_time_each_measurement_is_the_latest_that_was_told() -> None:
+    nan = np.nan
+    columns = Columns.ordered(
+        "x",
+        1000,
+        np.array([2, 1, 2, 1, 2, 3], np.int64),
+        np.array([9, 1, 8, 2, 7, 3], np.int64),
+        {
+            "a_w": np.array([nan, 1.0, 22.0, nan, 21.0, nan]),
+            "b_v": np.array([nan, nan, nan, 48.0, 47.0, nan]),
+        },
+        {
+            "late": np.array([False, True, False, False, False, False]),
+            "partial": np.array([False, False, False, False, True, False]),
+            "unsynced": np.array([False, False, True, False, False, True]),
+        },
+    )
+
+    assert (columns.time_us.tolist(), columns.position.tolist()) == ([1, 2, 3], [2, 9, 3])
+    assert columns.series("a_w").value.tolist() == [1.0, 22.0]
+    assert columns.series("b_v").value.tolist() == [48.0, 47.0]
+    assert {name: flag.tolist() for name, flag in columns.flags.items()} == {
+        "late": [True, False, False],
+        "partial": [False, True, False],
+        "unsynced": [False, True, True],
+    }
+
+
+def test_the_flags_of_a_row_that_was_told_anew_in_full_are_gone() -> None:
+    time_us, position = np.array([5, 5], np.int64), np.array([1, 2], np.int64)
+    partial = {"partial": np.array([True, False])}
+    columns = Columns.ordered("x", 1000, time_us, position, {"a_w": np.array([1.0, 2.0])}, partial)
+
+    assert columns.flags["partial"].tolist() == [False]
+
+
 def test_of_two_streams_the_fuller_one_counts_and_the_other_fills_its_silence() -> None:
     fast = Columns.ordered(
         "x", 1000, np.array([0, 1, 2, 100, 101]) * S, np.arange(5), {"a_w": np.full(5, 1.0)}
