@@ -2,6 +2,7 @@
 
 Pure. Rules that must stay true here:
 - both edges are told at once; what holds for its time is confirmed, and only that is counted;
+- what one producer showed is not confirmed by the mere time of another, but by the stream's own as well;
 - an unknown condition (None) changes nothing and confirms nothing;
 - what was not raised is not ended, so a system that is first seen in a state has not come into it.
 """
@@ -24,11 +25,25 @@ _GRACE_US = 5 * SECOND_US
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """When something was seen: its own time, when it was recorded, and the id of the event that showed it."""
+    """When something was seen: its own time, when it was recorded, and by which event.
+
+    Attributes:
+        id: of the event that showed it.
+        source: who told it; what comes from one source comes in its order.
+        stream: of a sample, its pace; empty for a fact.
+    """
 
     time_us: int
     recorded_us: int
     id: str
+    source: str = ""
+    stream: str = ""
+
+    def follows(self, edge: "Seen") -> bool:
+        """Tell whether what showed an edge would have shown its end by now, had there been one."""
+        return self.source == edge.source and (
+            self.stream == edge.stream or not (self.stream and edge.stream)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +115,11 @@ class Machine:
                 self.phase, self.silent, self.began_us = ACTIVE, True, seen.time_us
                 return
         yield from self._turn(rule, holds, seen, evidence)
-        if self.edge is not None and seen.time_us - self.edge.time_us >= self._hold_us(rule):
+        edge, hold_us = self.edge, self._hold_us(rule)
+        if edge is None or seen.time_us - edge.time_us < hold_us:
+            return
+        # Another producer may be ahead: its time says nothing about what a slower one is still to tell.
+        if seen.follows(edge) or seen.recorded_us - edge.recorded_us >= hold_us:
             yield from self._confirm(rule)
 
     def _turn(self, rule: Rule, holds: bool, seen: Seen, evidence: tuple[Any, ...]) -> Iterator[Told]:

@@ -12,20 +12,16 @@ from typing import Any, Final
 
 from bus.envelope import Event
 from bus.instants import SECOND_US
+from detection.cycles import Cycles
 from detection.machine import CLEAR, Machine, Seen, Told
 from detection.rules import Limit, Rule, Test
 
-REASONS_EXCUSED: Final = frozenset({"stopped", "left", "asleep"})
-"""Why a device may be gone without anything being wrong."""
+REASONS_EXCUSED: Final = frozenset({"stopped", "left", "asleep", "behind"})
+"""Why a device may be gone without anything being wrong with it; of a lost link, the link is told."""
 
 _OLD_US = 120 * SECOND_US
 _NOMINAL_V = (100.0, 120.0, 230.0, 277.0)
 _DEAD_V = 50.0
-_SOC_STEP_PCT = 1.0
-_FULL_PCT = 100.0
-_ROUNDING = 1e-9
-_MOST_CYCLES = 100
-"""A counter that rises by more from one sample to the next is another counter."""
 
 Key = tuple[str, str]
 """A rule's id and a device; no device where a rule is about the system."""
@@ -53,20 +49,6 @@ class Device:
     reason: str
     kind: str
     time_us: int
-
-
-@dataclass(slots=True)
-class Cycles:
-    """How often the usable capacity was delivered, in parts of it, and where the last count stood."""
-
-    done: float = 0.0
-    energy_wh: float | None = None
-    soc_pct: float | None = None
-
-    @property
-    def whole(self) -> int:
-        """How often all of it was delivered."""
-        return int(self.done + _ROUNDING)
 
 
 @dataclass(slots=True)
@@ -104,7 +86,7 @@ class Watched:
         for name in wanted & values.keys():
             self.readings[name] = Reading(values[name], event.time_us, data["kind"])
         self._guess_nominal(values)
-        yield from self._judge(Seen(event.time_us, event.recorded_us, event.id))
+        yield from self._judge(Seen(event.time_us, event.recorded_us, event.id, event.source, stream))
 
     def fact(self, event: Event) -> Iterator[tuple[Rule, Told]]:
         """Take in an alarm, or that a device came or went."""
@@ -125,7 +107,7 @@ class Watched:
                 data.get("kind", known.kind if known else ""),
                 event.time_us,
             )
-        yield from self._judge(Seen(event.time_us, event.recorded_us, event.id))
+        yield from self._judge(Seen(event.time_us, event.recorded_us, event.id, event.source))
 
     def wait(self, recorded_us: int) -> Iterator[tuple[Rule, Told]]:
         """Take in that the stream has come so far without a word of this system."""
@@ -218,11 +200,7 @@ class Watched:
             answers.append((holds, (name, reading.value, threshold, test.cause, None)))
             if test.of == "first":
                 break
-        if not answers:
-            return None, _NOTHING
-        if test.of == "all":
-            return next((answer for answer in answers if not answer[0]), answers[0])
-        return next((answer for answer in answers if answer[0]), answers[0])
+        return _together(test, answers)
 
     def _beyond(
         self, test: Test, value: float, seen: Seen, *, lasts: bool
@@ -265,11 +243,20 @@ class Watched:
 
     def _by_alarm(self, test: Test) -> tuple[bool | None, Evidence]:
         levels = ("alarm",) if test.level == "alarm" else ("warning", "alarm")
-        found = [(device, level) for (name, device, _), level in self.alarms.items() if name == test.alarm]
+        found = [
+            (device, level)
+            for (name, device, _), level in self.alarms.items()
+            if name == test.alarm and not self._left(device)
+        ]
         if not found:
             return None, _NOTHING
         active = [device for device, level in found if level in levels]
         return bool(active), (None, None, None, test.cause, (active or [found[0][0]])[0] or None)
+
+    def _left(self, device: str) -> bool:
+        """Tell whether a device went for good: nobody will clear its alarms."""
+        one = self.devices.get(device)
+        return one is not None and not one.connected and one.reason == "left"
 
     def _by_devices(self, test: Test, device: str) -> tuple[bool | None, Evidence]:
         asked = {device: self.devices[device]} if device else self.devices
@@ -279,9 +266,7 @@ class Watched:
             if wrong_kind or (not one.connected and one.reason in REASONS_EXCUSED):
                 continue
             answers.append((not one.connected, (None, None, None, test.cause or one.reason or None, name)))
-        if not answers:
-            return None, _NOTHING
-        return next((answer for answer in answers if answer[0]), answers[0])
+        return _together(test, answers)
 
     def _counter(self, rule: Rule, seen: Seen) -> Iterator[Told]:
         for name in rule.test[0].readings:
@@ -295,39 +280,20 @@ class Watched:
             yield _instant(seen, (name, reading.value, None, rule.test[0].cause, None))
 
     def _cycle(self, rule: Rule, seen: Seen) -> Iterator[Told]:
-        before = self.cycles.whole
+        capacity_wh = self.facts.get("capacity_wh", 0.0) * self.facts.get("usable_pct", 100.0) / 100
         for test in rule.test:
             reading = next(
                 (self.readings[name] for name in test.readings if name in self.readings), Reading(None, 0, "")
             )
             if reading.value is None or reading.time_us != seen.time_us:
                 continue
+            before = self.cycles.whole
             if test.cause == "soc":
-                self._discharged_soc(reading.value)
-            elif not self._discharged_energy(reading.value):
-                continue
+                self.cycles.soc(reading.value, seen.time_us)
+            elif capacity_wh > 0:
+                self.cycles.energy(reading.value, capacity_wh, seen.time_us)
             for number in range(before + 1, self.cycles.whole + 1):
                 yield _instant(seen, (test.readings[0], reading.value, float(number), test.cause, None))
-            return
-
-    def _discharged_energy(self, counter_wh: float) -> bool:
-        """Count what a counter of discharged energy rose by; False when the capacity is not known."""
-        capacity_wh = self.facts.get("capacity_wh", 0.0) * self.facts.get("usable_pct", 100.0) / 100
-        if capacity_wh <= 0:
-            return False
-        before, self.cycles.energy_wh = self.cycles.energy_wh, counter_wh
-        if before is not None and 0 < counter_wh - before <= _MOST_CYCLES * capacity_wh:
-            self.cycles.done += (counter_wh - before) / capacity_wh
-        return True
-
-    def _discharged_soc(self, soc_pct: float) -> None:
-        """Count what the state of charge fell by, above its noise; full is full, and empty is empty."""
-        reference = self.cycles.soc_pct
-        if reference is None or soc_pct >= min(reference + _SOC_STEP_PCT, _FULL_PCT):
-            self.cycles.soc_pct = soc_pct
-        elif soc_pct <= max(reference - _SOC_STEP_PCT, 0.0):
-            self.cycles.done += (reference - soc_pct) / 100
-            self.cycles.soc_pct = soc_pct
 
     def _guess_nominal(self, values: Mapping[str, float | None]) -> None:
         if self.nominal_v is not None:
@@ -390,6 +356,13 @@ def _dumped(machine: Machine) -> list[Any]:
 def _loaded(said: list[Any]) -> Machine:
     phase, edge, holds, silent, began_us, evidence, excused_us = said
     return Machine(phase, Seen(*edge) if edge else None, holds, silent, began_us, tuple(evidence), excused_us)
+
+
+def _together(test: Test, answers: list[tuple[bool, Evidence]]) -> tuple[bool | None, Evidence]:
+    """Make one answer of those of several readings, or devices."""
+    if not answers:
+        return None, _NOTHING
+    return next((answer for answer in answers if answer[0] != (test.of == "all")), answers[0])
 
 
 def _instant(seen: Seen, evidence: Evidence) -> Told:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from producers.adapter import Description, PartSeen
 from producers.link import Link
 
-BEHIND = "link_lost"
+BEHIND = "behind"
 LEFT = "left"
 _FORGOTTEN_AFTER_US = 60_000_000
 _PACE = 0  # a part has no polls of its own: its link knows one pace

@@ -57,11 +57,15 @@ def detector(
 
 
 def detected(
-    said: Sequence[Said], *, systems: Mapping[str, Any] | None = None, batch: int = 2000
+    said: Sequence[Said],
+    *,
+    systems: Mapping[str, Any] | None = None,
+    batch: int = 2000,
+    recorded_s: float | None = None,
 ) -> list[Envelope]:
-    """Judge a stream, and return what is told."""
+    """Judge a stream, and return what is told; see `record`."""
     journal = MemoryJournal()
-    record(journal, said)
+    record(journal, said, recorded_s=recorded_s)
     told: list[Envelope] = []
     with TemporaryDirectory() as directory:
         one = detector(Path(directory, "memory.sqlite"), told, systems)

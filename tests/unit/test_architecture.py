@@ -24,6 +24,7 @@ PURE = [
     "uplink/lives.py",
     "detection/alert_events.py",
     "detection/crossings.py",
+    "detection/cycles.py",
     "detection/limits.py",
     "detection/machine.py",
     "detection/occurrences.py",

@@ -14,6 +14,7 @@ from tests.streams import BASE_US, S, Said
 
 GX, SLOW = Stream(), Stream(interval_ms=5000)
 METER, UPS, HOST = Stream("acuvim"), Stream("ups"), Stream("host")
+PARTS = ("battery/512", "vebus/276", "tank/20")
 
 
 def gone(at_s: float, reason: str = "silent", kind: str = "victron", device: str = "gx") -> Said:
@@ -281,6 +282,17 @@ LEVELS = [
     ),
 ]
 
+
+def both_ways(from_s: int, to_s: int) -> list[Said]:
+    """Deliver 100 Wh, and one of the hundred parts of 10 kWh, every second; of usable 8 kWh."""
+    said: list[Said] = []
+    for at_s in range(from_s, to_s):
+        said.append(GX.at(at_s + 0.5, soc_pct=100 - at_s % 100))
+        if at_s % 5 == 0:
+            said.append(SLOW.at(at_s + 0.6, battery_energy_discharged_wh=at_s * 100))
+    return said
+
+
 CHARGE = [
     Case(
         "charging started, and completed when it is full and stays so",
@@ -345,6 +357,28 @@ CHARGE = [
         ],
         [("charge_cycle_count", 180)],
     ),
+    Case(
+        "charge in a fast stream and energy in a slow one are one battery",
+        [registered(), *both_ways(0, 200)],
+        [("charge_cycle_count", 80.6), ("charge_cycle_count", 160.6)],
+    ),
+    Case(
+        "charge that is told before the first energy makes nothing count twice",
+        [registered(), GX.at(1, soc_pct=100), GX.at(2, soc_pct=99), *both_ways(5, 200)],
+        [("charge_cycle_count", 85.6), ("charge_cycle_count", 165.6)],
+    ),
+    Case(
+        "while the counter of energy is away the charge stands in for it, and nothing counts twice",
+        [
+            registered(),
+            *both_ways(0, 40),
+            *(GX.at(100 * n, soc_pct=101 - n) for n in range(1, 61)),
+            SLOW.at(6001, battery_energy_discharged_wh=8_500),
+            SLOW.at(6006, battery_energy_discharged_wh=15_900),
+            SLOW.at(6011, battery_energy_discharged_wh=16_100),
+        ],
+        [("charge_cycle_count", 5400), ("charge_cycle_count", 6011)],
+    ),
 ]
 
 SYSTEM = [
@@ -399,6 +433,53 @@ SYSTEM = [
         "a system last seen on battery that stops answering is critical",
         [back(0), *on_grid(1, 10), *on_battery(10, 30), gone(31), *HOST.steady(32, 70, cpu_pct=1)],
         [("ac_power_loss", 16), ("communication_error", 41), ("battery_critical", 46)],
+    ),
+    Case(
+        "a lost link is one error, however many devices are behind it",
+        [
+            *(back(0, device=device) for device in ("gx", *PARTS)),
+            *on_grid(1, 10),
+            gone(10),
+            *(gone(10, "behind", device=device) for device in PARTS),
+            *HOST.steady(11, 40, cpu_pct=1),
+        ],
+        [("communication_error", 20)],
+    ),
+    Case(
+        "a system on battery whose link is lost is critical, with all that is behind it",
+        [
+            *(back(0, device=device) for device in ("gx", *PARTS)),
+            *on_grid(1, 10),
+            *on_battery(10, 30),
+            gone(31),
+            *(gone(31, "behind", device=device) for device in PARTS),
+            *HOST.steady(32, 70, cpu_pct=1),
+        ],
+        [("ac_power_loss", 16), ("communication_error", 41), ("battery_critical", 46)],
+    ),
+    Case(
+        "a part that is silent while the rest answers on battery is not critical",
+        [
+            *(back(0, device=device) for device in ("gx", *PARTS)),
+            *on_grid(1, 10),
+            *on_battery(10, 31),
+            gone(31, device=PARTS[0]),
+            *on_battery(32, 70),
+        ],
+        [("ac_power_loss", 16), ("communication_error", 41)],
+    ),
+    Case(
+        "an alarm of a device that left for good hides no later heat",
+        [
+            back(0, device=PARTS[0]),
+            *GX.steady(0, 5, battery_temperature_c=30),
+            alarm(5, "high_temperature", device=PARTS[0]),
+            *GX.steady(6, 31, battery_temperature_c=30),
+            gone(31, "left", device=PARTS[0]),
+            *GX.steady(32, 200, battery_temperature_c=30),
+            *GX.steady(200, 220, battery_temperature_c=70),
+        ],
+        [("temperature_high", 15), ("temperature_high", 210)],
     ),
     Case(
         "a system on the grid that stops answering is only unreachable",
@@ -577,6 +658,29 @@ def test_a_confirmation_names_its_edge_and_an_end_how_long_it_lasted() -> None:
     assert end.data["edge"] == end_edge.id
     assert end.data["duration_s"] == 30
     assert edge.data["trigger"] == sure.data["trigger"]
+
+
+@pytest.mark.parametrize(("dip_s", "counted"), [(2, []), (10, [("ac_power_loss", 16)])])
+def test_a_producer_that_is_ahead_confirms_nothing_that_a_slower_one_showed(
+    dip_s: int, counted: list[tuple[str, float]]
+) -> None:
+    """Both were without a recorder for a minute; their outboxes empty themselves side by side."""
+    meter = [
+        METER.at(at_s, ac_l1_voltage_v=0 if 10 <= at_s < 10 + dip_s else 230) for at_s in range(17 + dip_s)
+    ]
+    gx = [GX.at(at_s + 0.5, soc_pct=50) for at_s in range(90)]
+    said = [*gx[:30], *(one for pair in zip(meter, gx[30:], strict=False) for one in pair)]
+
+    told = detected(said, recorded_s=100)
+
+    assert [one for one in confirmed(told) if one[0] == "ac_power_loss"] == counted
+
+
+def test_what_was_seen_last_is_confirmed_by_others_when_the_stream_itself_has_come_so_far() -> None:
+    said = [METER.at(9, ac_l1_voltage_v=230), METER.at(10, ac_l1_voltage_v=0), *GX.steady(11, 17, soc_pct=50)]
+
+    assert confirmed(detected(said)) == [("ac_power_loss", 16)]
+    assert confirmed(detected(said, recorded_s=100)) == []
 
 
 def test_what_crossed_and_the_limit_are_told() -> None:

@@ -263,7 +263,7 @@ def test_when_a_device_falls_silent_its_parts_do_too_and_its_alarms_stay(path: P
         ("device.connected", "vebus/276", None),
         ("alarm.raised", "gx", None),
         ("device.disconnected", "gx", "refused"),
-        ("device.disconnected", "vebus/276", "link_lost"),
+        ("device.disconnected", "vebus/276", "behind"),
         ("device.connected", "gx", None),
         ("device.connected", "vebus/276", None),
     ]

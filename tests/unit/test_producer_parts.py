@@ -42,7 +42,7 @@ def test_parts_fall_silent_with_their_device_and_come_back_with_it() -> None:
     silent = list(parts.silent("gx", "no route", 20))
     back = list(parts.answering(99, 99))
 
-    assert [(change.device, change.reason) for change in silent] == [("battery/512", "link_lost")]
+    assert [(change.device, change.reason) for change in silent] == [("battery/512", "behind")]
     assert silent[0].detail == "gx does not answer: no route"
     assert [(change.type, change.device) for change in back] == [("device.connected", "battery/512")]
 
@@ -71,7 +71,7 @@ def test_a_part_of_an_earlier_life_is_not_told_as_back_before_somebody_saw_it() 
     parts = Parts("rig_01")
     parts.load(["vebus/276"])
 
-    assert [change.reason for change in parts.silent("gx", "", None)] == ["link_lost"]
+    assert [change.reason for change in parts.silent("gx", "", None)] == ["behind"]
     assert not list(parts.answering(0, 0))
     assert [change.type for change in parts.fold(HERE, 1, None)] == ["device.connected"]
 
