@@ -22,6 +22,7 @@ from schemas.registry import Registry
 
 SAMPLE = "sample.taken"
 SITE = "_site"
+REGISTERED = "system.registered"
 _CORRECTED = "window.corrected"
 _FOR_ALL = ("window.ended", _CORRECTED, "counters.reset")
 _LONGEST_SOURCE = 256
@@ -139,7 +140,7 @@ class Judge:
         return said
 
     def _subject(self, said: Envelope) -> str:
-        if said.type == "system.registered":
+        if said.type == REGISTERED:
             self._check_aliases(said)
         reserved = said.subject.strip().lower()
         if reserved == system_ids.ALL:

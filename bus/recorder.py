@@ -26,12 +26,12 @@ from bus.disk_levels import DiskLimits, Level
 from bus.envelope import Recorded
 from bus.epochs import Answer, Epochs, Transmission, transmission
 from bus.health import Health
-from bus.intake import SAMPLE, Judge, claimed
+from bus.intake import REGISTERED, SAMPLE, Judge, claimed
 from bus.journal import DeadLetter, Duplicate, Entry, Held
 from bus.journal_writer import SqliteJournal
 from bus.measuring import Histogram
 from bus.sealing import Keeping
-from bus.topics import Topics
+from bus.topics import Intake, Topics
 from bus.uplink_arrival import Arrivals, NotYetError
 from bus.uplink_batch import FACTS, NODE
 from schemas.errors import ConfigurationError, InputError, TransientError
@@ -162,7 +162,7 @@ class Recorder:
 
     def _begin(self) -> None:
         """Learn the systems' names, and notice a restored journal."""
-        for event in self.journal.read(types=["system.registered"]):
+        for event in self.journal.read(types=[REGISTERED]):
             self._learn(event.subject, event.body)
         for held in self.journal.held():
             self._arrivals.committed(held)
@@ -207,7 +207,7 @@ class Recorder:
         now_us = self._clock()
         entry, letter = None, None
         try:
-            entry = self._judge.judge(place, message.payload, now_us)
+            entry = self._judged(place, message.payload, now_us)
         except InputError as error:
             letter = DeadLetter(
                 now_us, client, message.topic, message.payload, error.reason, error.field, error.hint
@@ -217,6 +217,12 @@ class Recorder:
             entry = None  # it is counted, and its sender told that it is done with
         taken = Taken(message, client, number, [entry] if entry else [], [letter] if letter else [])
         self._keep(taken, urgent=urgent)
+
+    def _judged(self, place: Intake | None, payload: bytes, now_us: int) -> Entry:
+        entry = self._judge.judge(place, payload, now_us)
+        if entry.type == REGISTERED:
+            self._learn(entry.subject, entry.body)
+        return entry
 
     def _take_batch(self, message: Message) -> None:
         """Take what an uplink brings; its topic says whose, and the broker lets no one else write there."""
@@ -233,24 +239,17 @@ class Recorder:
             return
         taken, now_us = Taken(message, client, number), self._clock()
         try:
-            header, events = self._arrivals.open(client, lane, number.epoch, message.payload)
-            arrival = self._arrivals.judged(client, lane, header, events, message.topic, now_us)
-            taken.entries, taken.letters = list(arrival.entries), list(arrival.letters)
-            taken.held = arrival.held
+            arrival = self._arrivals.take(client, lane, number.epoch, message.payload, message.topic, now_us)
         except NotYetError as error:
             self._epochs.forget(number)
             self._announcer.not_yet(message.topic, number, error)
             self.connection.ack(message)
             return
-        except InputError as error:
-            cause = error.reason, error.field, error.hint
-            taken.letters = [DeadLetter(now_us, client, message.topic, message.payload, *cause)]
+        taken.entries, taken.letters = list(arrival.entries), list(arrival.letters)
+        taken.held = arrival.held
         self._keep(taken, urgent=lane == FACTS)
 
     def _keep(self, taken: Taken, *, urgent: bool) -> None:
-        for entry in taken.entries:
-            if entry.type == "system.registered":
-                self._learn(entry.subject, entry.body)
         if not self._batch:
             self._oldest = time.monotonic()
         self._urgent = self._urgent or urgent

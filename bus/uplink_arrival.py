@@ -4,7 +4,8 @@ Rules that must stay true here:
 - the node has judged each event already, and its judgement stands: no clock or alias of ours, nor another
   node's names, change it; what is held to limits here is what could hurt us;
 - what this version does not know is not refused but waits: the cloud is to be updated, and nothing is lost;
-- a lane has no holes: a batch that does not follow what is held is not taken.
+- a lane has no holes: a batch that does not follow what is held is not taken;
+- any bytes come to entries, dead letters or "not yet", and nothing of them is remembered beyond what is held.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,7 +14,7 @@ from functools import lru_cache
 
 from bus import envelope, system_ids
 from bus.envelope import RECORDER_ATTRIBUTES, Envelope
-from bus.intake import SITE, Judge, check_measurements, stream_of
+from bus.intake import REGISTERED, SITE, Judge, check_measurements, stream_of
 from bus.journal import MOST_LIVES, DeadLetter, Entry, Held
 from bus.uplink_batch import LANES, NODE_ATTRIBUTES, Forwarded, Header, spliced, unpack
 from schemas import limits
@@ -23,6 +24,8 @@ _ROOM = 8 * 1024  # a recorder adds to a body that was as large as it may be
 _UNKNOWN = frozenset({"unknown_type", "unknown_version", "unknown_measurement"})
 _MOST_TOLD = 8
 _MOST_KEPT = 4096
+_LONGEST_CLIENT = 256
+_UNREADABLE = (ArithmeticError, LookupError, TypeError, ValueError)
 
 
 class NotYetError(InputError):
@@ -31,11 +34,11 @@ class NotYetError(InputError):
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """What a batch comes to."""
+    """What a batch comes to; `held` is None when it was none."""
 
     entries: Sequence[Entry]
     letters: Sequence[DeadLetter]
-    held: Held
+    held: Held | None
 
 
 @dataclass(slots=True)
@@ -50,6 +53,22 @@ class Arrivals:
     held: dict[tuple[str, str, str], Held] = field(default_factory=dict)
     _taken: dict[tuple[str, str, str], int] = field(default_factory=dict)
     _lanes: dict[tuple[str, str], str] = field(default_factory=dict)
+
+    def take(self, client: str, lane: str, epoch: str, payload: bytes, topic: str, now_us: int) -> Arrival:
+        """Judge a message of an uplink, whatever is in it.
+
+        Raises:
+            NotYetError: it does not follow what is held, or holds what this version does not know.
+        """
+        try:
+            return self.judged(client, lane, *self.open(client, lane, epoch, payload), topic, now_us)
+        except NotYetError:
+            raise
+        except InputError as error:
+            cause = error.reason, error.field, error.hint
+        except _UNREADABLE as error:
+            cause = "batch", "", f"this is no batch of an uplink: {error!r:.200}"
+        return Arrival((), [DeadLetter(now_us, client, topic, payload, *cause)], None)
 
     def open(self, client: str, lane: str, epoch: str, payload: bytes) -> tuple[Header, list[Forwarded]]:
         """Read a batch, and make sure that it follows what is held.
@@ -83,7 +102,7 @@ class Arrivals:
         entries, letters = list[Entry](), list[DeadLetter]()
         for event in events:
             try:
-                entries.append(self._entry(client, header, event))
+                entries.append(self._readable(client, header, event))
             except InputError as error:
                 if error.reason in _UNKNOWN:
                     raise NotYetError(
@@ -99,6 +118,8 @@ class Arrivals:
     def committed(self, held: Held) -> None:
         """Note what is recorded now; a lane only moves on."""
         key = (held.client, held.lane, held.place.incarnation)
+        if self._taken.get(key, 0) <= held.place.position:
+            self._taken.pop(key, None)
         known = self.held.get(key)
         if held.place.position > (known.place.position if known else 0):
             self.held[key] = held
@@ -136,7 +157,14 @@ class Arrivals:
         )
         return max(places, default=0)
 
+    def _readable(self, client: str, header: Header, event: Forwarded) -> Entry:
+        try:
+            return self._entry(client, header, event)
+        except _UNREADABLE as error:
+            raise InputError("unreadable", "", f"this event cannot be read: {error!r:.200}") from error
+
     def _entry(self, client: str, header: Header, event: Forwarded) -> Entry:
+        _check_form(event)
         limits.check_size(event.body, limits.MAX_BYTES + _ROOM)
         document = envelope.load(event.body)
         limits.check_depth(document, event.body)
@@ -149,8 +177,25 @@ class Arrivals:
         stream = stream_of(said.type, said.data)
         if stream is not None:
             check_measurements(said.data)
+        if said.type == REGISTERED:
+            _check_aliases(said)
+            self.judge.learn(said.subject, said.data, forwarded=True)
         body = spliced(event, client, header.upto.incarnation)
         return Entry(client, said.source, said.id, said.type, said.subject, said.time_us, body, stream)
+
+
+def _check_form(event: Forwarded) -> None:
+    """Make sure that an event can be stored as it is, with more attributes in it."""
+    if not (event.body.startswith(b"{") and event.body.endswith(b"}")):
+        raise InputError("body", "", "send a body as it was recorded: a JSON object with nothing around it")
+    if not (0 < len(event.client) <= _LONGEST_CLIENT and event.client.isprintable()):
+        raise InputError("client", "", f"this is no name of a client: {event.client!r:.60}")
+
+
+def _check_aliases(said: Envelope) -> None:
+    names = [system_ids.canonical(alias) for alias in said.data.get("aliases", ())]
+    if system_ids.ALL in names:
+        raise InputError("reserved", "data.aliases", "all stands for every system")
 
 
 def _check_subject(said: Envelope) -> None:

@@ -2,7 +2,7 @@
 
 Rules that must stay true here:
 - a body travels byte for byte as the node recorded it, and can be had back from what the cloud stores;
-- any bytes give a batch or an `InputError`, and never more memory than `MOST_BYTES`;
+- any bytes give a batch or an `InputError`, never more memory than `MOST_BYTES`, nor more than `MOST_EVENTS`;
 - positions never fall within a batch, and lie behind its `after` and not behind its `upto`.
 
 A batch is one zstd frame. Its first line is the header as JSON; each further line is an event: position, the
@@ -30,10 +30,14 @@ PROGRESSED: Final = "node.progressed"
 PHOTO_MISSING: Final = "photo.missing"
 CONTENT_TYPE: Final = "application/vnd.ovr.batch+zstd"
 MOST_BYTES: Final = 4 << 20
+MOST_EVENTS: Final = 4096
 _FIELDS: Final = 4
 _SPLICE: Final = b',"node":"'
 _LEVEL: Final = 5
 _HIGHEST: Final = 2**62
+_LATEST_US: Final = 253_402_300_799_999_999
+"""The end of the year 9999: nothing later can be written as text."""
+
 _HASH_DIGITS: Final = (0, 64)
 _LONGEST_NAME: Final = 64
 
@@ -94,7 +98,10 @@ def unpack(payload: bytes) -> tuple[Header, list[Forwarded]]:
         size = zstandard.get_frame_parameters(payload).content_size
         if not 0 < size <= MOST_BYTES:
             raise InputError("batch", "", f"a batch holds at most {MOST_BYTES} bytes, not {size}")
-        first, *lines = zstandard.ZstdDecompressor().decompress(payload, MOST_BYTES).split(b"\n")
+        text = zstandard.ZstdDecompressor().decompress(payload, MOST_BYTES)
+        if (count := text.count(b"\n")) > MOST_EVENTS:
+            raise InputError("batch", "", f"a batch holds at most {MOST_EVENTS} events, not {count}")
+        first, *lines = text.split(b"\n")
         header = _header(orjson.loads(first))
         return header, _events(header, lines)
     except (zstandard.ZstdError, orjson.JSONDecodeError, KeyError, TypeError, ValueError) as error:
@@ -144,9 +151,9 @@ def _header(said: dict[str, object]) -> Header:
     names = [said["journal"], said["incarnation"]]
     numbers = [said["after"], said["upto"], said["time"]]
     text = said["hash"]
-    if not all(isinstance(name, str) and 0 < len(name) <= _LONGEST_NAME for name in names):
+    if not all(isinstance(name, str) and _is_name(name) for name in names):
         raise ValueError("journal and incarnation must be names")
-    if not all(isinstance(number, int) and 0 <= number <= _HIGHEST for number in numbers):
+    if not all(type(number) is int and 0 <= number <= _HIGHEST for number in numbers):
         raise ValueError("after, upto and time must be whole numbers")
     if not isinstance(text, str) or len(text) not in _HASH_DIGITS:
         raise ValueError("hash must be 64 digits")
@@ -154,7 +161,13 @@ def _header(said: dict[str, object]) -> Header:
     after, upto, upto_us = (number for number in numbers if isinstance(number, int))
     if after > upto:
         raise ValueError("it ends before it begins")
+    if upto_us > _LATEST_US:
+        raise ValueError("time is behind the year 9999")
     return Header(after, Head(journal, incarnation, upto, bytes.fromhex(text)), upto_us)
+
+
+def _is_name(said: str) -> bool:
+    return 0 < len(said) <= _LONGEST_NAME and said.isprintable()
 
 
 def _events(header: Header, lines: list[bytes]) -> list[Forwarded]:
@@ -162,8 +175,10 @@ def _events(header: Header, lines: list[bytes]) -> list[Forwarded]:
     for line in lines:
         position, recorded_us, client, body = line.split(b"\t", _FIELDS - 1)
         event = Forwarded(int(position), int(recorded_us), unquote(client.decode("ascii")), body)
-        if not last <= event.position <= header.upto.position or not 0 <= event.recorded_us <= _HIGHEST:
+        if not last <= event.position <= header.upto.position:
             raise ValueError(f"position {event.position} is out of order")
+        if not 0 <= event.recorded_us <= _LATEST_US:
+            raise ValueError(f"position {event.position} was recorded at no time")
         last = event.position
         events.append(event)
     return events
