@@ -2,7 +2,9 @@
 
 Rules that must stay true here:
 - memory is bounded by the readings of one system, kind and day, however large the export is;
-- the same readings give the same samples, in whatever order they came.
+- the same readings give the same samples, in whatever order they came;
+- how often a series was sampled follows from the first readings of each ten minutes, not from later ones: an
+  export that goes on for longer gives the samples of the shorter one, and more.
 """
 
 import os
@@ -10,6 +12,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import blake2b
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,8 +23,14 @@ from ovr.old_series import Place, Readings
 
 _DAY_MS: Final = 86_400_000
 _HEAD: Final = struct.Struct("<HI")
-_INTERVALS: Final = (100, 200, 250, 500, 1_000, 2_000, 5_000, 10_000, 15_000, 30_000, 60_000, 300_000)
+_INTERVALS: Final = np.array(
+    (100, 200, 250, 500, 1_000, 2_000, 5_000, 10_000, 15_000, 30_000, 60_000, 300_000), np.int64
+)
 _ALONE_MS: Final = 60_000
+_PACE_MS: Final = 600_000
+"""How often a series is sampled is judged anew so often."""
+_PACE_STEPS: Final = 20
+"""By the first readings then, which a longer export has as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,16 +114,25 @@ def _load(path: Path) -> _Series:
 def _by_interval(series: _Series) -> dict[int, _Series]:
     groups: dict[int, _Series] = {}
     for name, (times, values) in series.items():
-        groups.setdefault(_interval(times), {})[name] = times, values
+        paces = _paces(times)
+        for interval_ms in np.unique(paces).tolist():
+            mine = paces == interval_ms
+            groups.setdefault(interval_ms, {})[name] = times[mine], values[mine]
     return groups
 
 
-def _interval(times: NDArray[Any]) -> int:
-    """Tell how often a series was sampled: the usual step, as the nearest that devices have."""
+def _paces(times: NDArray[Any]) -> NDArray[np.int64]:
+    """Tell of every reading how often its series was sampled: the usual step, as the nearest of devices."""
     if len(times) < 2:  # noqa: PLR2004 - a step needs two
-        return _ALONE_MS
-    usual = float(np.median(np.diff(times)))
-    return min(_INTERVALS, key=lambda one: abs(one - usual))
+        return np.full(len(times), _ALONE_MS, np.int64)
+    steps = np.diff(times)
+    steps = np.append(steps[:1], steps)  # of each, the step that led to it
+    begins = np.flatnonzero(np.append(True, np.diff(times // _PACE_MS) > 0)).tolist()
+    paces = np.empty(len(times), np.int64)
+    for begin, end in pairwise([*begins, len(times)]):
+        usual = np.median(steps[begin : min(end, begin + _PACE_STEPS)])
+        paces[begin:end] = _INTERVALS[np.abs(_INTERVALS - usual).argmin()]
+    return paces
 
 
 def _moments(system: str, kind: str, interval_ms: int, series: _Series) -> Iterator[Moment]:

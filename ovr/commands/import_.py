@@ -2,6 +2,7 @@
 
 import tempfile
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -60,8 +61,9 @@ def import_(
 ) -> None:
     """Record what an older system kept: its event service's database, and series of its VictoriaMetrics.
 
-    Begin with --dry-run. Importing again adds nothing: events have ids that follow from what they say. Exit
-    status 1 when something was not understood or was refused; all else is recorded all the same.
+    Begin with --dry-run, and name all exports of series in one command: readings of one time become one
+    sample. Importing again adds nothing: events have ids that follow from what they say. Exit status 1 when
+    something was not understood or was refused; all else is recorded all the same.
 
     Example: `ovr import /data/events.db --dry-run`
     """
@@ -93,20 +95,22 @@ def import_(
 
         compatibility = load_compatibility()
     names = Names(compatibility, tuple(system_label or ("system_id",)), system)
-    run = _Run(node, as_, names, zone, columns, windows=windows, dry_run=dry_run)
     with tempfile.TemporaryDirectory(prefix=".import-", dir=scratch or _scratch(node)) as folder:
-        told = [run.take(path, Path(folder)) for path in paths]
+        run = _Run(node, as_, names, zone, columns, Path(folder), windows=windows, dry_run=dry_run)
+        told = [run.take(path) for path in paths]
+        samples = run.samples()
     refused = run.finish()
     if json:
-        typer.echo(orjson.dumps({"dry_run": dry_run, "files": told, "refused": refused}).decode())
+        said = {"dry_run": dry_run, "files": told, "samples": samples, "refused": refused}
+        typer.echo(orjson.dumps(said).decode())
     else:
-        _print(told, refused, dry_run=dry_run)
+        _print(told, samples, refused, dry_run=dry_run)
     if refused or any(one["problems"] for one in told):
         raise typer.Exit(1)
 
 
 class _Run:
-    """One run of the command."""
+    """One run of the command: series of all its files become samples together, behind everything else."""
 
     def __init__(
         self,
@@ -115,23 +119,33 @@ class _Run:
         names: "Names",
         zone: "tzinfo",
         columns: str | None,
+        folder: Path,
         *,
         windows: bool,
         dry_run: bool,
     ) -> None:
         from ovr.old_series import columns_of
+        from ovr.series_spool import SeriesSpool
 
         self._node, self._names, self._zone = node, names, zone
         self._columns = None if columns is None else columns_of(columns)
+        self._spool = SeriesSpool(folder)
         self._windows = windows
         self.source = f"/{node.site.node_id}/import"
         self._sender = None if dry_run else _sender(node, as_)
         self._check = _checker(node)
 
-    def take(self, path: Path, folder: Path) -> dict[str, Any]:
+    def take(self, path: Path) -> dict[str, Any]:
         with path.open("rb") as file:
             start = file.read(len(_SQLITE))
-        return self._database(path) if start == _SQLITE else self._series(path, folder)
+        return self._database(path) if start == _SQLITE else self._series(path)
+
+    def samples(self) -> dict[str, Any]:
+        from ovr.taking_over import to_event
+
+        if not self._spool.readings:
+            return _told(_account())
+        return _told(self._send((to_event(one, self.source) for one in self._spool.moments()), "samples"))
 
     def finish(self) -> list[dict[str, str]]:
         from ovr.progress import telling
@@ -143,13 +157,11 @@ class _Run:
             rejected = Delivery(self._sender).finish()
         return [{"id": one.id, "reason": one.reason, "hint": one.hint} for one in rejected]
 
-    def _send(
-        self, events: "Iterable[Envelope]", what: str, account: dict[str, Any] | None = None
-    ) -> "dict[str, Any]":
+    def _send(self, events: "Iterable[Envelope]", what: str) -> "dict[str, Any]":
         from ovr.progress import counting
         from ovr.taking_over import Delivery
 
-        account = account or {"events": {}, "systems": set(), "first_us": None, "last_us": None}
+        account = _account()
         with counting(what) as progress:
             counted = _counted(events, account)
             if self._sender is None:
@@ -187,18 +199,20 @@ class _Run:
         ]
         return {"file": str(path), **_told(account), "tables": tables, "problems": problems}
 
-    def _series(self, path: Path, folder: Path) -> dict[str, Any]:
+    def _series(self, path: Path) -> dict[str, Any]:
         from ovr.progress import progressing
-        from ovr.series_spool import SeriesSpool
-        from ovr.taking_over import SeriesAccount, opened, spooled, to_event
+        from ovr.taking_over import SeriesAccount, opened, spooled
 
-        account, spool = SeriesAccount(), SeriesSpool(folder)
+        account, names = SeriesAccount(), replace(self._names, mapped={})
         facts: list[Envelope] | None = [] if self._windows else None
         with progressing(f"reading {path.name}") as progress, opened(path, progress) as lines:
-            spooled(lines, self._columns, self._names, spool, account, facts, self.source)
-        said = self._send(facts or (), "windows")
-        self._send((to_event(one, self.source) for one in spool.moments()), "samples", said)
-        return {"file": str(path), **_told(said), **_told_series(account, self._names)}
+            spooled(lines, self._columns, names, self._spool, account, facts, self.source)
+        said = self._send(facts, "windows") if facts else _account()
+        return {"file": str(path), **_told(said), **_told_series(account, names)}
+
+
+def _account() -> dict[str, Any]:
+    return {"events": {}, "systems": set(), "first_us": None, "last_us": None}
 
 
 def _counted(events: "Iterable[Envelope]", account: dict[str, Any]) -> "Iterable[Envelope]":
@@ -241,12 +255,14 @@ def _told_series(account: "SeriesAccount", names: "Names") -> dict[str, Any]:
     }
 
 
-def _print(told: list[dict[str, Any]], refused: list[dict[str, str]], *, dry_run: bool) -> None:
+def _print(
+    told: list[dict[str, Any]], samples: dict[str, Any], refused: list[dict[str, str]], *, dry_run: bool
+) -> None:
     for one in told:
-        events = ", ".join(f"{count:,} {type_}" for type_, count in sorted(one["events"].items()))
-        typer.echo(f"{one['file']}: {events or 'nothing'}{' would be' if dry_run else ''} recorded")
-        if one["systems"]:
-            typer.echo(f"  of {', '.join(one['systems'][:20])}, from {one['from']} to {one['to']}")
+        if "readings" in one:
+            typer.echo(f"{one['file']}: {one['readings']:,} readings in {one['series']:,} lines")
+        if one["events"] or "readings" not in one:
+            _print_events(one["file"], one, dry_run=dry_run)
         _print_tables(one.get("tables", ()))
         for old, new in one.get("mapped", {}).items():
             typer.echo(f"  {old} -> {new}")
@@ -256,8 +272,17 @@ def _print(told: list[dict[str, Any]], refused: list[dict[str, str]], *, dry_run
             typer.echo(f"  left out: {one['no_numbers']:,} values that are no numbers")
         for problem in one["problems"]:
             typer.echo(f"  not understood: {problem}", err=True)
+    if any("readings" in one for one in told):
+        _print_events("all series together", samples, dry_run=dry_run)
     for rejection in refused[:20]:
         typer.echo(f"refused {rejection['id']}: {rejection['reason']}: {rejection['hint']}", err=True)
+
+
+def _print_events(what: str, said: dict[str, Any], *, dry_run: bool) -> None:
+    events = ", ".join(f"{count:,} {type_}" for type_, count in sorted(said["events"].items()))
+    typer.echo(f"{what}: {events or 'nothing'}{' would be' if dry_run else ''} recorded")
+    if said["systems"]:
+        typer.echo(f"  of {', '.join(said['systems'][:20])}, from {said['from']} to {said['to']}")
 
 
 def _print_tables(tables: "Iterable[dict[str, Any]]") -> None:

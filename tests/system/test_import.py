@@ -31,8 +31,8 @@ def imported(port: int, data: Path, *words: str) -> tuple[int, Any]:
     return done.returncode, orjson.loads(done.stdout)
 
 
-def exported(tmp_path: Path) -> Path:
-    """Let a real VictoriaMetrics write the export, of series as Telegraf named them."""
+def exported(tmp_path: Path) -> list[Path]:
+    """Let a real VictoriaMetrics write exports of series as Telegraf named them; voltages have their own."""
     times = [T0_MS + 500 * n for n in range(COUNT)]
     lines = [
         line("victron_ac_out_power", times, [float(n) for n in range(COUNT)]),
@@ -40,15 +40,16 @@ def exported(tmp_path: Path) -> Path:
         line("acuvim_P", times[::2], [-2.0] * (COUNT // 2), system_id="Logger 3"),
         line("go_goroutines", times[:5], [7.0] * 5, instance="vm"),
     ]
-    path = tmp_path / "export.jsonl"
+    paths = [tmp_path / "export.jsonl", tmp_path / "voltage.jsonl"]
     with start_victoria(tmp_path) as victoria:
         for one in lines:
             urllib.request.urlopen(f"{victoria.url}/api/v1/import", data=one).close()
         urllib.request.urlopen(f"{victoria.url}/internal/force_flush").close()
-        said = 'match[]={__name__!=""}&start=0&end=9000000000&max_rows_per_line=300'
-        with urllib.request.urlopen(f"{victoria.url}/api/v1/export", data=said.encode()) as answer:
-            path.write_bytes(answer.read() + b"{broken\n")
-    return path
+        for path, of in zip(paths, ('!~".*_voltage_v"', '=~".*_voltage_v"'), strict=True):
+            said = f"match[]={{__name__{of}}}&start=0&end=9000000000&max_rows_per_line=300"
+            with urllib.request.urlopen(f"{victoria.url}/api/v1/export", data=said.encode()) as answer:
+                path.write_bytes(answer.read() + b"{broken\n")
+    return paths
 
 
 def test_a_database_and_series_are_recorded_once_with_their_own_times(tmp_path: Path) -> None:
@@ -61,31 +62,34 @@ def test_a_database_and_series_are_recorded_once_with_their_own_times(tmp_path: 
             logged(3, "2026-01-15T14:00:00", "event_start", "no/good", "startup", None, None, ""),
         ],
     )
-    series, data = exported(tmp_path), tmp_path / "data"
+    series, data = [str(path) for path in exported(tmp_path)], tmp_path / "data"
     with start_mosquitto(tmp_path) as broker:
         recorder = RecorderProcess(data, broker.port)
         recorder.start()
         try:
-            status, dry = imported(broker.port, data, str(old), str(series), "--dry-run")
+            status, dry = imported(broker.port, data, str(old), *series, "--dry-run")
             assert (status, recorder.recorded()) == (1, [])
-            first = imported(broker.port, data, str(old), str(series))
+            first = imported(broker.port, data, str(old), *series)
             with closing(SqliteJournalReader(data / "journal")) as reader:
                 head = reader.head()
                 events = [decode(event.body) for event in reader.read()]
-            again = imported(broker.port, data, str(old), str(series))
+            again = imported(broker.port, data, str(old), *reversed(series))
         finally:
             recorder.end(signal.SIGTERM)
 
     assert [one["events"] for one in dry["files"]] == [one["events"] for one in first[1]["files"]]
-    assert first == again
+    assert first[1]["samples"] == dry["samples"] == again[1]["samples"]
+    assert first[1]["samples"]["events"] == {"sample.taken": COUNT + COUNT // 2}
+    assert first[0] == again[0]
     told = first[1]["files"]
+    assert told == [again[1]["files"][n] for n in (0, 2, 1)]
     assert told[0]["events"] == {"window.started": 1, "window.ended": 1}
     assert "number 3" in told[0]["problems"][0]
     assert told[1]["mapped"] == {
         "acuvim_P": "ac_power_w",
         "victron_ac_out_power": "ac_out_power_w",
-        "victron_dc_voltage_v": "dc_voltage_v",
     }
+    assert told[2]["mapped"] == {"victron_dc_voltage_v": "dc_voltage_v"}
     assert told[1]["left_out"][0]["series"] == "go_goroutines"
     assert "is no line" in told[1]["problems"][0]
     assert first[1]["refused"] == []

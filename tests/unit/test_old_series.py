@@ -6,7 +6,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import orjson
+import pytest
 import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,6 +19,7 @@ from ovr.old_series import LeftOutError, Names, Place, Readings, columns_of, fro
 from ovr.series_spool import Moment, SeriesSpool
 from ovr.taking_over import SeriesAccount, opened, spooled, to_event
 from projectors.lines import load_compatibility
+from reporter.columns import Columns
 from schemas.registry import Registry
 
 T0_MS = 1_768_478_400_000
@@ -94,6 +97,45 @@ def test_samples_fit_the_schema_and_have_the_same_id_whenever_they_are_read(tmp_
     assert len({event.id for event in found[0]}) == 2
     for event in found[0]:
         Registry.load().check(event.type, 1, event.data)
+
+
+def two_series(count: int, start_ms: int = T0_MS, step_ms: int = 1000) -> list[bytes]:
+    times = [start_ms + step_ms * n for n in range(count)]
+    return [
+        line("victron_ac_out_power", times, [float(n) for n in range(count)]),
+        line("victron_soc_pct", times, [80.0] * count),
+    ]
+
+
+def ids_of(moments: Iterable[Moment]) -> list[str]:
+    return [to_event(one, "/e/import").id for one in moments]
+
+
+@pytest.mark.parametrize("later_step_ms", [500, 1000, 5000, 60_000])
+def test_an_export_that_goes_on_for_longer_adds_only_what_is_later(
+    tmp_path: Path, later_step_ms: int
+) -> None:
+    short = taken(tmp_path, two_series(100))[0]
+    later = two_series(400, T0_MS + 200_000, later_step_ms)
+    longer = taken(tmp_path, two_series(100) + later)[0]
+    assert [one.interval_ms for one in short] == [1000] * 100
+    assert sorted(ids_of(one for one in longer if one.time_ms < T0_MS + 100_000)) == sorted(ids_of(short))
+    assert {one.interval_ms for one in longer if one.time_ms > T0_MS + 1_200_000} <= {later_step_ms}
+    assert sum(len(one.values) for one in longer) == 2 * 500
+
+
+def test_what_two_imports_told_of_one_time_is_one_row_to_reports(tmp_path: Path) -> None:
+    power, charge = two_series(100)
+    moments = [one for part in ([power], [charge]) for one in taken(tmp_path, part)[0]]
+    names = ("ac_out_power_w", "soc_pct")
+    columns = Columns.ordered(
+        "victron",
+        1000,
+        np.array([one.time_ms * 1000 for one in moments], np.int64),
+        np.arange(len(moments)),
+        {name: np.array([one.values.get(name, np.nan) for one in moments]) for name in names},
+    )
+    assert [len(columns.series(name)) for name in names] == [100, 100]
 
 
 def test_a_broken_line_is_named_and_the_others_are_taken(tmp_path: Path) -> None:
