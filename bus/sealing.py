@@ -5,7 +5,7 @@ Rules that must stay true here:
 - killed at any moment, nothing is lost, and the work goes on where it was;
 - a slice is short: the recorder does it between two messages;
 - a file belongs to one life of the journal: what a restored one seals replaces nothing of the life before;
-- samples leave only when whoever needs them has them, as far as we are told;
+- samples leave only when whoever needs them has them, as far as we are told of this life of the journal;
 - a clock that leaps ahead erases nothing at once: what is old is told by what was recorded a file ago;
 - what is erased are bodies of samples in sealed files, never those of anything else, nor the newest sample of
   a stream; positions and hashes stay.
@@ -39,8 +39,8 @@ class Keeping:
         events: in one sealed file.
         block: events that are compressed, or taken out of the tables, in one slice.
         short_days: in place of `samples_days` while there is little room on the disk.
-        erasable: gives the position up to which others have the samples too, or need them no more; beyond it
-            nothing is erased.
+        erasable: gives, for an incarnation of the journal, the position up to which others have its samples
+            too, or need them no more; beyond it nothing is erased.
     """
 
     seal_after_days: float | None = 7.0
@@ -49,7 +49,7 @@ class Keeping:
     events: int = 65_536
     block: int = 256
     short_days: float | None = None
-    erasable: Callable[[], int] | None = None
+    erasable: Callable[[str], int] | None = None
 
 
 class Sealing:
@@ -114,8 +114,7 @@ class Sealing:
         return 0 if row is None else int(row[0])
 
     def _seal(self, first: int, last: int) -> Iterator[None]:
-        (incarnation,) = self._db.execute("SELECT incarnation FROM identity").fetchone()
-        name = f"{incarnation}/{first}-{last}{_SEAL}"
+        name = f"{self._incarnation()}/{first}-{last}{_SEAL}"
         writer = SegmentWriter(self._directory / name)
         try:
             for begin in range(first, last + 1, self._keeping.block):
@@ -185,7 +184,7 @@ class Sealing:
         return min((days for days in said if days is not None), default=None)
 
     def _erasable(self, last: int) -> bool:
-        return self._keeping.erasable is None or last <= self._keeping.erasable()
+        return self._keeping.erasable is None or last <= self._keeping.erasable(self._incarnation())
 
     def _erase(self, first: int, last: int, name: str) -> Iterator[None]:
         """Write the file anew without samples, put it in the other's place, and remove that."""
@@ -214,6 +213,10 @@ class Sealing:
         )
         (self._directory / name).unlink(missing_ok=True)
         log.info("erased the samples among events %d to %d: %d others are kept", first, last, len(positions))
+
+    def _incarnation(self) -> str:
+        (incarnation,) = self._db.execute("SELECT incarnation FROM identity").fetchone()
+        return str(incarnation)
 
     def _rows(self, first: int, last: int) -> list[tuple[int, bytes]]:
         return self._db.execute(

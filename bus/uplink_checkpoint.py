@@ -80,15 +80,10 @@ def save(data: Path, checkpoint: Checkpoint) -> None:
         log.warning("how far the uplink has come cannot be noted at the moment: %s", error)
 
 
-def sent_upto(data: Path, incarnation: str | None = None) -> int | None:
-    """Return the position up to which the cloud holds all samples; None when there is no uplink.
-
-    Of another incarnation than the one given nothing is known: 0.
-    """
-    lane = load(data).lanes.get("samples")
-    if lane is None:
-        return None
-    return lane[1] if incarnation in {None, lane[0]} else 0
+def sent_upto(data: Path, incarnation: str) -> int:
+    """Return the position up to which the cloud holds all samples of a life of the journal; 0: not known."""
+    lived, position = load(data).lanes.get("samples", ("", 0))
+    return position if lived == incarnation else 0
 
 
 def thinned(

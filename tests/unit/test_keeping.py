@@ -1,5 +1,6 @@
 """Backups are due when they should be, a short disk gives up what it should, and doctor tells."""
 
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -125,23 +126,50 @@ def test_short_of_room_old_logs_go_and_victoriametrics_keeps_less_until_there_is
     assert [path.name for path in layout.logs.iterdir()] == ["web.log"]
 
 
+def archive(layout: Layout, place: Head) -> None:
+    generations = Generations(layout.archive, trees=True)
+    root = generations.create()
+    with closing(ArchiveStore(root)) as store:
+        store.commit(place)
+    generations.serve(root)
+
+
 def test_samples_are_erased_no_further_than_archive_and_cloud_have_them(tmp_path: Path) -> None:
     node = node_at(tmp_path / "data", '[uplink]\nhost = "cloud"\nuser = "edge"\n')
     data = node.layout.data
-    assert erasable(node.site, node.layout) == 0
-    generations = Generations(node.layout.archive, trees=True)
-    root = generations.create()
-    store = ArchiveStore(root)
-    store.commit(Head("j", "i", 100, b"h"))
-    store.close()
-    generations.serve(root)
-    assert erasable(node.site, node.layout) == 0
+
+    def upto(**environment: str) -> int:
+        return erasable(open_node(data, environment=environment).site, node.layout, "i")
+
+    assert upto() == 0
+    archive(node.layout, Head("j", "i", 100, b"h"))
+    assert upto() == 0
     uplink_checkpoint.save(data, uplink_checkpoint.Checkpoint({"samples": ("i", 70)}))
-    assert erasable(node.site, node.layout) == 70
-    unsent = open_node(data, environment={"OVR_DISK_ERASE_UNSENT": "true"})
-    assert erasable(unsent.site, unsent.layout) == 100
-    without = open_node(data, environment={"OVR_UPLINK_HOST": ""})
-    assert erasable(without.site, without.layout) == 70
+    assert upto() == 70
+    assert upto(OVR_DISK_ERASE_UNSENT="true") == 100
+    assert upto(OVR_UPLINK_HOST="") == 70
+
+
+@pytest.mark.parametrize(
+    ("archived", "sent", "erase_unsent", "wanted"),
+    [
+        ("i", "i", False, 70),
+        ("before", "i", False, 0),
+        ("i", "before", False, 0),
+        ("before", "before", False, 0),
+        ("before", "before", True, 0),
+        ("i", "before", True, 100),
+    ],
+)
+def test_what_was_held_of_another_life_of_the_journal_lets_nothing_of_this_one_go(
+    tmp_path: Path, archived: str, sent: str, erase_unsent: bool, wanted: int
+) -> None:
+    site = f"[uplink]\nhost = 'cloud'\nuser = 'edge'\n[disk]\nerase_unsent = {str(erase_unsent).lower()}\n"
+    node = node_at(tmp_path / "data", site)
+    archive(node.layout, Head("j", archived, 100, b"h"))
+    uplink_checkpoint.save(node.layout.data, uplink_checkpoint.Checkpoint({"samples": (sent, 70)}))
+
+    assert erasable(node.site, node.layout, "i") == wanted
 
 
 def test_doctor_tells_of_backups_that_are_old_or_failed(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -163,6 +164,20 @@ def test_samples_too_old_are_erased_and_only_they(tmp_path: Path) -> None:
     assert [e.position for e in journal.read(0, limit=3)] == [1, 11, 21]
     assert journal.hash_at(2) == before[1].hash
     journal.close()
+
+
+def test_samples_stay_that_others_have_only_of_another_life(tmp_path: Path) -> None:
+    held: dict[str, int] = {}
+    keeping = replace(ERASE, erasable=lambda incarnation: held.get(incarnation, 0))
+    with closing(filled(tmp_path, keeping, 130)) as journal:
+        held[journal.head().incarnation] = 60
+        journal.begin_incarnation()
+        tidy(journal, T0 + 5 * DAY_US)
+        assert journal.erased_upto() == 0
+
+        held[journal.head().incarnation] = 40
+        tidy(journal, T0 + 5 * DAY_US)
+        assert journal.erased_upto() == 40
 
 
 def test_a_clock_that_leaps_ahead_erases_nothing(tmp_path: Path) -> None:

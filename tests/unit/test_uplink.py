@@ -236,10 +236,11 @@ def test_a_checkpoint_comes_back_and_a_torn_one_is_empty(tmp_path: Path) -> None
     known = Checkpoint({"samples": ("life", 17), "facts": ("life", 20)}, (), {"ab": "refused"}, ("first",))
     uplink_checkpoint.save(tmp_path, known)
     assert uplink_checkpoint.load(tmp_path) == known
-    assert uplink_checkpoint.sent_upto(tmp_path) == 17
+    assert uplink_checkpoint.sent_upto(tmp_path, "life") == 17
+    assert uplink_checkpoint.sent_upto(tmp_path, "another") == 0
     (tmp_path / "uplink" / "checkpoint.json").write_text("{")
     assert uplink_checkpoint.load(tmp_path) == Checkpoint()
-    assert uplink_checkpoint.sent_upto(tmp_path) is None
+    assert uplink_checkpoint.sent_upto(tmp_path, "life") == 0
 
 
 def test_samples_erased_before_they_were_sent_are_told_at_their_place(tmp_path: Path) -> None:
