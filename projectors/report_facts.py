@@ -1,7 +1,8 @@
 """Facts for reports: what a request is about, and what the past says of it, as the reporter wants it. Pure.
 
 Rules that must stay true here: the same past and request give the same facts; nothing that was recorded after
-the cut is among them, but what was told of earlier revisions.
+the cut is among them, but what was told of earlier revisions; what was said of another event is another
+client's, and no word of it is among them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -95,17 +96,34 @@ def _one(found: list[Part], wanted: Wanted) -> list[Part]:
     exact = [part for part in found if (part.from_us, part.to_us) == wanted.span]
     if exact:
         return exact
-    return [Part(found[0].system_id, *wanted.span, found[0].window, 1, found[0].node)] if found else []
+    from_us, to_us = wanted.span
+    inside = [part for part in found if part.window is not None and _within(part.window, from_us, to_us)]
+    return [
+        Part(one.system_id, from_us, to_us, one.window if inside else None, 1, one.node)
+        for one in (inside or found)[:1]
+    ]
+
+
+def _within(window: Window, from_us: int, to_us: int) -> bool:
+    """Tell whether a span lies inside of a window."""
+    return window.started_us <= from_us and (window.ended_us is None or to_us <= window.ended_us)
 
 
 def _by_start(part: Part) -> tuple[int, str]:
     return part.from_us, part.node
 
 
-def nodes_behind(past: Past, about: Sequence[Part]) -> tuple[str, ...]:
-    """Name the nodes whose samples may not all have come that belong into the windows."""
-    ended = [part for part in about if part.node and part.window is not None]
-    return tuple(sorted({part.node for part in ended if part.window and past.behind(part.node, part.window)}))
+def windows_in(past: Past, event_id: str, part: Part) -> tuple[Window, ...]:
+    """Return the windows of the event that a part is of, or that its span touches; none for a bare span."""
+    if part.window is not None:
+        return (part.window,)
+    return tuple(
+        window
+        for name, window in past.members(event_id)
+        if name == part.name
+        and window.started_us < part.to_us
+        and (window.ended_us is None or window.ended_us > part.from_us)
+    )
 
 
 def system_facts(
@@ -116,6 +134,8 @@ def system_facts(
     from_us, to_us = part.from_us, part.to_us
     events = happened.get(part.name, ())
     own = [event for event in past.said.values() if _about(past, event, part)]
+    told = [event for event in (*events, *own) if _concerns(past, event, own, part, wanted.event_id)]
+    touched = windows_in(past, wanted.event_id, part)
     elsewhere = happened.get(qualified(SITE, part.node), ())
     return SystemFacts(
         event_id=wanted.event_id,
@@ -123,21 +143,21 @@ def system_facts(
         from_us=from_us,
         to_us=to_us,
         made_from=made_from,
-        ended=window is None or (window.ended_us is not None and to_us <= window.ended_us),
+        ended=not any(one.active for one in touched),
         superseded=window is not None and window.superseded and to_us == window.ended_us,
         started_by=past.who(window.started_by) if window is not None else None,
         ended_by=past.who(window.ended_by) if window is not None else None,
-        segments=_segments(window, from_us, to_us),
+        segments=tuple(one for window in touched for one in _segments(window, from_us, to_us)),
         registration=known.registration.data if known.registration is not None else {},
         described=tuple(event.data for _, event in sorted(known.described.items())),
-        remarks=tuple(remarks([*events, *own], part.system_id, from_us, to_us)),
+        remarks=tuple(remarks(told, part.system_id, from_us, to_us)),
         alarms=tuple(alarms(events, part.system_id, from_us, to_us)),
         occurrences=tuple(occurrences(events, part.system_id, from_us, to_us)),
         dropped=tuple(dropped([*events, *elsewhere], from_us, to_us)),
         revision=wanted.revision,
         reason=wanted.reason,
         previous=previous(past, wanted, part.system_id, from_us),
-        behind=nodes_behind(past, [part]),
+        behind=(part.node,) if any(past.behind(part.node, one) for one in touched) else (),
     )
 
 
@@ -221,13 +241,25 @@ def _about(past: Past, event: Event, part: Part) -> bool:
     return named in {part.name, qualified(windows.ALL, part.node)}
 
 
+def _concerns(past: Past, event: Event, own: Sequence[Event], part: Part, event_id: str) -> bool:
+    """Tell whether what was said is of this event or of none; a correction is of what it corrects."""
+    seen: set[str] = set()
+    while event.type == windows.CORRECTED and event.data["corrects"] not in seen:
+        seen.add(event.data["corrects"])
+        found = next((one for one in own if one.id == event.data["corrects"]), None)
+        if found is None:
+            return False
+        event = found
+    outcome = past.known(part.name).windows.outcomes.get(event.position)
+    named = event.data.get("event_id") or (None if outcome is None else outcome.event_id)
+    return named in {None, event_id}
+
+
 def _names(event: Event, event_id: str) -> bool:
     return bool(event.data.get("event_id") == event_id and event.type in {"note.added", "photo.added"})
 
 
-def _segments(window: Window | None, from_us: int, to_us: int) -> tuple[Segment, ...]:
-    if window is None:
-        return ()
+def _segments(window: Window, from_us: int, to_us: int) -> tuple[Segment, ...]:
     cut = [
         Segment(
             one.location, max(from_us, one.from_us), min(to_us, to_us if one.to_us is None else one.to_us)

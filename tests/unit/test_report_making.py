@@ -229,6 +229,73 @@ def test_each_window_of_a_system_is_a_part_of_the_event(tmp_path: Path) -> None:
     assert second.document["window"]["duration_s"] == 200
 
 
+SECRET = "ACME"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        [Said("window.ended", "all", 300, {"event_id": "other", "note": SECRET})],
+        [start(600, "other", note=SECRET)],
+        [Said("note.added", "rig_01", 200, {"text": SECRET, "event_id": "other"})],
+        [
+            start(100, "other", "rig_02", id="theirs"),
+            Said("window.ended", "all", 300, {"event_id": "other"}, "theirs_ended"),
+            Said("window.corrected", "all", 310, {"corrects": "theirs_ended", "undo": True, "note": SECRET}),
+            Said("window.corrected", "all", 320, {"corrects": "never_was", "undo": True, "note": SECRET}),
+        ],
+    ],
+)
+def test_what_is_said_of_another_event_is_in_no_report_of_this_one(tmp_path: Path, said: list[Said]) -> None:
+    """Reports go to clients: a system that worked for one stands in what others said all the same."""
+    theirs = [start(-100, "before"), Said("window.ended", "rig_01", 0, {"note": SECRET})]
+    of = journal([*theirs, start(0), *samples(0, 600), *said, end(600, event_id="gig"), *samples(600, 605)])
+
+    for number, wanted in enumerate((system(), event())):
+        where = tmp_path / str(number)
+        captions = [one["caption"] for one in made(of, where, wanted).document["remarks"]]
+        assert captions == ["started", "ended"]
+        for path in (path for path in where.rglob("*") if path.is_file()):
+            assert SECRET not in path.read_text(encoding="utf-8")
+
+
+def test_what_ends_everything_and_is_corrected_is_said_in_every_report(tmp_path: Path) -> None:
+    ended = [
+        Said("window.ended", "all", 300, {"note": "Storm."}, "storm"),
+        Said(
+            "window.corrected",
+            "all",
+            310,
+            {"corrects": "storm", "time": "2026-11-18T11:12:00Z", "note": "Later."},
+        ),
+    ]
+    of = journal([start(0), *samples(0, 300), *ended, *samples(300, 400)])
+    found = made(of, tmp_path, system(span=(BASE_US, BASE_US + 330 * S))).document
+    assert [one["text"] for one in found["remarks"]] == ["", "Storm.", "Later."]
+
+
+def test_a_span_is_final_once_the_windows_that_it_touches_ended(tmp_path: Path) -> None:
+    of = journal(
+        [
+            *samples(-60, 0),
+            start(0, location="A"),
+            *samples(0, 300),
+            end(300),
+            start(400, location="B"),
+            *samples(300, 600),
+        ]
+    )
+    over = system(span=(BASE_US - 30 * S, BASE_US + 350 * S), reason="operator")
+    into = system(span=(BASE_US + 10 * S, BASE_US + 550 * S), reason="operator")
+
+    assert not made(of, tmp_path, over).document["provisional"]
+    assert made(of, tmp_path, into).document["provisional"]
+    record(of, [end(600), *samples(600, 605)])
+    found = made(of, tmp_path, into).document
+    assert not found["provisional"]
+    assert [one["location"] for one in found["window"]["segments"]] == ["A", "B"]
+
+
 def test_an_event_of_nothing_is_no_report(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no window of 'gig'"):
         made(journal(samples(0, 10)), tmp_path, event())
