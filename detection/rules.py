@@ -6,7 +6,7 @@ that a slip of the pen is an error at the start and not a silence at three in th
 
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from importlib.resources import files
 from pathlib import Path
@@ -96,7 +96,7 @@ class Rule:
     per_device: bool = False
 
 
-_WORDS: Final = {
+WORDS: Final = {
     "kind": KINDS,
     "on": ("begin", "end"),
     "first": ("raise", "silent"),
@@ -137,7 +137,7 @@ def read(texts: Iterable[tuple[str, str]]) -> tuple[Rule, ...]:
             said = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
             raise ConfigurationError(f"{name} cannot be read: {error}") from error
-        for number, row in enumerate(said.get("rule", ()), start=1):
+        for number, row in enumerate(_tables(f"{name}: rule", said.get("rule", [])), start=1):
             rule = _rule(f"{name}: rule {row.get('id', number)}", row)
             rules[rule.id] = rule
     for rule in rules.values():
@@ -147,45 +147,18 @@ def read(texts: Iterable[tuple[str, str]]) -> tuple[Rule, ...]:
     return tuple(sorted(rules.values(), key=lambda rule: (_depth(rules, rule), rule.id)))
 
 
-def override(rules: Iterable[Rule], said: Mapping[str, Mapping[str, Any]], where: str) -> tuple[Rule, ...]:
-    """Return the rules of one system: changed, or left out with `enabled = false`.
-
-    Raises:
-        ConfigurationError: there is no such rule or key.
-    """
-    rules = tuple(rules)
-    if missing := said.keys() - {rule.id for rule in rules}:
-        raise ConfigurationError(f"{where}: there is no rule {min(missing)}")
-    changed: list[Rule] = []
-    for rule in rules:
-        keys = dict(said.get(rule.id, {}))
-        if keys.pop("enabled", True):
-            changed.append(_changed(rule, keys, f"{where}: rule {rule.id}") if keys else rule)
-    return tuple(changed)
-
-
-def _changed(rule: Rule, keys: Mapping[str, Any], where: str) -> Rule:
-    row = {field.name: getattr(rule, field.name) for field in fields(Rule)}
-    tests = rule.test
-    limits = {name: keys[name] for name in ("above", "below", "hysteresis") if name in keys}
-    if limits:
-        tests = tuple(_limited(test, limits) for test in tests)
-    rest = {name: value for name, value in keys.items() if name not in limits}
-    if unknown := rest.keys() - {"hold_s", "rearm_s", "settle_s", "first"}:
-        raise ConfigurationError(f"{where}: {min(unknown)} cannot be changed for a system")
-    return Rule(**{**row, "test": tests, **_checked(Rule, rest, where)})
-
-
-def _limited(test: Test, limits: Mapping[str, Any]) -> Test:
-    row = {field.name: getattr(test, field.name) for field in fields(Test)}
-    return Test(**{**row, **{name: value for name, value in limits.items() if row[name] not in {None, 0.0}}})
+def _tables(where: str, said: Any) -> list[Mapping[str, Any]]:
+    if not isinstance(said, list) or not all(isinstance(one, Mapping) for one in said):
+        raise ConfigurationError(f"{where}: write a list of tables")
+    return said
 
 
 def _rule(where: str, row: Mapping[str, Any]) -> Rule:
     said = dict(row)
     tests = {
         name: tuple(
-            _test(f"{where}: {name} {number}", one) for number, one in enumerate(said.pop(name, ()), 1)
+            _test(f"{where}: {name} {number}", one)
+            for number, one in enumerate(_tables(f"{where}: {name}", said.pop(name, [])), 1)
         )
         for name in ("test", "unless")
     }
@@ -244,8 +217,8 @@ def _checked(kind: type[Any], row: Mapping[str, Any], where: str) -> dict[str, A
     for name, value in row.items():
         if name not in hints:
             raise ConfigurationError(f"{where}: {name} is not known; there are: {', '.join(sorted(hints))}")
-        if name in _WORDS and value not in _WORDS[name]:
-            raise ConfigurationError(f"{where}: {name} is one of {', '.join(_WORDS[name])}, not {value!r}")
+        if name in WORDS and value not in WORDS[name]:
+            raise ConfigurationError(f"{where}: {name} is one of {', '.join(WORDS[name])}, not {value!r}")
         checked[name] = tuple(value) if isinstance(value, list) else value
         if not _fits(hints[name], checked[name]):
             raise ConfigurationError(f"{where}: {name} cannot be {value!r}")
@@ -256,14 +229,18 @@ def _fits(hint: Any, value: Any) -> bool:
     if isinstance(value, bool):
         return hint is bool
     if isinstance(value, Mapping):
-        return "Mapping" in str(hint) and all(isinstance(one, int | float) for one in value.values())
+        return "Mapping" in str(hint) and all(_plain(one) for one in value.values())
     if isinstance(value, int | float):
         return hint is float or float in get_args(hint) or "float" in str(hint)
     if isinstance(value, tuple):
         return "tuple" in str(hint) and all(
-            isinstance(one, str) if "str" in str(hint) else isinstance(one, int | float) for one in value
+            isinstance(one, str) if "str" in str(hint) else _plain(one) for one in value
         )
     return isinstance(value, str) and (hint is str or str in get_args(hint))
+
+
+def _plain(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _depth(rules: Mapping[str, Rule], rule: Rule, seen: tuple[str, ...] = ()) -> int:

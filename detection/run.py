@@ -2,14 +2,16 @@
 
 from collections.abc import Callable, Mapping
 from functools import cache
+from math import inf
 from pathlib import Path
 from typing import Any
 
 from bus import system_ids
 from bus.connection import Broker
 from detection.detector import NAME, Detector, RulesOf
+from detection.overrides import override
 from detection.process import run, source_of
-from detection.rules import CHEMISTRIES, FACTS, Rule, load, override
+from detection.rules import CHEMISTRIES, FACTS, Rule, load
 from schemas.errors import ConfigurationError, InputError
 from schemas.occurrences import TABLE
 from schemas.registry import Registry
@@ -82,5 +84,5 @@ def _check(where: str, about: Mapping[str, Any]) -> None:
         elif name not in _ABOUT:
             known = ", ".join((*_ABOUT, "chemistry", "rules"))
             raise ConfigurationError(f"{where}: there is no {name}; there are: {known}")
-        elif isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
+        elif isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < inf:
             raise ConfigurationError(f"{where}: {name} must be a number above 0, got {value!r}")

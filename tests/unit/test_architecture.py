@@ -28,6 +28,7 @@ PURE = [
     "detection/limits.py",
     "detection/machine.py",
     "detection/occurrences.py",
+    "detection/overrides.py",
     "detection/watched.py",
     "ovr/health_findings.py",
     "bus/disk_levels.py",
