@@ -2,7 +2,7 @@
 
 Rules that must stay true here:
 - energies and means are those of all samples: a step's mean weighs as much as the lines that it stands for;
-- a gap begins and ends where it did, to the sample;
+- a gap begins and ends where it did, to the sample, and is never joined: no step is longer than a gap may be;
 - counters and codes are not averaged: of each step a reading is kept as it was;
 - which step is taken follows from the length of the window and the settings alone.
 """
@@ -18,11 +18,10 @@ from reporter.columns import Columns, Flags, Floats, Instants, Series
 from reporter.track import US, Track, alike, track
 
 _DAY_S: Final = 86_400
-_STEPS: Final = ((1.25, 0), (2.5, 1), (5, 2), (12, 5), (25, 10))
+_STEPS: Final = ((1.25, 0), (2.5, 1), (5, 2), (12, 5))
 """Up to so many days, steps of so many seconds: 220,000 rows at most at 2 Hz; 0: samples as they are."""
-_LONGEST_S: Final = 30
-_JOINED_S: Final = 10
-"""Rows so far apart are joined whatever the interval of their stream."""
+_LONGEST_S: Final = 10
+"""Rows so far apart are joined whatever the interval of their stream: 8,640 a day, however long a window is."""
 _HELD: Final = frozenset({"wh", "vah", "varh", "ah", "l", "m3", "code", "count", "s"})
 
 
@@ -33,7 +32,7 @@ def step_s(span_us: int, max_gap_s: float | None = None) -> int:
     """
     days = span_us * US / _DAY_S
     wanted = next((step for upto, step in _STEPS if days <= upto), _LONGEST_S)
-    most = _LONGEST_S if max_gap_s is None else max(1, int(max_gap_s))
+    most = _LONGEST_S if max_gap_s is None else int(max_gap_s)
     return max(step for step in (*(one for _, one in _STEPS), _LONGEST_S) if step <= min(wanted, most))
 
 
@@ -87,6 +86,9 @@ def strung(parts: list[Columns]) -> Columns:
 def means(of: Columns, from_us: int, to_us: int, step: int, guard_us: Callable[[Series], int]) -> Columns:
     """Give the means of a stream in a span: one row a step, and one at each end of what is joined.
 
+    Where the interval of the stream is not known, one is told at which no more is joined than a step: by the
+    distance of these rows, gaps would be.
+
     Args:
         of: the stream, with what lies around the span.
         from_us: begin of the span: a whole step, or the begin of the window.
@@ -111,7 +113,7 @@ def means(of: Columns, from_us: int, to_us: int, step: int, guard_us: Callable[[
         whole[np.searchsorted(times, steps.time_us)] = steps.means(of.series(name))
     return Columns(
         of.kind,
-        of.interval_ms if step <= _JOINED_S else step * 1000,
+        of.interval_ms or step * 1000 // 3,
         times,
         np.zeros(len(times), np.int64),
         values,

@@ -1,5 +1,6 @@
 """Laws of figures: the parts are the whole, bins are the time, and no input breaks a document."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reporter.coarse import means, strung
+from reporter.basis import guard
+from reporter.coarse import means, step_s, strung
 from reporter.columns import Columns, Samples, Series
 from reporter.demand import blocks, one_second
 from reporter.energy import energy
@@ -20,6 +22,8 @@ from tests.report_schema import faults
 from tests.reporting import SETTINGS, T0, S, facts
 
 GUARD = 10 * S
+DAY_US = 86_400 * S
+STEPS = sorted({step_s(days * DAY_US) for days in range(1, 400)} - {0})
 steps_us = st.lists(st.integers(1, 30 * S), min_size=1, max_size=60)
 watts = st.floats(-1e6, 1e6, allow_nan=False)
 
@@ -52,21 +56,32 @@ def test_energy_of_the_parts_is_the_energy_of_the_whole(drawn: tuple[Series, int
     assert sum(one.covered_s for one in parts) == pytest.approx(whole.covered_s, abs=1e-6)
 
 
-@given(tracks(), st.sampled_from([1, 2, 5, 10]), st.floats(0, 1))
+@given(
+    tracks(),
+    st.sampled_from(STEPS),
+    st.sampled_from([0, 250, 500, 1000, 4000, 9000]),
+    st.sampled_from([None, 10.0, 30.0]),
+    st.floats(0, 1),
+)
 def test_a_long_span_in_steps_has_the_energy_and_the_gaps_of_its_samples(
-    drawn: tuple[Series, int, int], step: int, share: float
+    drawn: tuple[Series, int, int], step: int, interval_ms: int, max_gap_s: float | None, share: float
 ) -> None:
     of, begin, end = drawn
     middle = begin + round((end - begin) * share) // (step * S) * step * S
-    stream = Columns("victron", 500, of.time_us, np.arange(len(of)), {"ac_out_power_w": of.value})
+    stream = Columns("victron", interval_ms, of.time_us, np.arange(len(of)), {"ac_out_power_w": of.value})
     spans = [(begin, end)] if not begin < middle < end else [(begin, middle), (middle, end)]
+    how = replace(SETTINGS, max_gap_s=max_gap_s)
+    fitting = min(step, step_s(400 * DAY_US, max_gap_s))
 
-    stepped = strung([means(stream, *span, step, lambda _: GUARD) for span in spans]).series("ac_out_power_w")
+    stepped = strung([means(stream, *span, fitting, lambda series: guard(series, how)) for span in spans])
 
-    whole, found = track(of, begin, end, GUARD), track(stepped, begin, end, GUARD)
+    sampled, found = (
+        track(series, begin, end, guard(series, how))
+        for series in (stream.series("ac_out_power_w"), stepped.series("ac_out_power_w"))
+    )
     scale = float(np.abs(of.value).max()) * (end - begin) / S
-    assert found.integral() == pytest.approx(whole.integral(), rel=1e-9, abs=1e-9 * scale + 1e-5)
-    assert found.covered_s == pytest.approx(whole.covered_s, abs=1e-5)
+    assert found.integral() == pytest.approx(sampled.integral(), rel=1e-9, abs=1e-9 * scale + 1e-5)
+    assert found.covered_s == pytest.approx(sampled.covered_s, abs=1e-5)
     assert (found.value <= of.value.max() + 1e-6).all()
     assert (found.value >= of.value.min() - 1e-6).all()
 

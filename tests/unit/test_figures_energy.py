@@ -3,10 +3,12 @@
 import numpy as np
 import pytest
 
+from reporter.basis import guard
+from reporter.coarse import means, step_s
 from reporter.columns import NOTHING, Columns, Samples, Series, gap_guard_us
 from reporter.energy import energy
 from reporter.track import Track, spans, track
-from tests.reporting import T0, S
+from tests.reporting import SETTINGS, T0, S, stream
 
 GUARD = 10 * S
 
@@ -227,3 +229,18 @@ def test_several_measurements_are_given_at_the_times_that_all_have() -> None:
     one, two = Samples("s", (columns,)).together(["a_w", "b_w"])
 
     assert (one.time_us // S).tolist() == [0, 3] == (two.time_us // S).tolist()
+
+
+@pytest.mark.parametrize("interval_ms", [0, 500, 1000])
+@pytest.mark.parametrize("days", [2, 4, 10, 20, 30, 400])
+def test_no_window_is_so_long_that_its_gaps_are_joined(days: float, interval_ms: int) -> None:
+    step = step_s(round(days * 86_400 * S))
+    seconds = np.arange(0, 3600, 0.5)
+    seconds = seconds[seconds % 100 <= 80]
+    of = stream(seconds, {"ac_out_power_w": 3600.0}, interval_ms=interval_ms)
+
+    kept = means(of, T0, T0 + 3600 * S, step, lambda series: guard(series, SETTINGS)).series("ac_out_power_w")
+
+    found = track(kept, T0, T0 + 3600 * S, guard(kept, SETTINGS))
+    assert energy(found).plus_wh == pytest.approx(36 * 80)
+    assert int((~found.joined).sum()) == 35

@@ -101,13 +101,14 @@ def test_what_is_recent_is_read_once_and_changes_nothing(tmp_path: Path, long: M
                     np.testing.assert_array_equal(column, theirs.values[name])
 
 
-@pytest.mark.parametrize(("days", "step"), [(1, 0), (1.25, 0), (2, 1), (7, 5), (31, 30), (4000, 30)])
+@pytest.mark.parametrize(("days", "step"), [(1, 0), (1.25, 0), (2, 1), (7, 5), (31, 10), (4000, 10)])
 def test_the_longer_a_window_the_longer_its_steps(days: float, step: int) -> None:
     assert step_s(round(days * DAY_S * S)) == step
 
 
 def test_no_step_is_longer_than_a_gap_may_be() -> None:
     assert step_s(31 * DAY_S * S, max_gap_s=3.0) == 2
+    assert step_s(31 * DAY_S * S, max_gap_s=0.5) == 0
 
 
 def test_the_edges_of_a_window_are_measured_however_rarely_a_device_is_asked() -> None:
