@@ -142,21 +142,27 @@ class Victoria:
         result: list[dict[str, Any]] = answer["data"]["result"]
         return result
 
-    def names(self) -> list[str]:
-        """List the names of all metrics."""
-        answer = orjson.loads(self._get("/api/v1/label/__name__/values", [("start", "0")]))
+    def names(self, *, since_ms: int = 0, until_ms: int | None = None) -> list[str]:
+        """List the names of all metrics, or of those of the days of a span that is no longer than 40 days."""
+        span = [("start", f"{since_ms / 1000:.3f}")]
+        if until_ms is not None:
+            span.append(("end", f"{until_ms / 1000:.3f}"))
+        answer = orjson.loads(self._get("/api/v1/label/__name__/values", span))
         return sorted(answer["data"])
 
     def export(
         self, selector: str = EVERYTHING, *, since_ms: int = 0, until_ms: int = _END_OF_TIME_MS
     ) -> Iterator[Series]:
         """Yield the stored samples, whole series one by one, both ends included."""
-        # Without an end it would be a clock of whole seconds, and the newest samples missing.
-        span = [("start", f"{since_ms / 1000:.3f}"), ("end", f"{until_ms / 1000:.3f}")]
-        parameters = [("match[]", selector), *span]
-        for line in self._get("/api/v1/export", parameters).splitlines():
+        for line in self.export_lines(selector, since_ms=since_ms, until_ms=until_ms):
             found = orjson.loads(line)
             yield Series(found["metric"], found["values"], found["timestamps"])
+
+    def export_lines(self, selector: str, *, since_ms: int, until_ms: int) -> list[bytes]:
+        """Return the stored samples as JSON, a line a series, both ends included."""
+        # Without an end it would be a clock of whole seconds, and the newest samples missing.
+        span = [("start", f"{since_ms / 1000:.3f}"), ("end", f"{until_ms / 1000:.3f}")]
+        return self._get("/api/v1/export", [("match[]", selector), *span]).splitlines()
 
     def _get(self, path: str, parameters: Sequence[tuple[str, str]] = ()) -> bytes:
         form = urllib.parse.urlencode(parameters).encode()
