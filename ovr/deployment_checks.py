@@ -1,5 +1,6 @@
 """The checks of `ovr doctor` that look at what a deployment is made of: certificates, units, containers."""
 
+import os
 import shutil
 import stat
 import subprocess
@@ -8,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
+from bus import heartbeat
 from ovr.findings import Finding, Grade
 from ovr.node import Node
 
@@ -46,6 +48,9 @@ def check_certificates(node: Node) -> Iterator[Finding]:
 
 
 def _certificate(path: Path) -> Finding:
+    if heartbeat.VARIABLE in os.environ and not path.parent.is_dir():  # a container of our compose files
+        remedy = "`docker compose -p ovr exec observe ovr doctor`: that container has the certificates"
+        return Finding(Grade.NOTE, "certificates", f"{path.parent} is not in this container", remedy)
     if not path.exists():
         remedy = "`deploy/certificates node DIR NAME`, or bring one: docs/tls.md"
         return Finding(Grade.BAD, "certificates", f"there is no {path}", remedy)

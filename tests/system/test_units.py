@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from ovr.main import app
-from tests.compose_files import ROOT
+from tests.compose_files import DEPLOYMENTS, ROOT
 
 UNITS = ROOT / "deploy" / "systemd"
 NAMES = sorted(path.name for path in UNITS.iterdir() if path.is_file())
@@ -69,6 +69,20 @@ def test_what_a_service_starts_of_ours_is_released_and_known(name: str) -> None:
 def test_a_timer_and_a_path_have_their_service() -> None:
     started = {name.rpartition(".")[0] for name in NAMES if not name.endswith(".service")}
     assert {f"{name}.service" for name in started} <= set(SERVICES)
+
+
+@pytest.mark.parametrize("name", DEPLOYMENTS)
+def test_all_that_reads_a_certificate_reads_a_new_one(name: str) -> None:
+    changed = TEXTS["ovr-certificates-changed.service"].splitlines()
+    for unit in ("ovr", f"ovr-containers@{name}"):
+        assert f"ExecStart=-/usr/bin/systemctl try-reload-or-restart {unit}.service" in changed
+    told: set[str] = set()
+    for words in re.findall(r"^ExecReload=.*\.env (.+)$", TEXTS["ovr-containers@.service"], re.MULTILINE):
+        told |= set(words.split())
+    services = DEPLOYMENTS[name].services
+    assert told - {"kill", "-s", "HUP", "restart"} == {
+        one for one in services if any("OVR_TLS" in volume for volume in services[one].get("volumes", []))
+    }
 
 
 def test_the_node_is_watched_and_a_wrong_configuration_is_not_tried_again() -> None:

@@ -1,6 +1,7 @@
 """The compose files run what `ovr up` runs, under the rules that containers of a node must keep."""
 
 import os
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -186,8 +187,17 @@ def test_volumes_are_named_and_declared(deployment: Deployment) -> None:
     volumes = [volume for service in deployment.services.values() for volume in service.get("volumes", [])]
     used = {plain(volume).split(":")[0] for volume in volumes}
     assert {name for name in used if not name.startswith(".")} == deployment.said["volumes"].keys()
-    made = {"./private/tls", "./private/tls/node.crt", "./private/backups"}
+    made = {"./private/tls", "./private/tls/node.crt", "./private/uplink", "./private/backups"}
     assert all((ROOT / name).exists() for name in used - made if name.startswith("."))
+
+
+@pytest.mark.parametrize("name", ["uplink", "observe"])
+def test_the_authority_of_a_cloud_is_where_the_documents_say(name: str) -> None:
+    text = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
+    (said,) = re.findall(r'^ca_file = ".*" *# in containers: (\S+)$', text, re.MULTILINE)
+    targets = {plain(volume).split(":")[1] for volume in EDGE.services[name]["volumes"]}
+    assert str(Path(said).parent) in targets
+    assert targets >= {"/data", "/data/run", "/etc/ovr/site.toml"}
 
 
 @each

@@ -67,6 +67,17 @@ def test_a_certificate_that_is_missing_or_none_is_bad(node: Node, tmp_path: Path
     assert grades(list(deployment_checks.check_certificates(node))) == [Grade.BAD]
 
 
+def test_what_a_container_does_not_have_is_looked_at_in_the_one_that_has_it(
+    node: Node, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HEARTBEAT_FILE", "/tmp/heartbeat")
+    (found,) = deployment_checks.check_certificates(node)
+    assert found.grade is Grade.NOTE
+    assert "exec observe ovr doctor" in found.remedy
+    (tmp_path / "tls").mkdir()
+    assert grades(list(deployment_checks.check_certificates(node))) == [Grade.BAD]
+
+
 def test_a_key_that_others_can_read_is_bad(node: Node, tmp_path: Path) -> None:
     sign_for(tmp_path / "tls", 100)
     (tmp_path / "tls" / "node.key").chmod(0o644)
