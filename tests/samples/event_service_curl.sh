@@ -1,5 +1,5 @@
 # The requests of the event service before ovr, as its documentation prints them; one command a paragraph.
-# tests/system/test_web_examples.py runs each against a node, with the node's port for 8088.
+# tests/system/test_web_api.py runs each against a node, with the node's port for 8088.
 
 curl http://localhost:8088/health
 

@@ -140,6 +140,47 @@ def test_a_start_can_be_moved_and_undone(api: Api) -> None:
     assert api.get("/api/status", params={"system_id": "rig_08"}).json()["active"] is False
 
 
+def test_an_end_that_ends_nothing_says_so(api: Api) -> None:
+    api.start("rig_40", "fest b")
+
+    other = api.post("/api/event/end", {"system_id": "rig_40", "event_id": "fest a"}).json()
+    assert (other["verdict"], other["active_event_id"], other["report_url"]) == (
+        "other_active",
+        "fest b",
+        None,
+    )
+    assert other["warning"] == "Nothing was ended: rig_40 takes part in fest b."
+    assert (other["ok"], other["event_id"], other["ended"]) == (True, "fest a", [])
+    became = api.get(f"/api/actions/{other['id']}").json()
+    assert (became["verdict"], became["active_event_id"]) == ("other_active", "fest b")
+    done = api.post("/api/event/end", {"system_id": "rig_40", "event_id": "fest b"}).json()
+    assert (done["verdict"], done["warning"]) == ("ended", None)
+    assert done["ended"] == [{"system_id": "rig_40", "event_id": "fest b"}]
+    nothing = api.post("/api/event/end", {"system_id": "rig_40"}).json()
+    assert (nothing["verdict"], nothing["event_id"], nothing["report_url"]) == ("nothing_active", None, None)
+    none = api.post("/api/event/end_all", {"event_id": "fest a"}).json()
+    assert (none["verdict"], none["report_url"], none["report_urls"]) == ("nothing_active", None, {})
+
+
+def test_a_repeated_end_is_answered_the_same_though_something_else_is_active_by_now(api: Api) -> None:
+    api.start("rig_41", "first")
+    api.start("rig_42", "first")
+    one, every = ({"id": ids.uuid7()} for _ in range(2))
+    first = api.post("/api/event/end", {"system_id": "rig_41", **one})
+    api.start("rig_41", "second")
+    again = api.post("/api/event/end", {"system_id": "rig_41", **one})
+
+    assert first.json() == again.json()
+    assert again.json()["event_id"] == "first"
+    assert api.get("/api/status", params={"system_id": "rig_41"}).json()["event_id"] == "second"
+    first = api.post("/api/event/end_all", every)
+    api.start("rig_41", "third")
+    again = api.post("/api/event/end_all", every)
+    assert first.json() == again.json()
+    assert {"first", "second"} <= set(again.json()["report_urls"])
+    assert "third" not in again.json()["report_urls"]
+
+
 def test_a_repeated_request_is_recorded_once_and_answered_the_same(api: Api) -> None:
     said = {"system_id": "rig_09", "event_id": "twice", "id": ids.uuid7()}
 
@@ -180,6 +221,9 @@ def test_a_key_of_another_request_is_refused(api: Api) -> None:
         ("/api/event/start", {"system_id": "rig_01"}, "event_id"),
         ("/api/event/start", {"system_id": "../../etc", "event_id": "x"}, "system_id"),
         ("/api/event/start", {"system_id": "all", "event_id": "x"}, "system_id"),
+        ("/api/event/start", {"system_id": "_site", "event_id": "x"}, "system_id"),
+        ("/api/location/set", {"system_id": "_site", "location": "x"}, "system_id"),
+        ("/api/event/end", {"system_id": " All "}, "system_id"),
         ("/api/event/start", {"system_id": "rig_01", "event_id": "x", "locaton": "here"}, "locaton"),
         ("/api/event/start", {"system_id": "rig_01", "event_id": "two\nlines"}, "event_id"),
         ("/api/note", {"system_id": "rig_01", "msg": "bell \u0007"}, "msg"),

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import orjson
 import pytest
 
 from bus.connection import Broker
@@ -14,14 +15,17 @@ from bus.envelope import Envelope
 from bus.journal_writer import SqliteJournal
 from schemas.errors import TransientError
 from tests.services import free_port
+from web.api import systems
 from web.api.app import make_app
 from web.api.claims import Claim
+from web.api.keys import digest_of
 from web.api.limits import Limits
 from web.api.measures import Measures
 from web.api.problems import Problem
 from web.api.service import Service, serving
 from web.settings import Gateway
 
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(50)
 NOTE = {"system_id": "rig_01", "msg": "A tap.", "id": "019aa5a0-1c2b-7d3e-8f00-112233445566"}
 SLOWLY_S = 1.0  # more than is waited for a confirmation while nobody is there
 
@@ -132,3 +136,40 @@ def test_a_list_with_a_key_of_another_event_leaves_nothing_behind(tmp_path: Path
         assert service.writer.waiting == 1
 
     asked(tmp_path, ask)
+
+
+def test_a_photo_that_is_refused_is_not_stored(tmp_path: Path) -> None:
+    (tmp_path / "keys.json").write_bytes(
+        orjson.dumps({"tablet": {"role": "operator", "key": digest_of("k"), "systems": ["rig_01"]}})
+    )
+
+    async def ask(client: httpx.AsyncClient, service: Service) -> None:
+        for system, status in (("rig_02", 403), ("all", 403), ("", 403), ("_site", 422), ("rig_01", 202)):
+            assert not list(service.settings.data.glob("photos/*"))
+            answer = await client.post(
+                "/api/photo",
+                data={"system_id": system},
+                files={"file": ("x.png", PNG)},
+                headers={"X-API-Key": "k"},
+            )
+            assert answer.status_code == status, answer.text
+
+    asked(tmp_path, ask)
+
+
+def test_a_label_leads_to_where_it_was_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    urls: list[str] = []
+
+    def drawn(url: str, _: str) -> str:
+        urls.append(url)
+        return "<svg/>"
+
+    monkeypatch.setattr(systems, "label", drawn)
+
+    async def ask(client: httpx.AsyncClient, service: Service) -> None:
+        assert service.settings.host == "0.0.0.0"
+        assert (await client.get("/api/systems/Rig 01/label.svg")).status_code == 200
+
+    asked(tmp_path, ask)
+
+    assert urls == ["http://edge.lan/s/rig_01"]

@@ -12,11 +12,13 @@ from schemas.errors import InputError, TransientError
 from web.api import answers, bodies, state_tables
 from web.api.access import Admin, Operator, Reader, Served, touching
 from web.api.claims import SITE, Claim, is_uuid
+from web.api.endings import Ending, ending
 from web.api.keys import Caller
 from web.api.nodes import NODES_SAY, not_a_node_s
 from web.api.outcomes import Became, Outcome, refusal
 from web.api.problems import Problem, refused
 from web.api.service import Service
+from web.api.systems import name
 
 router = APIRouter(tags=["actions"])
 Key = Annotated[
@@ -48,18 +50,21 @@ async def start(
 async def end(
     said: bodies.End, request: Request, response: Response, served: Served, who: Operator, key: Key = None
 ) -> answers.Written:
-    """End a window; without `event_id` the one that is active."""
-    event_id = said.event_id
-    if event_id is None:
-        event_id = next(iter((await _active(served, said.system_id)).values()), None)
-    written = await record(
-        served, who, response, said, key, "window.ended", said.system_id,
-        _present(event_id=said.event_id, note=said.note),
-    )  # fmt: skip
-    written.event_id = event_id
-    if event_id is not None:
-        written.report_url = report_url(served, request, event_id, written.system_id)
-    return written
+    """End a window; without `event_id` the one that is active.
+
+    `verdict` says what it came to: an end of another event than the active one is recorded, and ends nothing.
+    """
+    if await name(served, said.system_id) == system_ids.ALL:
+        detail = "To end all has its own address: /api/event/end_all."
+        raise Problem("invalid", detail, field="system_id", reason="reserved")
+    outcome, came_to, events = await _end(served, who, response, said, key, said.system_id)
+    answer = written(outcome, {})
+    answer.event_id = next(iter(events), said.event_id)
+    if events:
+        answer.report_url = report_url(served, request, events[0], answer.system_id)
+    if came_to is not None:
+        came_to.tell(answer)
+    return answer
 
 
 @router.post("/api/event/end_all", summary="End an event on every system", responses=WRITTEN)
@@ -71,18 +76,17 @@ async def end_all(
     said: bodies.EndAll | None = None,
     key: Key = None,
 ) -> answers.Written:
-    """End every window of the event, or all there are; a report follows by itself."""
+    """End every window of the event, or all there are; a report follows by itself. `ended` says whose."""
     said = said or bodies.EndAll()
-    ending = [said.event_id] if said.event_id else list(dict.fromkeys((await _active(served, None)).values()))
-    written = await record(
-        served, who, response, said, key, "window.ended", system_ids.ALL,
-        _present(event_id=said.event_id, note=said.note),
-    )  # fmt: skip
-    urls = {event_id: report_url(served, request, event_id) for event_id in ending}
-    written.event_id = said.event_id or (ending[0] if len(ending) == 1 else None)
-    written.report_url = next(reversed(urls.values()), None)
-    written.report_urls = urls
-    return written
+    outcome, came_to, events = await _end(served, who, response, said, key, system_ids.ALL)
+    answer = written(outcome, {})
+    urls = {event_id: report_url(served, request, event_id) for event_id in events}
+    answer.event_id = said.event_id or (events[0] if len(events) == 1 else None)
+    answer.report_url = next(reversed(urls.values()), None)
+    answer.report_urls = urls
+    if came_to is not None:
+        came_to.tell(answer)
+    return answer
 
 
 @router.post("/api/location/set", summary="Set a system's location", responses=WRITTEN)
@@ -102,7 +106,7 @@ async def note(
 ) -> answers.Written:
     """Write something down about a system, an event, or the site."""
     data = _present(text=said.msg, event_id=said.event_id)
-    return await record(served, who, response, said, key, "note.added", said.system_id or SITE, data)
+    return await record(served, who, response, said, key, "note.added", said.system_id, data)
 
 
 @router.post("/api/window/correct", summary="Undo or move a start or an end", responses=WRITTEN)
@@ -160,9 +164,10 @@ async def became(
     outcome = await served.writer.became(action_id)
     if outcome is None:
         raise Problem("not-found", "No write of this API has this id: send it again, it is recorded once.")
+    came_to = await ending(served, outcome)
     state = {Became.RECORDED: "confirmed", Became.WAITING: "waiting", Became.REFUSED: "refused"}
     problem = refusal(outcome).document() if outcome.became is Became.REFUSED else None
-    return answers.Action.model_validate(
+    answer = answers.Action.model_validate(
         {
             "id": outcome.id,
             "state": state[outcome.became],
@@ -172,6 +177,36 @@ async def became(
             "problem": problem,
         }
     )
+    if came_to is not None:
+        came_to.tell(answer)
+    return answer
+
+
+async def _end(
+    served: Service,
+    who: Caller,
+    response: Response,
+    said: bodies.End | bodies.EndAll,
+    key: str | None,
+    system_id: str,
+) -> tuple[Outcome, Ending | None, list[str]]:
+    """Record an end.
+
+    Returns:
+        What became of it, what it came to, and the events that ended, or will as far as is known yet.
+    """
+    alone = None if system_id == system_ids.ALL else system_id
+    before = [] if said.event_id else list((await _active(served, alone)).values())
+    data = _present(event_id=said.event_id, note=said.note)
+    outcome = await publish(served, who, said, key, "window.ended", system_id, data)
+    tell(response, outcome)
+    came_to = await ending(served, outcome)
+    if came_to is not None:
+        return outcome, came_to, came_to.events
+    if said.event_id is not None:
+        return outcome, None, [said.event_id]
+    sent_again = outcome.replayed and outcome.became is Became.RECORDED
+    return outcome, None, [] if sent_again else list(dict.fromkeys(before))
 
 
 async def record(
@@ -181,10 +216,10 @@ async def record(
     said: bodies.Said,
     key: str | None,
     type_: str,
-    system_id: str,
+    system_id: str | None,
     data: Mapping[str, Any],
 ) -> answers.Written:
-    """Publish an event for a request, and answer it.
+    """Publish an event for a request, and answer it; without a system it is about the site.
 
     Raises:
         Problem: the caller may not, or the event cannot be recorded as it is.
@@ -200,17 +235,17 @@ async def publish(
     said: bodies.Said,
     key: str | None,
     type_: str,
-    system_id: str,
+    system_id: str | None,
     data: Mapping[str, Any],
 ) -> Outcome:
-    """Publish an event for a request.
+    """Publish an event for a request; without a system it is about the site.
 
     Raises:
         Problem: the caller may not, or the event cannot be recorded as it is.
     """
     await served.learn_names()
     try:
-        canonical = system_id if system_id == SITE else served.writer.canonical(system_id)
+        canonical = SITE if system_id is None else served.writer.canonical(system_id)
         touching(who, None if canonical in {system_ids.ALL, SITE} else canonical)
         if served.settings.cloud and type_ in NODES_SAY:
             await not_a_node_s(served, canonical)
@@ -276,9 +311,9 @@ async def _active(served: Service, system_id: str | None) -> dict[str, str]:
     """Return what is active as far as the state knows, which may be nothing."""
     try:
         await served.learn_names()
-        await served.caught_up()
+        await served.caught_up(served.keeping)
         canonical = None if system_id is None else served.writer.canonical(system_id)
-        return await served.reading(state_tables.active, served.reading.stores, canonical)
+        return await served.keeping(state_tables.active, served.keeping.stores, canonical)
     except TransientError:
         return {}
     except InputError as error:

@@ -33,6 +33,25 @@ class ProblemDetails(BaseModel):
     errors: Annotated[list[dict[str, Any]], Field(description="Each of several wrong fields.")] = []
 
 
+class Ended(BaseModel):
+    """A system, and the event that ended for it."""
+
+    system_id: str
+    event_id: str
+
+
+Verdict = Literal["ended", "other_active", "nothing_active", "undone"]
+CameTo = Annotated[
+    Verdict | None,
+    Field(description="What an end came to; all but `ended` ended nothing. Null while that is not known."),
+]
+OtherActive = Annotated[
+    str | None, Field(description="What the system takes part in instead of the event that was to end.")
+]
+Endings = Annotated[list[Ended] | None, Field(description="Whom an end ended, in what.")]
+WhyNone = Annotated[str | None, Field(description="Says to people why nothing was ended.")]
+
+
 class Written(BaseModel):
     """A write, recorded or waiting."""
 
@@ -66,6 +85,10 @@ class Written(BaseModel):
     report_url: Annotated[str | None, Field(description="Where the report will be, when one follows.")] = None
     report_urls: Annotated[dict[str, str] | None, Field(description="By event, when several end.")] = None
     sha256: Annotated[str | None, Field(description="Of the photo.")] = None
+    verdict: CameTo = None
+    active_event_id: OtherActive = None
+    ended: Endings = None
+    warning: WhyNone = None
 
 
 class Action(BaseModel):
@@ -77,6 +100,10 @@ class Action(BaseModel):
     type: str
     system_id: str
     problem: ProblemDetails | None = None
+    verdict: CameTo = None
+    active_event_id: OtherActive = None
+    ended: Endings = None
+    warning: WhyNone = None
 
 
 class SystemStatus(BaseModel):

@@ -8,10 +8,10 @@ from fastapi import APIRouter, File, Form, Header, Path, Query, Request, Respons
 from fastapi.responses import FileResponse
 from pydantic import ValidationError
 
+from bus import system_ids
 from web.api import answers, bodies, state_tables
-from web.api.access import Bringer, Operator, PhotoReader, Reader, Served
+from web.api.access import Bringer, Operator, PhotoReader, Reader, Served, touching
 from web.api.actions import WRITTEN, Key, record
-from web.api.claims import SITE
 from web.api.photo_files import media_type_of
 from web.api.problems import Problem, request_field, sentence
 from web.api.systems import AskedEvent, AskedSystem, name
@@ -48,6 +48,9 @@ async def upload(
         said = bodies.Said(id=id, time=time, operator=operator)
     except ValidationError as error:
         raise _wrong(error) from error
+    system = _blank(system_id)
+    wanted = await name(served, system)
+    touching(who, None if wanted == system_ids.ALL else wanted)  # what is refused leaves no file
     photo = await served.reading(served.photos.store, _chunks(file))
     width, height = photo.extent or (None, None)
     fields = {
@@ -60,7 +63,6 @@ async def upload(
         "height": height,
     }
     data = {field: value for field, value in fields.items() if value is not None}
-    system = _blank(system_id) or SITE
     written = await record(served, who, response, said, key, "photo.added", system, data)
     written.sha256 = photo.sha256
     return written

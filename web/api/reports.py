@@ -15,7 +15,6 @@ from projectors.report_index import Report
 from web.api import answers, bodies
 from web.api.access import Holder, Operator, Reader, Served, touching
 from web.api.actions import WRITTEN, Key, publish, scoped, tell, written
-from web.api.claims import SITE
 from web.api.problems import Problem
 from web.api.reading import Stores
 from web.api.report_files import CSV, HARMLESS, HTML, JSON, PDF, hand_out, ready, url, windows
@@ -60,7 +59,7 @@ async def generate(
         "cut_position": head if before is None else before.data.get("cut_position", head),
         "reason": "operator",
     }
-    outcome = await publish(served, who, said, key, REQUESTED, wanted or SITE, data)
+    outcome = await publish(served, who, said, key, REQUESTED, wanted, data)
     tell(response, outcome)
     answer = written(outcome, data)
     answer.report_url = url(served, request, said.event_id, wanted, "html")

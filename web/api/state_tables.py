@@ -160,6 +160,23 @@ def verdicts(
     }
 
 
+def came_to(stores: Stores, at: int) -> list[tuple[str, str, str | None]] | None:
+    """Return the system, verdict and event of each that a fact about windows concerns.
+
+    None while the state is not there yet.
+    """
+    if position(stores) < at:
+        return None
+    rows = stores.state().execute(
+        "SELECT o.system_id, o.verdict, o.event_id FROM (SELECT DISTINCT system_id FROM node_systems) AS s"
+        " CROSS JOIN outcomes AS o ON o.system_id = s.system_id AND o.position = ?"
+        " LEFT JOIN windows AS w ON w.system_id = o.system_id AND w.ended_by = o.position"
+        " ORDER BY w.started_us, o.system_id",
+        (at,),
+    )
+    return rows.fetchall()
+
+
 def parts(stores: Stores, event_id: str) -> list[tuple[str, int, int | None]]:
     """Return the windows of an event: system, start, end."""
     rows = stores.state().execute(

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 
 from bus import instants, system_ids
 from bus.envelope import Event
@@ -82,13 +82,12 @@ async def systems(served: Served, who: Reader) -> answers.Systems:
     response_class=Response,
     responses={200: {"content": {"image/svg+xml": {"schema": {"type": "string"}}}}},
 )
-async def qr_label(system_id: PathSystem, served: Served, who: Reader, response: Response) -> Response:
-    """Draw a label whose code opens the system's page: `/s/<system_id>`."""
-    del who, response
+async def qr_label(system_id: PathSystem, served: Served, who: Reader, request: Request) -> Response:
+    """Draw a label whose code opens `/s/<system_id>`, at `[web] base_url` or where it was asked for."""
+    del who
     wanted = await name(served, system_id)
     assert wanted is not None
-    base = served.settings.web.base_url or f"http://{served.settings.host}:{served.settings.port}"
-    svg = await served.reading(label, f"{base.rstrip('/')}/s/{wanted}", wanted)
+    svg = await served.reading(label, f"{served.base_url(request)}/s/{wanted}", wanted)
     return Response(svg, media_type="image/svg+xml", headers={"Cache-Control": "no-cache"})
 
 

@@ -76,7 +76,7 @@ async def prefer(
     said: bodies.Preferred, response: Response, served: Served, who: Operator, key: Key = None
 ) -> answers.Written:
     """Choose where map tiles shall come from; guardrails go before it."""
-    return await record(served, who, response, said, key, PREFERRED, SITE, {"provider": said.provider})
+    return await record(served, who, response, said, key, PREFERRED, None, {"provider": said.provider})
 
 
 async def _status(served: Service) -> dict[str, Any]:
