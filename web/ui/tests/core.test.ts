@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { missing, say, sayCorrection, sayUndo, type Form } from "../src/core/acts";
-import { looked, unknown } from "../src/core/clock";
+import { answered, jumped, looked, unknown } from "../src/core/clock";
 import { uuid7 } from "../src/core/ids";
 import { href, parse } from "../src/core/route";
 import { filters, parse as topic } from "../src/core/topics";
@@ -114,6 +114,27 @@ describe("the clock", () => {
     let offset = looked(unknown, T0 + 60_000, T0);
     for (let count = 0; count < 30; count++) offset = looked(offset, T0, T0);
     expect(offset.ms).toBe(0);
+  });
+
+  it("is known from an answer of the node, as near as it came quickly", () => {
+    const slow = answered(unknown, T0 - 240_000, 0, T0 - 5_000, T0);
+    expect(slow).toMatchObject({ known: true, ms: -237_500 });
+    const rounded = answered(slow, T0 - 240_500, 1_000, T0 - 200, T0);
+    expect(rounded.ms).toBe(-239_900);
+    expect(answered(rounded, T0, 0, T0 - 5_000, T0)).toBe(rounded);
+    expect(looked(rounded, T0 - 240_010, T0)).toMatchObject({ ms: -240_010, known: true });
+    expect(unknown.known).toBe(false);
+  });
+
+  it("that is right within the way of an answer is left alone", () => {
+    expect(answered(unknown, T0 - 1_000, 0, T0 - 3_000, T0).ms).toBe(0);
+  });
+
+  it("was set when it parts from the one that only runs", () => {
+    const before = { wallMs: T0, steadyMs: 500 };
+    expect(jumped(before, { wallMs: T0 + 60_000, steadyMs: 60_400 })).toBe(false);
+    expect(jumped(before, { wallMs: T0 + 300_000, steadyMs: 60_500 })).toBe(true);
+    expect(jumped(before, { wallMs: T0 - 180_000, steadyMs: 60_500 })).toBe(true);
   });
 });
 

@@ -16,6 +16,7 @@ export function action(order: number, changes: Partial<Action> = {}): Action {
     about: "",
     body: { system_id: "rig_01", msg: `note ${order}` },
     tappedMs: T0 + order,
+    offsetMs: null,
     time: null,
     photo: false,
     state: "waiting",

@@ -3,8 +3,9 @@
  * Rules that must stay true here:
  * - actions are sent one at a time, in the order in which they were tapped;
  * - an action leaves only when the node has recorded it, or a person throws it away;
- * - one that was refused stands aside for a person and holds up no other;
- * - its time is fixed at the first try, so that every further try says the same.
+ * - one that was refused stands aside for a person and holds up no other, and so does a photo that failed;
+ * - only an answer that names the action by its id is one of the node;
+ * - its time is fixed at the first try, so that every further try says the same; before that, the node's is heard.
  */
 import type { Json } from "./wire";
 
@@ -24,12 +25,16 @@ export interface Action {
   body: Json;
   /** By the clock of this device. */
   tappedMs: number;
+  /** How far the node's clock was ahead when it was tapped; null where that was not known then. */
+  offsetMs: number | null;
   /** RFC 3339, as sent; null until it was tried. */
   time: string | null;
   photo: boolean;
   state: ActionState;
   tries: number;
   problem: string | null;
+  /** The node said that it is not recorded as it is. */
+  refused?: boolean;
 }
 
 export type Answer =
@@ -37,10 +42,16 @@ export type Answer =
   | { kind: "accepted" }
   | { kind: "refused"; problem: string }
   | { kind: "key"; problem: string }
-  | { kind: "failed"; problem: string; status: number };
+  /** Without words where something else answered in the node's place. */
+  | { kind: "failed"; problem: string | null; status: number };
 
 /** A server that fails this often on one action will not take it. */
 const MOST_FAILURES = 12;
+/** What failed this often may be thrown away unasked for by the node. */
+const FAILED_LONG = 3;
+
+/** What changes windows, and can be corrected once it is recorded. */
+const OF_WINDOWS: readonly string[] = ["start", "end", "end_all"];
 
 export const inOrder = (actions: readonly Action[]): Action[] => [...actions].sort((a, b) => a.order - b.order);
 
@@ -48,13 +59,24 @@ export const inOrder = (actions: readonly Action[]): Action[] => [...actions].so
 export const nextOrder = (last: number, known: readonly Action[], nowMs: number, random: number): number =>
   Math.max(last + 1, nowMs * 1000 + Math.floor(random * 1000), ...known.map((one) => one.order + 1));
 
-/** Find what is to be sent now; null when nothing is. */
-export const nextToSend = (actions: readonly Action[]): Action | null =>
-  inOrder(actions).find((action) => action.state === "waiting") ?? null;
+/** Find what is to be sent now; null when nothing is. A photo that failed lets all others pass: it changes no window. */
+export function nextToSend(actions: readonly Action[]): Action | null {
+  const waiting = inOrder(actions).filter((action) => action.state === "waiting");
+  const failed = waiting.filter(stuck).sort((a, b) => a.tries - b.tries);
+  return waiting.find((action) => !stuck(action)) ?? failed[0] ?? null;
+}
 
-/** Note that an action is about to be sent, at `nowMs`, with the clock of the node `offsetMs` ahead of this one's. */
+const stuck = (action: Action): boolean => action.photo && action.tries > 0;
+
+/** Tell whether a person may throw it away: it was refused, or does not get through. */
+export const disposable = (action: Action): boolean => action.state === "attention" || (action.state === "waiting" && action.tries >= FAILED_LONG);
+
+/** Tell whether the node's clock has to be heard before it is sent: its time is not fixed, and was not known. */
+export const needsClock = (action: Action): boolean => action.time === null && (action.offsetMs ?? null) === null;
+
+/** Note that it is about to be sent; `offsetMs` is how far the node's clock is ahead now, for a tap that did not know. */
 export function tried(action: Action, offsetMs: number): Action {
-  const time = action.time ?? new Date(action.tappedMs + correction(offsetMs)).toISOString();
+  const time = action.time ?? new Date(action.tappedMs + correction(action.offsetMs ?? offsetMs)).toISOString();
   return { ...action, tries: action.tries + 1, time };
 }
 
@@ -66,7 +88,7 @@ export function settled(action: Action, answer: Answer): Action | null {
     case "accepted":
       return { ...action, state: "accepted", problem: null };
     case "refused":
-      return { ...action, state: "attention", problem: answer.problem };
+      return { ...action, state: "attention", problem: answer.problem, refused: true };
     case "key":
       return { ...action, problem: answer.problem };
     case "failed": {
@@ -79,16 +101,30 @@ export function settled(action: Action, answer: Answer): Action | null {
 /** Tell whether it can be taken back by leaving it out: nobody else has seen it yet. */
 export const unseen = (action: Action): boolean => action.tries === 0;
 
-/** Send once more what was refused, at the end of the order, as a new try of the same event. */
-export const again = (action: Action): Action => ({ ...action, state: "waiting", tries: 0, time: null, problem: null });
+/** Tell whether it can be corrected once it is recorded. */
+export const correctable = (action: Action): boolean => OF_WINDOWS.includes(action.what);
 
-/** Read an answer of the API. */
-export function answer(status: number, said: Json | null): Answer {
+/** Tell whether it changes windows, itself or by correcting what did. */
+export const ofWindows = (action: Action): boolean => correctable(action) || action.what === "undo" || action.what === "correct";
+
+/** Send once more what stands aside, in its old place. What was refused is not recorded and gets its time anew; what
+ * only failed may be recorded, and says the same again. */
+export const again = (action: Action): Action =>
+  action.refused
+    ? { ...action, state: "waiting", tries: 0, time: null, offsetMs: null, problem: null, refused: false }
+    : { ...action, state: "waiting", tries: Math.min(action.tries, 1), problem: null };
+
+/** Send once more what the node took and knows nothing of now: the same, so that it is recorded once. */
+export const unknownThere = (action: Action): Action => ({ ...action, state: "waiting" });
+
+/** Read an answer of the API to the action with this id; what does not name it came from somewhere else. */
+export function answer(status: number, said: Json | null, id: string): Answer {
   const problem = problemText(said) ?? `HTTP ${status}`;
-  if (status === 202) return { kind: "accepted" };
   if (status >= 200 && status < 300) {
     const position = said?.position;
-    return typeof position === "number" || typeof position === "string" ? { kind: "confirmed", position: Number(position), said: said ?? {} } : { kind: "accepted" };
+    if (said?.id !== id) return { kind: "failed", problem: null, status: 0 };
+    if (typeof position === "number" || typeof position === "string") return { kind: "confirmed", position: Number(position), said };
+    return status === 202 ? { kind: "accepted" } : { kind: "failed", problem: null, status: 0 };
   }
   if (status === 401) return { kind: "key", problem };
   if (status >= 400 && status < 500 && ![408, 425, 429].includes(status)) return { kind: "refused", problem };

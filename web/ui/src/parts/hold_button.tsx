@@ -49,7 +49,7 @@ export function HoldButton({ onHeld, onPressed, disabled, hint, children }: Prop
       onKeyDown={(event) => {
         if (event.key !== " " && event.key !== "Enter") return;
         event.preventDefault();
-        begin();
+        if (!event.repeat) begin(); // a key that stays down is held once
       }}
       onKeyUp={end}
       onBlur={end}

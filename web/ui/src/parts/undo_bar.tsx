@@ -1,9 +1,7 @@
 /** What was done last, and the way back, for half a minute. */
 import { useEffect } from "preact/hooks";
 import { useSignal } from "@preact/signals";
-import { done, told, undo, tell } from "../shell/undo";
-import { actions } from "../shell/outbox";
-import { correctable } from "../shell/undo";
+import { done, mayUndo, told, undo } from "../shell/undo";
 import { t } from "../texts";
 import { Icon } from "./icons";
 
@@ -28,8 +26,7 @@ export function UndoBar() {
     const timer = setTimeout(() => (told.value = null), TOLD_MS);
     return () => clearTimeout(timer);
   }, [words]);
-  const waiting = new Set(actions.value.map((action) => action.id));
-  const open = last?.actions.some((action) => correctable(action) || waiting.has(action.id)) ?? false;
+  const open = mayUndo.value;
   useEffect(() => {
     if (!last || open) return undefined;
     const timer = setTimeout(() => (done.value = null), TOLD_MS); // nothing left to take back
@@ -42,10 +39,7 @@ export function UndoBar() {
         <button
           type="button"
           class="button"
-          onClick={() => {
-            void undo();
-            tell(t("act.undone"));
-          }}
+          onClick={() => void undo()}
         >
           <Icon name="undo" />
           {t("act.undo_left", { s: Math.max(0, Math.ceil(leftMs.value / 1000)) })}

@@ -1,9 +1,10 @@
 /** What is not confirmed yet, with what a person can do about it. */
 import { useEffect, useState } from "preact/hooks";
 import { clockWithSeconds } from "../core/format";
-import type { Action } from "../core/outbox";
+import { disposable, type Action } from "../core/outbox";
 import { keyRefused } from "../shell/api";
-import { actions, discard, durable, exported, photoOf, retry } from "../shell/outbox";
+import { keeping } from "../shell/disk";
+import { actions, discard, exported, photoOf, retry } from "../shell/outbox";
 import { manner } from "../shell/settings";
 import { said, t } from "../texts";
 import { Sure } from "./dialog";
@@ -13,7 +14,7 @@ export function Waiting() {
   const all = actions.value;
   return (
     <section class="waiting" aria-labelledby="waiting-title">
-      {!durable.value && <p class="notice warn">{t("outbox.no_store")}</p>}
+      {keeping.value !== "yes" && <p class="notice warn">{t(keeping.value === "full" ? "outbox.full" : "outbox.no_store")}</p>}
       {all.length > 0 && (
         <>
           <h2 id="waiting-title">
@@ -29,7 +30,7 @@ export function Waiting() {
               <One key={action.id} action={action} />
             ))}
           </ul>
-          {all.some((action) => action.state === "attention") && (
+          {all.some(disposable) && (
             <a class="button" download="not-confirmed.json" href={`data:application/json;charset=utf-8,${encodeURIComponent(exported())}`}>
               {t("outbox.export")}
             </a>
@@ -54,17 +55,19 @@ function One({ action }: { action: Action }) {
         </div>
         {action.problem && <div class={wrong ? "problem" : "muted"}>{t("outbox.problem", { problem: action.problem })}</div>}
       </div>
-      {wrong && (
+      {disposable(action) && (
         <div class="row">
-          <button type="button" class="button" onClick={() => void retry(action.id)}>
-            {t("outbox.again")}
-          </button>
+          {wrong && (
+            <button type="button" class="button" onClick={() => void retry(action.id)}>
+              {t("outbox.again")}
+            </button>
+          )}
           <button type="button" class="button" onClick={() => ask(true)}>
             {t("outbox.discard")}
           </button>
         </div>
       )}
-      {asking && <Sure question={t("outbox.discard_sure")} yes={t("outbox.discard")} onYes={() => void discard(action.id)} onClose={() => ask(false)} />}
+      {asking && <Sure question={t(action.refused ? "outbox.discard_sure" : "outbox.discard_unsure")} yes={t("outbox.discard")} onYes={() => void discard(action.id)} onClose={() => ask(false)} />}
     </li>
   );
 }

@@ -1,8 +1,10 @@
 /** The HTTP API of the node, as far as screens use it. Every request has a time limit. */
 import { signal } from "@preact/signals";
 import { answer, problemText, type Answer } from "../core/outbox";
-import { isObject, type Json } from "../core/wire";
+import { isObject, timeOf, type Json } from "../core/wire";
+import { t } from "../texts";
 import { apiKey } from "./settings";
+import { hearAnswer } from "./store";
 
 const READ_MS = 15_000;
 const WRITE_MS = 20_000;
@@ -11,8 +13,8 @@ const PHOTO_MS = 120_000;
 /** The node wants an API key that this device does not have. */
 export const keyRefused = signal(false);
 
-/** The time of the node by its last answer, and when that came: for clocks when nothing is live. */
-export const answeredAt = signal<{ saidMs: number; heardMs: number } | null>(null);
+/** A header tells whole seconds, the node's own answers tell all of it. */
+const ROUNDED_MS = 1_000;
 
 /** A request failed; the message is for people. */
 export class ApiError extends Error {
@@ -44,33 +46,45 @@ export async function send(path: string, id: string, body: BodyInit, isForm: boo
   const headers = new Headers({ "Idempotency-Key": id });
   if (!isForm) headers.set("Content-Type", "application/json");
   try {
-    const response = await timed(path, { method: "POST", headers, body }, isForm ? PHOTO_MS : WRITE_MS);
-    return answer(response.status, await body_(response));
+    const { response, said } = await timed(path, { method: "POST", headers, body }, isForm ? PHOTO_MS : WRITE_MS);
+    const read = answer(response.status, said, id);
+    return read.kind === "failed" && read.problem === null ? { ...read, problem: t("error.not_the_node") } : read;
   } catch (error) {
     return { kind: "failed", problem: worded(error), status: 0 };
   }
 }
 
 async function request(path: string, init: RequestInit, limitMs: number): Promise<Json> {
-  let response: Response;
-  try {
-    response = await timed(path, init, limitMs);
-  } catch (error) {
+  const { response, said } = await timed(path, init, limitMs).catch((error: unknown) => {
     throw new ApiError(worded(error), 0);
-  }
-  const said = await body_(response);
+  });
   if (!response.ok) throw new ApiError(problemText(said) ?? `HTTP ${response.status}`, response.status);
   return said ?? {};
 }
 
-async function timed(path: string, init: RequestInit, limitMs: number): Promise<Response> {
+async function timed(path: string, init: RequestInit, limitMs: number): Promise<{ response: Response; said: Json | null }> {
   const headers = new Headers(init.headers);
   if (apiKey.value) headers.set("X-API-Key", apiKey.value);
+  const askedMs = Date.now();
   const response = await fetch(path, { ...init, headers, signal: AbortSignal.timeout(limitMs), cache: "no-store" });
-  const date = Date.parse(response.headers.get("Date") ?? "");
-  if (!Number.isNaN(date)) answeredAt.value = { saidMs: date + 500, heardMs: Date.now() };
+  const heardMs = Date.now();
+  const said = await body_(response);
+  const dateMs = Date.parse(response.headers.get("Date") ?? "");
+  if (said && !Number.isNaN(dateMs)) hearAnswer(dateMs, ROUNDED_MS, askedMs, heardMs); // a page of something else tells its own time
   keyRefused.value = response.status === 401 || (keyRefused.value && !response.ok);
-  return response;
+  return { response, said };
+}
+
+/** Ask the node what time it is, unless that is known; false when it does not say. */
+export async function askClock(): Promise<boolean> {
+  const askedMs = Date.now();
+  try {
+    const saidMs = timeOf((await get("/api/ui")).time);
+    if (saidMs !== null) hearAnswer(saidMs, 0, askedMs, Date.now());
+    return saidMs !== null;
+  } catch (error) {
+    return error instanceof ApiError && error.status >= 400 && error.status < 500; // it is there, and tells it with a header
+  }
 }
 
 async function body_(response: Response): Promise<Json | null> {

@@ -4,7 +4,7 @@
  */
 import { signal } from "@preact/signals";
 import { DEAD_MS, first, next, type Happening, type Link } from "../core/link";
-import { isObject, numberOf, textOf } from "../core/wire";
+import { isObject, json, numberOf, textOf } from "../core/wire";
 import { get } from "./api";
 import { read, write } from "./settings";
 import type { Order, Place, Told } from "./live_messages";
@@ -90,14 +90,15 @@ const KEPT = "ovr.place";
 async function where(): Promise<Place> {
   try {
     const said = await get("/api/ui");
+    if (!isObject(said.mqtt)) throw new Error("something else answered");
     node.value = { id: textOf(said.node_id), version: textOf(said.version), keyRequired: said.key_required === true, cloud: said.cloud === true };
     const place = placeOf(said.mqtt, textOf(said.prefix) || "ovr");
     write(KEPT, JSON.stringify(place));
     return place;
   } catch (error) {
-    const kept = read(KEPT);
-    if (kept === null) throw error;
-    return JSON.parse(kept) as Place;
+    const kept = json(read(KEPT) ?? "");
+    if (typeof kept?.url !== "string" || typeof kept.prefix !== "string") throw error;
+    return kept as unknown as Place;
   }
 }
 

@@ -1,19 +1,15 @@
-/** The outbox on disk: IndexedDB, sent in order over HTTP. The rules are in `core/outbox`; this keeps and sends. */
-import { openDB, type DBSchema, type IDBPDatabase } from "idb";
+/** The outbox: kept on `disk`, sent in order over HTTP. The rules are in `core/outbox`; this keeps and sends. */
 import { computed, effect, signal } from "@preact/signals";
 import { waitMs } from "../core/backoff";
 import { uuid7 } from "../core/ids";
 import * as core from "../core/outbox";
-import type { Json } from "../core/wire";
-import { get, send } from "./api";
+import { json, type Json } from "../core/wire";
+import { t } from "../texts";
+import { ApiError, askClock, get, send } from "./api";
+import * as disk from "./disk";
 import { link } from "./live";
 import { apiKey, operator, read, write } from "./settings";
-import { onFact, offsetMs } from "./store";
-
-interface Kept extends DBSchema {
-  actions: { key: number; value: core.Action };
-  photos: { key: string; value: Blob };
-}
+import { knownOffsetMs, onFact } from "./store";
 
 export interface Said {
   path: string;
@@ -26,18 +22,17 @@ export interface Said {
 
 /** What is not confirmed, in order. */
 export const actions = signal<readonly core.Action[]>([]);
-/** False where the browser keeps nothing on disk. */
-export const durable = signal(true);
 export const attention = computed(() => actions.value.filter((action) => action.state === "attention").length);
 /** Events of ours that the node has recorded: their ids, and where. */
 export const confirmed = signal<ReadonlyMap<string, Json>>(new Map());
+/** When something was last said here that changes the window of a system, by system; `all` for all. */
+export const windowsSaid = new Map<string, number>();
 
 /** What is shown but not on disk yet, or cannot be kept there. */
 const unwritten = new Map<string, core.Action>();
 const memory = new Map<string, Blob>();
 const tab = Math.random().toString(36).slice(2);
 const channel = "BroadcastChannel" in window ? new BroadcastChannel("ovr.outbox") : null;
-let db: IDBPDatabase<Kept> | null = null;
 /** Ends when everything that was said so far is on disk, or is known not to get there. */
 let writes: Promise<void> = Promise.resolve();
 let newest = 0;
@@ -47,30 +42,23 @@ let timer: ReturnType<typeof setTimeout> | undefined;
 
 /** Open what was kept, and send it. */
 export async function startOutbox(): Promise<void> {
-  writes = openStore();
+  writes = disk.openDisk(() => {
+    writes = writes.then(keepAll).then(reload);
+    soon(0);
+  });
   await writes;
   await reload();
   channel?.addEventListener("message", () => void reload().then(() => soon(0)));
   onFact((fact) => void seen(fact.id, fact.position));
   window.addEventListener("online", () => soon(0));
+  window.addEventListener("beforeunload", (event) => {
+    if (unwritten.size + memory.size > 0) event.preventDefault(); // this page alone has it
+  });
   document.addEventListener("visibilitychange", () => !document.hidden && soon(0));
   effect(() => {
     if (apiKey.value !== "" || link.value.phase === "live") soon(0);
   });
   setInterval(() => soon(0), 15_000);
-}
-
-async function openStore(): Promise<void> {
-  try {
-    db = await openDB<Kept>("ovr", 1, {
-      upgrade(fresh) {
-        fresh.createObjectStore("actions", { keyPath: "order", autoIncrement: true });
-        fresh.createObjectStore("photos");
-      },
-    });
-  } catch {
-    durable.value = false;
-  }
 }
 
 /** Take in what an operator said with one tap: shown at once, sent as soon as it is on disk. Nothing here waits. */
@@ -80,7 +68,8 @@ export function put(...all: readonly Said[]): readonly core.Action[] {
   for (const one of made) unwritten.set(one.id, one);
   for (const [id, photo] of photos) memory.set(id, photo);
   actions.value = core.inOrder([...actions.peek(), ...made]);
-  writes = writes.then(() => keep(made, photos));
+  for (const one of made) if (core.ofWindows(one)) windowsSaid.set(one.system, one.tappedMs);
+  writes = writes.then(keepAll);
   soon(0);
   return made;
 }
@@ -97,6 +86,7 @@ function action(said: Said): core.Action {
     about: said.about,
     body: operator.value.trim() ? { ...said.body, operator: operator.value.trim() } : said.body,
     tappedMs: nowMs,
+    offsetMs: knownOffsetMs(),
     time: null,
     photo: said.photo !== undefined,
     state: "waiting",
@@ -105,21 +95,24 @@ function action(said: Said): core.Action {
   };
 }
 
-/** Put on disk what one tap said, all or nothing; what does not get there is kept by this page alone. */
-async function keep(made: readonly core.Action[], photos: ReadonlyMap<string, Blob>): Promise<void> {
-  if (!db) return;
-  try {
-    const transaction = db.transaction(["actions", "photos"], "readwrite", { durability: "strict" });
-    for (const [id, photo] of photos) void transaction.objectStore("photos").put(photo, id);
-    for (const one of made) void transaction.objectStore("actions").add(one);
-    await transaction.done;
-  } catch {
-    durable.value = false;
-    return;
-  }
-  for (const one of made) unwritten.delete(one.id);
-  for (const id of photos.keys()) memory.delete(id);
+/** Put on disk what is not there yet, all or nothing; what does not get there is kept by this page alone. */
+async function keepAll(): Promise<void> {
+  const made = core.inOrder([...unwritten.values()]);
+  if (made.length === 0) return;
+  const photos = new Map([...memory].filter(([id]) => unwritten.has(id)));
+  const kept = await disk.keep(made, photos);
+  if (kept === "none") return;
+  if (kept === "all") for (const id of photos.keys()) memory.delete(id);
+  for (const one of made) await catchUp(one);
   tell();
+}
+
+/** Bring on disk what happened to an action while it was written. */
+async function catchUp(written: core.Action): Promise<void> {
+  const known = unwritten.get(written.id);
+  unwritten.delete(written.id);
+  if (!known) await disk.forget(written);
+  else if (known !== written) await disk.change(known);
 }
 
 /** Wait until everything that was said so far is written. */
@@ -135,13 +128,13 @@ export async function takeBack(id: string): Promise<boolean> {
   await written();
   const action = actions.peek().find((one) => one.id === id);
   if (!action) return false;
-  const before = unwritten.has(id) || !db ? action : await stored(action.order);
+  const before = unwritten.get(id) ?? (await disk.one(action.order)) ?? (disk.keeping.peek() === "yes" ? null : action);
   if (!before || !(core.unseen(before) || before.state === "attention")) return false;
   await drop(action);
   return true;
 }
 
-/** Throw away what was refused. */
+/** Throw away what was refused, or does not get through. */
 export async function discard(id: string): Promise<void> {
   const action = actions.peek().find((one) => one.id === id);
   if (action) await drop(action);
@@ -159,7 +152,7 @@ export const exported = (): string => JSON.stringify(core.inOrder(actions.value)
 
 /** The picture of an action that has one. */
 export async function photoOf(id: string): Promise<Blob | undefined> {
-  return memory.get(id) ?? db?.get("photos", id);
+  return memory.get(id) ?? disk.photo(id);
 }
 
 function soon(delayMs: number): void {
@@ -170,11 +163,13 @@ function soon(delayMs: number): void {
 async function pump(): Promise<void> {
   if (sending || !lead()) return;
   sending = true;
+  const leading = setInterval(lead, core.LEASE_MS / 3); // a picture takes longer than a lease
   let again = false;
   try {
     again = await sendAll();
     await ask();
   } finally {
+    clearInterval(leading);
     sending = false;
   }
   if (again && core.nextToSend(actions.peek())) soon(0); // tapped while we asked
@@ -187,28 +182,40 @@ async function sendAll(): Promise<boolean> {
     const action = core.nextToSend(actions.peek());
     if (!action || !lead()) return action === null;
     const answered = await attempt(action);
-    if (answered?.kind === "failed" || answered?.kind === "key") {
-      soon(waitMs(failures, Math.random()));
-      failures += 1;
-      return false;
+    if (answered?.kind !== "failed" && answered?.kind !== "key") {
+      failures = 0;
+      continue;
     }
-    failures = 0;
+    const next = core.nextToSend(actions.peek());
+    if (answered.kind === "failed" && action.photo && next && !next.photo) continue; // a picture alone may not get through
+    soon(waitMs(failures, Math.random()));
+    failures += 1;
+    return false;
   }
 }
 
 /** Send one; null when it was taken back just before. */
 async function attempt(waiting: core.Action): Promise<core.Answer | null> {
-  const action = core.tried(waiting, offsetMs.peek());
+  if (core.needsClock(waiting) && knownOffsetMs() === null && !(await askClock())) {
+    return { kind: "failed", problem: null, status: 0 };
+  }
+  const photo = waiting.photo ? await photoOf(waiting.id) : undefined;
+  const newest = actions.peek().find((one) => one.id === waiting.id);
+  if (!newest || newest.state !== "waiting") return null;
+  const action = core.tried(newest, knownOffsetMs() ?? 0);
   if (!(await replace(action))) return null;
-  const body = { ...action.body, id: action.id, time: action.time };
-  const photo = action.photo ? await photoOf(action.id) : undefined;
-  const answered = photo
-    ? await send(action.path, action.id, form(body, photo), true)
-    : await send(action.path, action.id, JSON.stringify(body), false);
+  const answered = await sent(action, photo);
   const after = core.settled(action, answered);
   if (after) await replace(after);
   else await seen(action.id, answered.kind === "confirmed" ? answered.position : 0, answered.kind === "confirmed" ? answered.said : {});
   return answered;
+}
+
+async function sent(action: core.Action, photo: Blob | undefined): Promise<core.Answer> {
+  const body = { ...action.body, id: action.id, time: action.time };
+  if (!action.photo) return send(action.path, action.id, JSON.stringify(body), false);
+  if (!photo) return { kind: "refused", problem: t("outbox.photo_lost") };
+  return send(action.path, action.id, form(body, photo), true);
 }
 
 function form(body: Json, photo: Blob): FormData {
@@ -220,18 +227,22 @@ function form(body: Json, photo: Blob): FormData {
   return all;
 }
 
-/** Ask what became of what the node took but has not confirmed. */
+/** Ask what became of what the node took but has not confirmed; what it knows nothing of is sent again. */
 async function ask(): Promise<void> {
   for (const action of actions.peek().filter((one) => one.state === "accepted")) {
     try {
       const said = await get(`/api/actions/${action.id}`);
-      if (said.state === "confirmed") await seen(action.id, Number(said.position) || 0);
+      if (said.state === "confirmed") await seen(action.id, Number(said.position) || 0, said);
       if (said.state === "refused") {
         const problem = core.problemText((said.problem ?? {}) as Json) ?? "refused";
-        await replace({ ...action, state: "attention", problem });
+        await replace({ ...action, state: "attention", problem, refused: true });
       }
-    } catch {
-      return;
+    } catch (error) {
+      const status = error instanceof ApiError ? error.status : 0;
+      if (status === 0 || status >= 500) return;
+      if (status !== 404) continue;
+      await replace(core.unknownThere(action));
+      soon(waitMs(action.tries, Math.random()));
     }
   }
 }
@@ -239,33 +250,20 @@ async function ask(): Promise<void> {
 /** The node has recorded it: it leaves the outbox. */
 async function seen(id: string, position: number, said: Json = {}): Promise<void> {
   const action = actions.peek().find((one) => one.id === id);
+  const known = confirmed.peek().get(id);
+  if (known) confirmed.value = new Map(confirmed.peek()).set(id, { ...known, ...said, position }); // heard live before it was answered
   if (!action) return;
-  confirmed.value = new Map(confirmed.peek()).set(id, { ...said, position });
+  if (core.ofWindows(action)) windowsSaid.set(action.system, Date.now());
+  if (!known) confirmed.value = new Map(confirmed.peek()).set(id, { ...said, what: action.what, position });
   await drop(action);
 }
 
 async function drop(action: core.Action): Promise<void> {
   actions.value = actions.peek().filter((one) => one.id !== action.id);
-  unwritten.delete(action.id);
+  const wasWritten = !unwritten.delete(action.id);
   memory.delete(action.id);
-  await onDisk(async (store) => {
-    const transaction = store.transaction(["actions", "photos"], "readwrite");
-    void transaction.objectStore("actions").delete(action.order);
-    void transaction.objectStore("photos").delete(action.id);
-    await transaction.done;
-  });
+  if (wasWritten) await disk.forget(action);
   tell();
-}
-
-/** Do something to what is kept; a disk that fails holds up nothing that this page knows. */
-async function onDisk<T>(work: (store: IDBPDatabase<Kept>) => Promise<T>): Promise<T | undefined> {
-  if (!db) return undefined;
-  try {
-    return await work(db);
-  } catch {
-    durable.value = false;
-    return undefined;
-  }
 }
 
 /** Put what became of an action in its place; false when it is no longer there: what another tab dropped stays dropped. */
@@ -275,13 +273,7 @@ async function replace(action: core.Action): Promise<boolean> {
   if (unwritten.has(action.id)) {
     unwritten.set(action.id, action);
   } else {
-    const there = await onDisk(async (store) => {
-      const transaction = store.transaction("actions", "readwrite");
-      const kept = (await transaction.store.get(action.order))?.id === action.id;
-      if (kept) void transaction.store.put(action);
-      await transaction.done;
-      return kept;
-    });
+    const there = await disk.change(action);
     if (there === false) await reload();
     else tell();
   }
@@ -289,10 +281,8 @@ async function replace(action: core.Action): Promise<boolean> {
   return showing();
 }
 
-const stored = (order: number): Promise<core.Action | undefined> => onDisk((store) => store.get("actions", order));
-
 async function reload(): Promise<void> {
-  const kept = await onDisk((store) => store.getAll("actions"));
+  const kept = await disk.all();
   if (!kept) return;
   const known = new Set(kept.map((one) => one.id));
   actions.value = core.inOrder([...kept, ...[...unwritten.values()].filter((one) => !known.has(one.id))]);
@@ -304,8 +294,8 @@ const LEASE = "ovr.sender";
 
 /** Be the one tab that sends, if no other is. */
 function lead(): boolean {
-  const held = read(LEASE);
-  const lease = held === null ? null : (JSON.parse(held) as core.Lease);
+  const held = json(read(LEASE) ?? "");
+  const lease = typeof held?.tab === "string" && typeof held.untilMs === "number" ? { tab: held.tab, untilMs: held.untilMs } : null;
   if (!core.mayTake(lease, tab, Date.now())) return false;
   write(LEASE, JSON.stringify({ tab, untilMs: Date.now() + core.LEASE_MS }));
   return true;

@@ -5,7 +5,7 @@
  * - states come twice a second, the newest of each topic only; facts at once.
  */
 import { batch, computed, signal, type ReadonlySignal, type Signal } from "@preact/signals";
-import { looked, unknown, type Offset } from "../core/clock";
+import { answered, jumped, looked, unknown, type Clocks, type Offset } from "../core/clock";
 import { find, glance, inOrder, rank, type Listed } from "../core/glance";
 import { parse } from "../core/topics";
 import { add, empty, type Trail } from "../core/trail";
@@ -24,6 +24,22 @@ export const trails = new Map<string, Signal<Trail>>();
 
 const offset = signal<Offset>(unknown);
 export const offsetMs = computed(() => offset.value.ms);
+const clocks = (): Clocks => ({ wallMs: Date.now(), steadyMs: performance.now() });
+let before = clocks();
+
+/** How far the node's clock is ahead; null while it was not heard since this device's was set. */
+export function knownOffsetMs(): number | null {
+  const at = clocks();
+  if (jumped(before, at)) offset.value = unknown;
+  before = at;
+  return offset.peek().known ? offset.peek().ms : null;
+}
+
+/** Take in what an answer of the node tells of its clock. */
+export function hearAnswer(saidMs: number, roundedMs: number, askedMs: number, heardMs: number): void {
+  knownOffsetMs();
+  offset.value = answered(offset.peek(), saidMs, roundedMs, askedMs, heardMs);
+}
 /** The time by the node's clock, moved once a second. */
 export const now = signal(Date.now());
 export const nodeNow = (): number => Date.now() + offset.value.ms;
@@ -54,7 +70,9 @@ function takeHead(text: string, retained: boolean): void {
   if (!said) return;
   const newest = wire.head(said);
   head.value = newest;
-  if (!retained && newest.timeMs !== null) offset.value = looked(offset.peek(), newest.timeMs, Date.now());
+  if (retained || newest.timeMs === null) return;
+  knownOffsetMs();
+  offset.value = looked(offset.peek(), newest.timeMs, Date.now());
 }
 
 function takeFact(text: string): void {
@@ -175,6 +193,7 @@ export function startClock(): void {
   let last = received;
   setInterval(() => {
     batch(() => {
+      knownOffsetMs();
       now.value = nodeNow();
       messages.value = received - last;
     });

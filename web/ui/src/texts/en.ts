@@ -44,6 +44,9 @@ export const en = {
   "outbox.discard_sure": "Throw this entry away? It was not recorded.",
   "outbox.problem": "Last try: {problem}",
   "outbox.export": "Save as file",
+  "outbox.discard_unsure": "Throw this entry away? It did not get through, or the answer got lost.",
+  "outbox.full": "There is no room left on this device: what is not confirmed may be lost when this page closes. A picture is lost first.",
+  "outbox.photo_lost": "The picture is no longer on this device.",
   "outbox.no_store": "This browser keeps nothing on disk for this page: entries that are not confirmed are lost when it closes.",
   "outbox.key": "The node asks for an API key. Enter it in Settings; what you entered is kept.",
 
@@ -180,6 +183,8 @@ export const en = {
   "act.undo": "Undo",
   "act.undo_left": "Undo ({s} s)",
   "act.undone": "Taken back",
+  "act.not_undone": "Too late to take back, already sent: {what}",
+  "act.partly_undone": "Taken back, but {n} already sent",
   "act.report_soon": "Report of {event} is being made…",
   "act.report_view": "View report",
   "act.report_of": "Report of {event}",
@@ -455,6 +460,7 @@ export const en = {
 
   "error.load": "This could not be loaded: {problem}",
   "error.retry": "Try again",
+  "error.not_the_node": "something else answered than the node",
   "error.screen": "This screen failed: {problem}",
   "loading": "Loading…",
   "dialog.close": "Close",
