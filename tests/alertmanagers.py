@@ -96,6 +96,7 @@ class Hook:
     body: bytes = b"{}"
     bodies: list[Any] = field(default_factory=list)
     paths: list[str] = field(default_factory=list)
+    headers: list[dict[str, str]] = field(default_factory=list)
     held: threading.Event = field(default_factory=threading.Event)
 
     def messages(self, system_id: str, alertname: str) -> list[str]:
@@ -119,6 +120,7 @@ def start_hook() -> Iterator[Hook]:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             hook.held.wait(20)
             hook.paths.append(self.path)
+            hook.headers.append(dict(self.headers))
             hook.bodies.append(body)
             self.send_response(hook.status)
             self.end_headers()

@@ -1,13 +1,16 @@
 """What Alertmanager is told, and that nobody waits for it."""
 
+import re
 import socket
 import time
+from base64 import b64decode
 from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
 
 from bus.instants import SECOND_US
+from detection.alert_address import address
 from detection.alertmanager import Alertmanager, Target, posted
 from detection.alerts import Standing
 from detection.limits import Limit
@@ -49,9 +52,49 @@ def hook() -> Iterator[Hook]:
         yield one
 
 
-def test_a_url_that_is_none_is_refused() -> None:
-    with pytest.raises(ConfigurationError, match="http://host:port"):
-        Alertmanager(Target("alertmanager:9093", "edge-01"))
+@pytest.mark.parametrize(
+    "url",
+    [
+        "alertmanager:9093",
+        "http://",
+        "http://127.0.0.1:port",
+        "http://127.0.0.1:99999",
+        "http://127.0.0.1:0",
+        "http://[::1",
+        "http://a..b:9093",
+        "http://127.0.0.1:9093/a b",
+        "http://127.0.0.1:9093/é",
+        "ftp://127.0.0.1:9093",
+    ],
+)
+def test_a_url_that_is_none_is_refused(url: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"http://host:port, not {re.escape(repr(url))}"):
+        Alertmanager(Target(url, "edge-01"))
+
+
+def test_a_url_that_is_none_is_not_shown_with_its_password() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        address("http://site:s3cret@127.0.0.1:port")
+
+    assert "s3cret" not in str(caught.value)
+
+
+def test_a_host_is_named_as_people_write_it() -> None:
+    assert str(address("http://[::1]/x/")) == "http://[::1]:80"
+    assert str(address("https://Alerts.Example:9093")) == "https://alerts.example:9093"
+
+
+def test_name_and_password_are_sent_and_not_published(hook: Hook, caplog: pytest.LogCaptureFixture) -> None:
+    hook.status = 401
+    url = hook.url.replace("://", "://site:s3%20cret@")
+    post = Alertmanager(Target(url, "edge-01"), every_s=0.05)
+    until(lambda: "answered 401" in post.status()["alertmanager"], "status says that it is refused")
+    post.close()
+
+    said = b64decode(hook.headers[0]["Authorization"].removeprefix("Basic "))
+    assert said == b"site:s3 cret"
+    assert post.status()["alertmanager"].startswith(f"{hook.url} answered")
+    assert "cret" not in caplog.text + post.status()["alertmanager"]
 
 
 def test_what_changes_is_posted_at_once(hook: Hook) -> None:
@@ -80,6 +123,74 @@ def test_a_changed_count_waits_for_the_next_round(hook: Hook) -> None:
     assert hook.bodies[-1][0]["annotations"]["count"] == "5"
     post.close()
     assert len(hook.bodies) == said + 1
+
+
+OVER = replace(HOURLY, ended_us=BASE_US + MINUTE_US)
+
+
+@pytest.mark.parametrize(
+    ("shown", "ends"),
+    [((OVER,), ["11:07:40"]), ((), ["12:00:00"])],
+    ids=["told as over", "not shown any more"],
+)
+def test_an_end_that_nobody_took_is_told_when_somebody_is_there_again_and_once(
+    hook: Hook, shown: tuple[Standing, ...], ends: list[str]
+) -> None:
+    hook.status = 503
+    noon_us = BASE_US + 53 * MINUTE_US + 20 * SECOND_US
+    post = Alertmanager(Target(hook.url, "edge-01"), every_s=0.05, clock_us=lambda: noon_us)
+    for standing in ((HOURLY,), shown, ()):
+        post.show(standing)
+    until(lambda: hook.bodies[-1:] and hook.bodies[-1], "it is refused")
+
+    hook.status = 200
+    until(lambda: post.status()["alertmanager"] == "reached", "it is reached")
+    assert [one["endsAt"][11:19] for one in hook.bodies[-1]] in (ends, [])
+
+    until(lambda: hook.bodies[-1] == [], "nothing is owed any more")
+    post.close()
+    told = [one["endsAt"][11:19] for body in hook.bodies for one in body]
+    assert told[-1:] == ends
+
+
+def test_an_end_that_was_taken_is_told_while_it_is_shown_and_no_longer(hook: Hook) -> None:
+    post = Alertmanager(Target(hook.url, "edge-01"), every_s=0.05)
+    post.show((HOURLY,))
+    post.show((OVER,))
+    until(lambda: sum(map(bool, hook.bodies)) > 2, "it is told again and again")
+
+    post.show(())
+    said = len(hook.bodies)
+
+    until(lambda: len(hook.bodies) > said + 2, "rounds go on")
+    assert hook.bodies[-1] == []
+    post.close()
+
+
+def test_an_end_is_not_told_over_an_alert_that_stands_again(hook: Hook) -> None:
+    hook.status = 503
+    post = Alertmanager(Target(hook.url, "edge-01"), every_s=0.05)
+    again = replace(HOURLY, since_us=BASE_US + 9 * MINUTE_US)
+    for standing in ((HOURLY,), (OVER,), (), (again,)):
+        post.show(standing)
+
+    hook.status = 200
+    until(lambda: post.status()["alertmanager"] == "reached", "it is reached")
+    until(lambda: hook.bodies[-1], "what stands is told")
+    assert [one["startsAt"][11:19] for one in hook.bodies[-1]] == ["11:15:40"]
+    post.close()
+
+
+def test_no_more_ends_are_owed_than_can_be_told(hook: Hook) -> None:
+    hook.held.clear()
+    post = Alertmanager(Target(hook.url, "edge-01"), every_s=0.05, timeout_s=0.2)
+    post.show(tuple(replace(HOURLY, system_id=f"rig_{number:04}") for number in range(1200)))
+    post.show(())
+
+    hook.held.set()
+    until(lambda: [len(body) for body in hook.bodies if body][-1:] == [1000], "the newest are told")
+    until(lambda: hook.bodies[-1] == [], "once")
+    post.close()
 
 
 def test_a_path_before_the_api_is_kept(hook: Hook) -> None:

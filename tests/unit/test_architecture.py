@@ -22,6 +22,7 @@ PURE = [
     "uplink/answers.py",
     "uplink/lane.py",
     "uplink/lives.py",
+    "detection/alert_address.py",
     "detection/alert_events.py",
     "detection/crossings.py",
     "detection/cycles.py",
