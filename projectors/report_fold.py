@@ -5,7 +5,8 @@ Rules that must stay true here:
   positions, whatever the batches and restarts;
 - a window is asked for once it ended and samples from behind its end have come, or 5 s have passed;
 - an event is asked for once none of its windows is active or waits;
-- what comes late asks for a new revision once nothing late has come for 60 s;
+- what comes late asks for a new revision once nothing late has come for 60 s, twice as long for each one
+  before; so does, once, the sample that ends the line over a window's end, where a report went without it;
 - what nodes brought is judged by what their samples have come to: a window waits by its node's clock, an
   event with such windows gets a provisional report after a minute, and one more when all have caught up;
 - what is decided at or before `silent_upto` is remembered and not asked for: it was decided before, or it
@@ -33,6 +34,7 @@ from projectors.report_lines import (
     LATE_DATA,
     NODES_BEHIND,
     SYSTEM,
+    Gone,
     Line,
     Request,
     spec_of,
@@ -44,15 +46,6 @@ DROPPED: Final = "samples.dropped"
 ALIASES, SHARED, SPANS = "_aliases", "_shared", "_spans"
 EVENT_KEY: Final = "event "
 _EVER: Final = 2**62
-
-
-@dataclass(frozen=True, slots=True)
-class Gone:
-    """A reported window, or a whole event, that never was."""
-
-    event_id: str
-    system_id: str | None
-    from_us: int
 
 
 @dataclass(slots=True)
@@ -98,6 +91,8 @@ class ReportFold:
         if part is not None:
             for number, line in part.reported(said.time_us):
                 self._touch(system_id, number, line, LATE_DATA, said.position)
+            if part.tracked or part.open_ended:
+                self._newest(system_id, part, said)
             if part.tracked and where is None:
                 self._heard(system_id, part, said)
         return self._decide(said) if self._next_us <= self.now_us else []
@@ -135,6 +130,13 @@ class ReportFold:
         """Return the windows of an event, each with its system."""
         found = sorted(self._members.get(event_id, ()))
         return [(system_id, self.parts[system_id].windows[number]) for system_id, number in found]
+
+    def _newest(self, system_id: str, part: Part, said: Recorded) -> None:
+        part.newest_us = max(part.newest_us, said.time_us)
+        self.touched.add(system_id)
+        if part.open_ended:
+            for number, line in part.reached(said.time_us):
+                self._touch(system_id, number, line, LATE_DATA, said.position)
 
     def _heard(self, system_id: str, part: Part, said: Recorded) -> None:
         data = orjson.loads(said.body)["data"]
@@ -297,7 +299,7 @@ class ReportFold:
         if window is None or window.ended_us is None:
             return
         self._stale.add(window.event_id)
-        line.settle(said.position, spec_of(window))
+        line.settle(said.position, spec_of(window), part.newest_us)
         part.note()
         if said.position > self.silent_upto:
             line.revision += 1

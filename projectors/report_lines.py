@@ -14,10 +14,18 @@ WAIT_US: Final = 5_000_000
 """A report waits so long for a sample behind the end of its window."""
 
 QUIET_US: Final = 60_000_000
-"""A new revision waits until nothing late came for so long."""
+"""A new revision waits until nothing late came for so long; each one for late data doubles that."""
+
+LONGEST_QUIET_US: Final = 3_600_000_000
+"""But never longer than this: what trickles in over a night is a few revisions, not hundreds."""
+
+EDGE_US: Final = 60_000_000
+"""A line between two samples is never longer (see `reporter.columns.gap_guard_us`)."""
 
 BEHIND_US: Final = 60_000_000
 """What nodes have not brought yet is waited for so long before there is a provisional report."""
+
+_MOST_DOUBLED: Final = 6
 
 
 @dataclass(slots=True)
@@ -33,6 +41,9 @@ class Line:
         reason: why then.
         late: position of the newest thing that came late.
         early: a provisional report was asked for since the thing was open last.
+        late_ones: how many revisions late data led to since the thing was open last.
+        tail_us: the newest sample of the system when the report was decided on, where none from behind the
+            end had come: the next one tells the window's last moments. 0 where it had.
     """
 
     revision: int = 0
@@ -43,6 +54,8 @@ class Line:
     reason: str = LATE_DATA
     late: int = 0
     early: bool = False
+    late_ones: int = 0
+    tail_us: int = 0
 
     @property
     def waiting(self) -> bool:
@@ -53,7 +66,9 @@ class Line:
         """Note that something came late; a correction says more than late data."""
         if self.due_us is None or reason == CORRECTED:
             self.reason = reason
-        self.due_us, self.late = now_us + QUIET_US, position
+        doubled = 0 if self.reason == CORRECTED else self.late_ones
+        quiet_us = min(QUIET_US << doubled, LONGEST_QUIET_US)
+        self.due_us, self.late = now_us + quiet_us, position
 
     def end(self, reason: str, due_us: int) -> None:
         """Note that what it is about has ended."""
@@ -63,15 +78,33 @@ class Line:
         """Note that what it is about goes on, or is no more."""
         self.spec = self.due_us = None
         self.early = False
+        self.late_ones = self.tail_us = 0
 
-    def settle(self, cut: int, spec: list[Any]) -> None:
-        """Note that a report up to a position is decided on."""
+    def settle(self, cut: int, spec: list[Any], newest_us: int = 0) -> None:
+        """Note that a report up to a position is decided on.
+
+        Args:
+            cut: the position.
+            spec: what it is about.
+            newest_us: the newest sample of the system; 0 where that is not known, or does not matter.
+        """
+        if self.spec is not None and self.reason == LATE_DATA:
+            self.late_ones = min(self.late_ones + 1, _MOST_DOUBLED)
+        self.tail_us = newest_us if newest_us < spec[1] else 0
         self.cut, self.spec, self.told = max(self.cut, cut), spec, True
         self.due_us, self.reason, self.early = None, LATE_DATA, False
 
     def covers(self, time_us: int) -> bool:
         """Tell whether an instant lies in what the report is about."""
         return self.spec is not None and bool(self.spec[0] <= time_us < self.spec[1])
+
+    def reaches(self, time_us: int) -> bool:
+        """Take in a sample from behind the end; tell whether it ends the line that the report lacks."""
+        if self.spec is None or not self.tail_us or time_us < self.spec[1]:
+            return False
+        near = time_us - self.tail_us <= EDGE_US
+        self.tail_us = 0
+        return near
 
     def dump(self) -> dict[str, Any]:
         """Write it as JSON."""
@@ -107,6 +140,15 @@ class Request:
     to_us: int
     trigger: str
     time_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """A reported window, or a whole event, that never was."""
+
+    event_id: str
+    system_id: str | None
+    from_us: int
 
 
 def spec_of(window: Window) -> list[Any]:

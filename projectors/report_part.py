@@ -34,8 +34,10 @@ class Part:
         lines: of reports, by the same.
         streams: the newest time of each stream, by its interval and kind.
         first_us, last_us: all that was reported lies between them.
+        newest_us: the newest time of all, while that matters.
         waiting: the windows that ended, and wait to be reported.
-        tracked: whether it matters how new its samples are.
+        open_ended: the windows that were reported before a sample from behind their end came.
+        tracked: whether it matters how new its streams are.
     """
 
     facts: dict[int, WindowFact] = field(default_factory=dict)
@@ -44,7 +46,9 @@ class Part:
     streams: dict[str, int] = field(default_factory=dict)
     first_us: int = _EVER
     last_us: int = 0
+    newest_us: int = 0
     waiting: tuple[int, ...] = ()
+    open_ended: tuple[int, ...] = ()
     tracked: bool = False
 
     def refold(self, shared: Iterable[WindowFact]) -> None:
@@ -105,9 +109,18 @@ class Part:
             return []
         return [(number, line) for number, line in self.lines.items() if line.covers(time_us)]
 
+    def reached(self, time_us: int) -> list[tuple[int, Line]]:
+        """Return the lines reported without this sample, which tells the last moments of their windows."""
+        lines = [(number, self.lines[number]) for number in self.open_ended]
+        found = [(number, line) for number, line in lines if line.reaches(time_us)]
+        if not all(line.tail_us for _, line in lines):
+            self.note()
+        return found
+
     def note(self) -> None:
         """Work out from windows and lines what every sample is asked for."""
         self.waiting = tuple(number for number, line in self.lines.items() if line.waiting)
+        self.open_ended = tuple(number for number, line in self.lines.items() if line.tail_us)
         self.tracked = bool(self.waiting) or any(window.active for window in self.windows.values())
         specs = [line.spec for line in self.lines.values() if line.spec is not None]
         self.first_us = min((spec[0] for spec in specs), default=_EVER)
@@ -117,6 +130,7 @@ class Part:
         """Take in all that was folded under another name."""
         self.facts |= other.facts
         self.lines |= other.lines
+        self.newest_us = max(self.newest_us, other.newest_us)
         for stream, newest_us in other.streams.items():
             self.streams[stream] = max(newest_us, self.streams.get(stream, newest_us))
 
@@ -126,6 +140,7 @@ class Part:
             "facts": [asdict(fact) for _, fact in sorted(self.facts.items())],
             "lines": {str(number): line.dump() for number, line in sorted(self.lines.items())},
             "streams": self.streams,
+            "newest_us": self.newest_us,
         }
 
     @classmethod
@@ -136,4 +151,5 @@ class Part:
             facts={fact.position: fact for fact in facts},
             lines={int(number): Line.load(line) for number, line in said["lines"].items()},
             streams=dict(said["streams"]),
+            newest_us=said.get("newest_us", 0),
         )

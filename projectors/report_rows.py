@@ -14,12 +14,13 @@ from typing import Any, Final
 import orjson
 
 from bus.envelope import Event
-from projectors.report_fold import Gone
 from projectors.report_index import NAME
+from projectors.report_lines import OPERATOR, Gone
 from projectors.report_names import directory, folder
 from projectors.report_requests import Asked
 
 MAKE, PDF, SEND = "make", "pdf", "send"
+MAIL: Final = "mail"
 MOST_ATTEMPTS: Final = 3
 
 
@@ -100,6 +101,17 @@ def told(db: sqlite3.Connection, event: Event) -> None:
         " WHERE id = ? AND told_position IS NULL",
         (event.position, event.time_us, data["sha256"], data["revision"], data.get("request", "")),
     )
+
+
+def told_before(db: sqlite3.Connection, job: Job) -> bool:
+    """Tell whether an earlier revision of the same is there, which went to whoever gets it."""
+    said = job.said
+    found = db.execute(
+        "SELECT 1 FROM report WHERE position < ? AND state = 'ready' AND reason <> ?"
+        " AND event_id = ? AND system_id IS ? AND (system_id IS NULL OR from_us = ?)",
+        (job.position, OPERATOR, said["event_id"], said["system_id"], said["from_us"]),
+    )
+    return found.fetchone() is not None
 
 
 def withdraw(db: sqlite3.Connection, gone: Gone) -> None:

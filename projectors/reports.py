@@ -24,9 +24,9 @@ from projectors.nodes import HERE, PROGRESSED, node_of
 from projectors.projector import Retained, Samples
 from projectors.report_fold import DROPPED, ReportFold
 from projectors.report_index import NAME, TABLES
-from projectors.report_lines import OPERATOR, Request
+from projectors.report_lines import LATE_DATA, OPERATOR, Request
 from projectors.report_requests import GENERATED, REQUESTED, Asked, envelope_of, generated, requested
-from projectors.report_rows import MAKE, MOST_ATTEMPTS, PDF, SEND, Job, Parcel
+from projectors.report_rows import MAIL, MAKE, MOST_ATTEMPTS, PDF, SEND, Job, Parcel
 from projectors.sqlite_model import DeadLetter
 from schemas.occurrences import TABLE
 from schemas.registry import Registry
@@ -293,11 +293,10 @@ class Reports:
             "SELECT told_position FROM report WHERE position = ?", (job.position,)
         ).fetchone()
         events: list[Envelope] = []
-        recipients: Iterable[tuple[str, str]] = ()
+        recipients: list[tuple[str, str]] = []
         if known is None:
             events.append(generated(self._source, job.said, result, self._fold.now_us))
-            if job.said["reason"] != OPERATOR:
-                recipients = self._wishes.recipients(job.said["scope"], job.said["event_id"])
+            recipients = self._recipients(memory.db, job, result)
 
         def write(db: sqlite3.Connection) -> None:
             report_rows.made(db, job, result)
@@ -305,6 +304,18 @@ class Reports:
 
         memory.send(events, write)
         memory.hand_over(self._publish)
+
+    def _recipients(
+        self, db: sqlite3.Connection, job: Job, result: Mapping[str, Any]
+    ) -> list[tuple[str, str]]:
+        """Return who is told; nobody is mailed that late data changed no figure of what was told before."""
+        said = job.said
+        if said["reason"] == OPERATOR:
+            return []
+        found = list(self._wishes.recipients(said["scope"], said["event_id"]))
+        if said["reason"] != LATE_DATA or result["changed"] or not report_rows.told_before(db, job):
+            return found
+        return [one for one in found if one[0] != MAIL]
 
     def _sent(self, memory: Memory, outcome: Outcome, parcel: Parcel, now_s: float) -> None:
         for_good = outcome.for_good or parcel.attempt >= self._wishes.sends

@@ -88,6 +88,48 @@ def test_samples_after_the_window_are_not_late(office: Office) -> None:
     assert office.asked([*samples(120, 130), clock(400)]) == []
 
 
+def meter(*at: float) -> list[Said]:
+    return [sample("rig_01", at_s, 1.0, kind="acuvim", interval_ms=30_000) for at_s in at]
+
+
+def test_the_sample_behind_the_end_that_a_slow_stream_brings_later_leads_to_one_new_revision(
+    office: Office,
+) -> None:
+    """The line over the end, and with it the window's last moments, is not known without that sample."""
+    office.asked([start(0), *meter(0, 30, 60, 90), end(110), clock(111), clock(117)])
+    office.restart()
+    assert office.asked([*meter(120, 150), clock(178)]) == []
+    assert office.asked([clock(182)]) == [("rig_01", "gig", 2, "late_data"), (SITE, "gig", 2, "late_data")]
+    assert office.asked([*meter(180, 210), clock(400)]) == []
+
+
+def test_a_sample_that_comes_too_long_after_the_end_to_be_joined_changes_nothing(office: Office) -> None:
+    office.asked([start(0), *meter(0, 30, 60, 90), end(110), clock(117)])
+    assert office.asked([*meter(151, 181), clock(400)]) == []
+
+
+def test_what_trickles_in_late_is_waited_for_twice_as_long_each_time(office: Office) -> None:
+    office.asked([start(0), *samples(0, 100), end(100), *samples(100, 101)])
+    came = []
+    for number in range(120):  # three hours, a sample each minute and a half
+        at_s = 200 + 90 * number
+        record(office.journal, samples(number % 99, number % 99 + 1), recorded_s=at_s)
+        came += [
+            at_s for one in office.asked([clock(at_s + second) for second in (20, 50, 80)]) if one[0] != SITE
+        ]
+    assert came == [200]
+
+    def quiet_s(at_s: int) -> float:
+        record(office.journal, samples(5, 6), recorded_s=at_s)
+        return next(second for second in range(5, 4000, 5) if office.asked([clock(at_s + second - 1)]))
+
+    assert [quiet_s(70_000 + 5000 * number) for number in range(7)] == [120, 240, 480, 960, 1920, 3600, 3600]
+    undo = Said("location.set", "rig_01", 50, {"name": "Stage 2"})
+    record(office.journal, [undo], recorded_s=200_000)
+    assert office.asked([clock(200_050)]) == []
+    assert ("rig_01", "gig", 10, "corrected") in office.asked([clock(200_062)])
+
+
 @pytest.mark.parametrize(
     ("said", "reason"),
     [
@@ -304,6 +346,28 @@ def test_reports_are_sent_once_a_revision_and_recipient(tmp_path: Path) -> None:
     assert sorted(sent) == [("mail", "a@x")] * 3 + [("webhook", "http://h")]
     (event,) = [one for one in index(office).find(scope="event") if one.reason == "event_ended"]
     assert {one["state"] for one in index(office).deliveries(event.position)} == {"done"}
+
+
+def test_late_data_that_change_no_figure_are_mailed_to_nobody(tmp_path: Path) -> None:
+    wishes = Wishes(recipients=lambda _scope, _event: [("mail", "a@x"), ("webhook", "http://h")])
+    office = Office(tmp_path / NAME / FILE, wishes=wishes)
+
+    def sent(at_s: int) -> list[tuple[str, int]]:
+        record(office.journal, samples(50, 51), recorded_s=at_s)
+        office.asked([clock(at_s + 300)])
+        office.desk.done.clear()
+        office.work(30)
+        parcels = [one for one in office.desk.done if isinstance(one, Parcel)]
+        return sorted((one.channel, one.said["revision"]) for one in parcels)
+
+    office.desk.fails = {"make rig_01": ["no room"] * 3, "make event": ["no room"] * 3}
+    office.asked([*GIG, *samples(100, 101)])
+    office.work(30)
+    office.desk.same = True
+    assert sent(200) == [("mail", 2)] * 2 + [("webhook", 2)] * 2  # nobody knows of a report before
+    assert sent(1000) == [("webhook", 3)] * 2
+    office.desk.same = False
+    assert sent(5000) == [("mail", 4)] * 2 + [("webhook", 4)] * 2
 
 
 @pytest.mark.parametrize("batch", [1, 7, 2000])
