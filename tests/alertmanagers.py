@@ -55,6 +55,13 @@ class Alertmanager(Service):
         assert isinstance(found, list)
         return found
 
+    def told_and_noted(self) -> bool:
+        """Say whether since its start it told, and asked again what it had told."""
+        with urllib.request.urlopen(f"{self.url}/metrics", timeout=5) as answer:
+            lines = answer.read().decode().splitlines()
+        asked = next((line for line in lines if line.startswith("alertmanager_nflog_queries_total ")), "0")
+        return float(asked.split()[-1]) >= 2
+
     def _get(self, what: str) -> Any:
         with urllib.request.urlopen(f"{self.url}/api/v2/{what}", timeout=5) as answer:
             return json.load(answer)

@@ -14,6 +14,7 @@ from ovr.options import Config, Data
 
 _HIDDEN: Final = "…"
 _SECRET: Final = re.compile("password|secret|token", re.IGNORECASE)
+_USER: Final = re.compile(r"(://)[^/@\s]*@")
 app = typer.Typer(no_args_is_help=True, help="Explain and check the configuration.")
 
 
@@ -32,6 +33,9 @@ def show(data: Data = None, config: Config = None) -> None:
 
     Example: `ovr config show | jq .listen`
     """
+    from detection.alert_address import address
+    from detection.rules import load
+    from detection.run import rules_of
     from ovr.alerts import limits
     from ovr.node import open_node
     from ovr.reports import delivery, wishes
@@ -39,6 +43,9 @@ def show(data: Data = None, config: Config = None) -> None:
     node = open_node(data, config)
     node.aliases()
     limits(node.site.alerts)
+    if node.site.alerts.url is not None:
+        address(node.site.alerts.url)
+    rules_of(load(node.site.detection.rules), node.site.detection.systems)
     wishes(node.site.reports)
     delivery(node.site)
     said = _without_secrets(asdict(node.site))
@@ -52,6 +59,8 @@ def _without_secrets(said: Any) -> Any:
             name: _HIDDEN if value and _SECRET.search(str(name)) else _without_secrets(value)
             for name, value in said.items()
         }
+    if isinstance(said, str):
+        return _USER.sub(rf"\1{_HIDDEN}@", said)
     return [_without_secrets(one) for one in said] if isinstance(said, list | tuple) else said
 
 

@@ -176,6 +176,7 @@ def test_an_alertmanager_that_was_away_or_forgot_everything_learns_what_stands(
         until(lambda: pair in alertmanager.alerts(), "it is received again")
         assert alertmanager.alerts()[pair]["startsAt"] == first["startsAt"]
         assert alertmanager.alerts()[pair]["fingerprint"] == first["fingerprint"]
+        until(alertmanager.told_and_noted, "it noted what it told: of nothing else it tells an end")
 
         alertmanager.stop()
         site.say(tick(0), after_s=HOUR)

@@ -243,6 +243,7 @@ def test_preparing_writes_listeners_users_and_passwords(deployment: Deployment, 
 def test_alerts_go_to_the_alertmanager_beside_them(deployment: Deployment) -> None:
     services = deployment.services
     assert "-notifier.url=http://alertmanager:9093" in services["vmalert"]["command"]
+    assert "--data.maintenance-interval=1m" in services["alertmanager"]["command"]
     version = services[processes.VICTORIA]["image"].partition(":")[2]
     assert services["vmalert"]["image"].endswith(f":{version}")
     assert config.load(EDGE.site, {}).alerts.url == "http://alertmanager:9093"

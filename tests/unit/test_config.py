@@ -224,12 +224,35 @@ def test_a_speed_in_the_environment_must_be_a_number(tmp_path: Path) -> None:
     assert "a number" in refused(tmp_path, "", OVR_CLOCK_SPEED="fast")
 
 
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('[alerts]\nurl = "http://a:port"\n', "alerts.url: give Alertmanager as"),
+        (
+            "[detection.systems.rig_01]\nrules.battery_low = { below = 3.1 }\n",
+            "rule battery_low: below may mean",
+        ),
+    ],
+)
+def test_what_a_process_would_refuse_is_refused_when_the_configuration_is_shown(
+    tmp_path: Path, text: str, says: str
+) -> None:
+    path = tmp_path / "site.toml"
+    path.write_text(text)
+
+    done = CliRunner().invoke(app, ["config", "show", "--config", str(path), "--data", str(tmp_path)])
+
+    assert done.exit_code == 78
+    assert says in done.output
+
+
 def test_no_password_of_any_option_is_printed(tmp_path: Path) -> None:
     path = tmp_path / "site.toml"
     path.write_text(
         '[broker]\nhost = "h"\npassword = "broker-word"\n'
         '[[producers.victron.gx]]\nhost = "g"\npassword = "gx-word"\n'
         '[producers.ups]\nupsd = [{ host = "u", username = "mon", password = "ups-word" }]\n'
+        '[alerts]\nurl = "http://site:url-word@a:9093"\n'
     )
     done = CliRunner().invoke(app, ["config", "show", "--config", str(path), "--data", str(tmp_path)])
 
