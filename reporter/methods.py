@@ -16,6 +16,7 @@ from reporter.columns import NOTHING, Samples, Series
 from reporter.device import Device
 from reporter.energy import Energy, energy
 from reporter.facts import Document, ReportSettings
+from reporter.phasing import PHASES as POSITIONS
 from reporter.track import Track, track
 
 TOTAL, PHASES, LOAD = "total_power", "sum_of_phases", "load_of_rating"
@@ -28,6 +29,7 @@ _OF: Final = {
 _ALL: Final = (TOTAL, PHASES, APPARENT, VECTOR, PRODUCT, LOAD)
 _CLEARLY_BETTER_PCT: Final = 1.0
 _AGREES_PCT: Final = 0.5
+_HARDLY_EVER: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,18 +99,28 @@ def _word(method: Method, found: Energy, chosen: Method, stands_on: Energy, diff
     }.get(method.word, "differs")
 
 
+def phase_powers(samples: Samples, place: str) -> tuple[str, ...]:
+    """Name the powers of the phases that tell one, whatever their voltages are.
+
+    A phase that hardly ever told one is left out: the sum is known only where all of them are.
+    """
+    names = [f"{place}_{phase}_power_w" for phase in POSITIONS]
+    told = {name: len(samples.series(name)) for name in names}
+    most = max(told.values())
+    return tuple(name for name, count in told.items() if count > _HARDLY_EVER * most)
+
+
 def _methods(samples: Samples, place: str, device: Device) -> Iterator[Method]:
     for word, unit, name in ((TOTAL, "Wh", "power_w"), (APPARENT, "VAh", "apparent_power_va")):
         yield Method(word, unit, (f"{place}_{name}",), samples.series(f"{place}_{name}"))
-    live = device.phasing.live
-    powers = tuple(f"{place}_{phase}_power_w" for phase in live)
+    powers = phase_powers(samples, place)
     if powers:
         parts = samples.together(powers)
         yield Method(PHASES, "Wh", powers, _made(parts, sum(one.value for one in parts)))
     pair = (f"{place}_power_w", f"{place}_reactive_power_var")
     real, reactive = samples.together(pair)
     yield Method(VECTOR, "VAh", pair, _made((real, reactive), np.hypot(real.value, reactive.value)))
-    yield _product(samples, place, live)
+    yield _product(samples, place, device.phasing.live)
     share = samples.series(f"{place}_load_pct")
     if device.rated_w is not None:
         watts = Series(share.time_us, share.value * (device.rated_w / 100.0), share.interval_ms)

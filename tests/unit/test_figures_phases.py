@@ -254,3 +254,28 @@ def test_a_frequency_counts_only_while_there_is_one() -> None:
         (6.0, 0, 0.0),
     ]
     assert told["limits"][0]["worst_hz"] == 51.2
+
+
+def test_the_sum_of_phases_is_of_all_that_tell_a_power_whatever_their_voltages() -> None:
+    powers = dict.fromkeys(("ac_l1_power_w", "ac_l2_power_w", "ac_l3_power_w"), 1000.0)
+    late = SECONDS >= 3500
+
+    one_voltage = report(powers | {"ac_l1_voltage_v": 230.0})
+    switched_on = report(
+        powers
+        | {"ac_l1_voltage_v": 230.0, "ac_l2_voltage_v": 230.0, "ac_l3_voltage_v": np.where(late, 230.0, 0.0)}
+        | {"ac_l3_power_w": np.where(late, 18_000.0, 0.0)}
+    )
+
+    assert one_voltage["energy"]["chosen"] == "sum_of_phases"
+    assert one_voltage["summary"]["energy_wh"]["value"] == 3000.0
+    assert switched_on["summary"]["energy_wh"]["value"] == pytest.approx(2500.0, abs=2.6)
+
+
+def test_a_phase_that_hardly_ever_told_a_power_does_not_hide_the_others() -> None:
+    seldom = np.where(SECONDS % 100 == 0, 5.0, np.nan)
+
+    found = report({"ac_l1_power_w": 1000.0, "ac_l2_power_w": 1000.0, "ac_l3_power_w": seldom})
+
+    assert found["summary"]["energy_wh"]["value"] == 2000.0
+    assert found["energy"]["methods"][0]["names"] == ["ac_l1_power_w", "ac_l2_power_w"]
