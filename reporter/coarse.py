@@ -21,7 +21,7 @@ _DAY_S: Final = 86_400
 _STEPS: Final = ((1.25, 0), (2.5, 1), (5, 2), (12, 5))
 """Up to so many days, steps of so many seconds: 220,000 rows at most at 2 Hz; 0: samples as they are."""
 _LONGEST_S: Final = 10
-"""Rows so far apart are joined whatever the interval of their stream: 8,640 a day, however long a window is."""
+"""Rows so far apart are joined whatever the interval of their stream: 8,640 a day in every longer window."""
 _HELD: Final = frozenset({"wh", "vah", "varh", "ah", "l", "m3", "code", "count", "s"})
 
 

@@ -1,7 +1,8 @@
 """The energy section: every method beside the chosen one, the meter's own counters, and billing. Pure.
 
 Rules that must stay true here: energies are those of the whole window; billing stands on the counters where
-they tell of all of it and agree within 10 % with what was measured, else on the integral, and says which.
+they tell of all of it and agree within 10 % with what was measured, else on the integral, and says which;
+what was measured where counters were not read within a minute of the window's ends is told beside.
 """
 
 from collections.abc import Sequence
@@ -13,7 +14,7 @@ from reporter.energy import Energy, energy
 from reporter.facts import Document
 from reporter.figures import figure, grade
 from reporter.methods import Method, compared, over
-from reporter.registers import Register, compared_pct, highest_w, register, tell
+from reporter.registers import Register, compared_pct, completed, highest_w, register, tell
 
 _DOUBTFUL_PCT: Final = 10.0
 _ENOUGH_PCT: Final = 97.0
@@ -49,10 +50,7 @@ class Energies:
 def energies(basis: Basis, chosen: Method | None) -> Energies:
     """Come to the energies of the window."""
     used, most_w = energy(basis.power), highest_w(basis)
-    counted, returned = (
-        register(basis.samples, basis.place, way, basis.from_us, basis.to_us, most_w)
-        for way in ("import", "export")
-    )
+    counted, returned = (_register(basis, way, most_w) for way in ("import", "export"))
     delta_pct = None
     if counted is not None and chosen is not None:
         delta_pct = compared_pct(counted, _alongside(basis, counted).plus_wh)
@@ -68,7 +66,7 @@ def section(basis: Basis, found: Sequence[Method], stands: Energies) -> Document
         if counted is not None:
             beside = _alongside(basis, counted)
             if counted.direction == "import":
-                told.append(_counted(stands))
+                told.append(_counted(basis, stands))
                 registers += tell(counted, beside.plus_wh, beside.coverage_pct)
             else:
                 registers += tell(counted, beside.minus_wh, beside.coverage_pct)
@@ -84,7 +82,7 @@ def billing(basis: Basis, stands: Energies) -> Document | None:
     """Say what would be billed and from what; None where there is no energy at all."""
     by_register = _bills_by_register(stands)
     if by_register and stands.counted is not None:
-        used_wh, source = stands.counted.counted_wh, "register"
+        used_wh, source = stands.counted.whole_wh, "register"
     elif stands.used.covered_s > 0:
         used_wh, source = stands.used.plus_wh, "integration"
     else:
@@ -100,7 +98,13 @@ def billing(basis: Basis, stands: Energies) -> Document | None:
         "registers": [counter.name for counter in stands.counted.counters]
         if by_register and stands.counted
         else [],
+        **(_ends(stands.counted) if by_register and stands.counted else {}),
     }
+
+
+def _register(basis: Basis, way: str, most_w: float) -> Register | None:
+    found = register(basis.samples, basis.place, way, basis.from_us, basis.to_us, most_w)
+    return completed(found, basis.power) if found is not None else None
 
 
 def _bills_by_register(stands: Energies) -> bool:
@@ -139,22 +143,31 @@ def _method(basis: Basis, method: Method, chosen: Method | None, base: Energy | 
     }
 
 
-def _counted(stands: Energies) -> Document:
+def _counted(basis: Basis, stands: Energies) -> Document:
     counted = stands.counted
     assert counted is not None
-    less = counted.counted_wh - stands.used.plus_wh
+    less = counted.whole_wh - stands.used.plus_wh
+    coverage_pct = stands.used.coverage_pct
+    if counted.reaches:
+        coverage_pct = 100.0 * (1.0 - counted.missing_s / basis.power.span_s)
     share_pct = 100.0 * less / stands.used.plus_wh if stands.used.plus_wh > 0 else None
     return {
         "method": "register",
         "unit": "Wh",
-        "import_wh": counted.counted_wh,
-        "export_wh": stands.returned.counted_wh if stands.returned is not None else None,
-        "coverage_pct": 100.0 if counted.reaches else stands.used.coverage_pct,
-        "grade": "A" if counted.reaches and not counted.coarse else "C",
+        "import_wh": counted.whole_wh,
+        "export_wh": stands.returned.whole_wh if stands.returned is not None else None,
+        "coverage_pct": coverage_pct,
+        "grade": grade(coverage_pct) if counted.reaches and not counted.coarse else "C",
         "names": [counter.name for counter in counted.counters],
         "difference_pct": share_pct,
         "why": _register_word(stands, counted),
+        **_ends(counted),
     }
+
+
+def _ends(counted: Register) -> Document:
+    """Say how much of the energy was measured, at ends that the counters do not tell of."""
+    return {"measured_ends_wh": counted.ends_wh} if counted.ends_wh > 0 else {}
 
 
 def _register_word(stands: Energies, counted: Register) -> str:

@@ -3,21 +3,24 @@
 Rules that must stay true here:
 - a reading at an edge is interpolated between two readings no more than 15 minutes apart, or the counter
 tells of a shorter span and says so;
-- a counter that falls by more than its resolution, or jumps by more than any load could, begins a new
+- a counter that falls by more than its smallest step, or jumps by more than any load could, begins a new
 segment: segments are summed, and the break is listed;
+- how fine a counter counts is told by its digits: its steps follow from how often it is read;
+- ends of up to a minute that no reading tells of are added as measured, and how much that was is told;
 - several counters that make up one figure are counted each by itself.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 
-from reporter.basis import Basis
+from reporter.basis import Basis, cut
 from reporter.columns import Floats, Instants, Samples, Series
+from reporter.energy import energy
 from reporter.facts import Document
 from reporter.figures import grade, instant
-from reporter.track import US
+from reporter.track import US, Track
 
 BRIDGE_US: Final = 15 * 60 * 1_000_000
 _EDGE_US: Final = 60 * 1_000_000
@@ -36,6 +39,11 @@ _JUMP: Final = 10.0
 _LEAST_PEAK_W: Final = 1000.0
 _NEAR_ZERO_WH: Final = 1e-6
 _COARSE: Final = 0.005
+_DIGITS_WH: Final = tuple(10.0**power for power in range(6, -4, -1))
+_ROUNDING: Final = 2.0**-23
+"""The last digit of the 32 bits in which devices tell a counter, as a share of it."""
+_SHARP: Final = 1e-3
+_VAGUE: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +62,8 @@ class Counter:
 
     Attributes:
         first_wh, last_wh: what it showed at the ends of the span.
-        resolution_wh: the smallest step it made; None where it never moved.
-        reaches: whether readings at both ends were told or could be interpolated.
+        resolution_wh: how fine it counts; None where it never moved, or its digits do not tell.
+        reaches: whether readings at both ends, or up to a minute off, were told or could be interpolated.
     """
 
     name: str
@@ -80,15 +88,30 @@ class Counter:
 
 @dataclass(frozen=True, slots=True)
 class Register:
-    """Hold the counters of one direction together."""
+    """Hold the counters of one direction together.
+
+    Attributes:
+        ends_wh: what was measured at the ends of the span that they do not tell of.
+        missing_s: how much of these ends was not measured.
+    """
 
     direction: str
     counters: tuple[Counter, ...]
+    ends_wh: float = 0.0
+    missing_s: float = 0.0
 
     @property
     def counted_wh(self) -> float:
         """Give what they counted together; one that stepped back a little counted nothing."""
         return sum(max(0.0, counter.counted_wh) for counter in self.counters)
+
+    @property
+    def whole_wh(self) -> float:
+        """Give the energy of the whole span where they reach: counted, and measured at its ends."""
+        if not self.reaches:
+            return self.counted_wh
+        counted = (max(0.0, counter.between(self.from_us, self.to_us)) for counter in self.counters)
+        return sum(counted) + self.ends_wh
 
     @property
     def from_us(self) -> int:
@@ -132,6 +155,19 @@ def register(
         if (counter := _counter(name, samples.series(name), from_us, to_us, highest_w)) is not None
     ]
     return Register(direction, tuple(counters)) if counters else None
+
+
+def completed(found: Register, power: Track) -> Register:
+    """Add what was measured at the ends that counters do not tell of, up to a minute each."""
+    if not found.reaches:
+        return found
+    ends = [cut(power, power.from_us, found.from_us), cut(power, found.to_us, power.to_us)]
+    measured = [energy(end) for end in ends]
+    return replace(
+        found,
+        ends_wh=sum(one.plus_wh if found.direction == "import" else one.minus_wh for one in measured),
+        missing_s=sum(max(0.0, end.span_s - end.covered_s) for end in ends),
+    )
 
 
 def tell(found: Register, integrated_wh: float | None, coverage_pct: float) -> list[Document]:
@@ -181,10 +217,10 @@ def _counter(name: str, series: Series, from_us: int, to_us: int, most_w: float)
         return None
     steps = np.diff(series.value)
     rising = steps[steps > _NEAR_ZERO_WH]
-    resolution_wh = float(rising.min()) if len(rising) else None
+    least_wh = float(rising.min()) if len(rising) else 0.0
     hours = np.diff(series.time_us) * (US / 3600.0)
-    fell = steps < -(resolution_wh or _NEAR_ZERO_WH) * (1.0 + _COARSE)
-    jumped = steps > _JUMP * most_w * hours + 2.0 * (resolution_wh or 0.0)
+    fell = steps < -(least_wh or _NEAR_ZERO_WH) * (1.0 + _COARSE)
+    jumped = steps > _JUMP * most_w * hours + 2.0 * least_wh
     torn = fell | jumped
     since_wh = np.concatenate(([0.0], np.cumsum(np.where(torn, 0.0, steps))))
     begin_us, begin_reaches = _edge(series.time_us, from_us, after=True)
@@ -213,9 +249,19 @@ def _counter(name: str, series: Series, from_us: int, to_us: int, most_w: float)
         float(shown[0]),
         float(shown[1]),
         breaks,
-        resolution_wh,
+        _resolution_wh(series.value) if len(rising) else None,
         begin_reaches and end_reaches,
     )
+
+
+def _resolution_wh(value: Floats) -> float | None:
+    """Give the largest power of ten that all readings are whole multiples of; None where their digits end."""
+    vague_wh = float(np.abs(value).max()) * _ROUNDING
+    for step_wh in _DIGITS_WH:
+        off_wh = float(np.abs(value - np.round(value / step_wh) * step_wh).max())
+        if off_wh <= (vague_wh if vague_wh <= _VAGUE * step_wh else _SHARP * step_wh):
+            return step_wh
+    return None
 
 
 def _edge(time_us: Instants, at_us: int, *, after: bool) -> tuple[int, bool]:

@@ -145,6 +145,75 @@ def test_a_coarse_counter_is_neither_billed_nor_held_against_the_integral() -> N
     assert document["quality"]["register_delta_pct"] is None
 
 
+def unread(watts: float, first: float, last: float, lost: Any = None) -> Document:
+    """Report an hour of which a counter was read from one second to another only."""
+    kept = np.ones(len(SECONDS), np.bool_) if lost is None else ~lost
+    read = np.arange(first, last + 1, 5)
+    fast = stream(SECONDS[kept], {"ac_power_w": watts}, kind="acuvim")
+    slow = stream(read, {"ac_energy_import_wh": read * watts / 3600}, kind="acuvim", interval_ms=5000)
+    return system_report(samples(fast, slow), facts(1.0), replace(SETTINGS, price_per_kwh=1.0))
+
+
+def test_what_was_measured_where_a_counter_was_not_read_is_added_to_it_and_told() -> None:
+    document = unread(36_000.0, 10, 3590)
+
+    row, billed = document["energy"]["methods"][-1], document["billing"]
+    assert (row["import_wh"], row["coverage_pct"], row["grade"]) == (36_000.0, 100.0, "A")
+    assert (row["measured_ends_wh"], row["why"]) == (200.0, "agrees")
+    assert (billed["energy_wh"], billed["amount"], billed["source"]) == (36_000.0, 36.0, "register")
+    assert billed["measured_ends_wh"] == 200.0
+    assert document["energy"]["registers"][0]["difference_wh"] == 35_800.0
+
+
+def test_an_end_that_neither_counter_nor_power_tells_of_lowers_the_grade() -> None:
+    row = unread(36_000.0, -30, 3560, SECONDS > 3560)["energy"]["methods"][-1]
+
+    assert (row["import_wh"], row["coverage_pct"], row["grade"]) == (35_600.0, 98.89, "B")
+    assert "measured_ends_wh" not in row
+
+
+def test_a_counter_that_was_read_to_both_ends_has_nothing_measured_in_it() -> None:
+    document = report(np.full(len(SECONDS), 1800.0), EVERY_5 * 0.5)
+
+    assert "measured_ends_wh" not in document["billing"]
+    assert "measured_ends_wh" not in document["energy"]["methods"][-1]
+
+
+def test_a_counter_that_was_read_seldom_is_not_coarse() -> None:
+    read = np.arange(-60, 3661, 60)
+    lost = (read > 1200) & (read < 2400)
+    since = np.floor(1e6 + (read + 60) * 10_000 / 3600)
+    kept = SECONDS[(SECONDS <= 1200) | (SECONDS >= 2400)]
+    fast = stream(kept, {"ac_power_w": 10_000.0}, kind="acuvim")
+    slow = stream(read[~lost], {"ac_energy_import_wh": since[~lost]}, kind="acuvim", interval_ms=60_000)
+
+    document = system_report(samples(fast, slow), facts(1.0), SETTINGS)
+
+    assert document["energy"]["registers"][0]["resolution_wh"] == 1.0
+    assert (document["billing"]["source"], document["billing"]["energy_wh"]) == ("register", 10_000.0)
+    assert document["quality"]["bridged_wh"] == pytest.approx(3333.3, abs=1.0)
+
+
+@pytest.mark.parametrize(
+    ("readings", "step_wh"),
+    [
+        ([5000.0, 7000.0, 8000.0], 1000.0),
+        ([5000.0, 7010.0, 8000.0], 10.0),
+        ([1_234_567.0, 1_234_568.0], 1.0),
+        ([1.2, 1.4, 3.0], 0.1),
+        ((np.array([12345.6, 12345.9, 12346.2], np.float32) * 1000.0).tolist(), 100.0),
+        ([1.23456, 2.34567], None),
+        ([5000.0, 5000.0], None),
+    ],
+)
+def test_how_fine_a_counter_counts_is_told_by_its_digits(
+    readings: list[float], step_wh: float | None
+) -> None:
+    found = counted(readings, seconds=np.linspace(0, 3600, len(readings)), hours=1.0)
+
+    assert found.counters[0].resolution_wh == step_wh
+
+
 def test_without_a_price_there_is_no_amount() -> None:
     billing = report(np.full(len(SECONDS), 1800.0), EVERY_5 * 0.5, price_per_kwh=None)["billing"]
 
