@@ -22,6 +22,7 @@ MINUTE_S, BLOCK_S = 60, 900
 _GRIDS_S: Final = (1, 5, 15, 60)
 _MOST_POINTS: Final = 1_000_000
 _HALF_US: Final = 500_000
+_ROUNDING_S: Final = 1e-7
 _S: Final = 1_000_000
 
 
@@ -47,7 +48,12 @@ class Blocks:
     @property
     def valid(self) -> Flags:
         """Tell which blocks are covered well enough to be a peak."""
-        return self.covered_s >= VALID * self.seconds
+        return enough(self.covered_s, self.seconds)
+
+
+def enough(covered_s: Floats, seconds: Floats | float) -> Flags:
+    """Tell where so much of a length is covered that its mean can be a peak; sharp to the microsecond."""
+    return covered_s >= VALID * seconds - _ROUNDING_S
 
 
 def demand(basis: Basis, apparent: Track) -> Document:
@@ -84,7 +90,7 @@ def fixed(power: Track, seconds: int, zone: str) -> Document:
     """Give the highest mean of fixed blocks."""
     cut = blocks(power, seconds, zone)
     mean = np.where(cut.valid, cut.mean, -np.inf)
-    return _peak(power, seconds, "fixed", mean, cut.edge_us[:-1])
+    return _peak(power, seconds, "fixed", mean, cut.edge_us[:-1], cut.edge_us[1:])
 
 
 def sliding(power: Track, seconds: int, known: dict[int, Sums] | None = None) -> Document:
@@ -102,21 +108,24 @@ def sliding(power: Track, seconds: int, known: dict[int, Sums] | None = None) ->
     at_us, area, covered_s = known[grid_s]
     apart = seconds // grid_s
     if len(at_us) <= apart:
-        return _peak(power, seconds, "sliding", np.empty(0), at_us[:0])
+        return _peak(power, seconds, "sliding", np.empty(0), at_us[:0], at_us[:0])
     area, covered_s = area[apart:] - area[:-apart], covered_s[apart:] - covered_s[:-apart]
     mean = np.full(len(area), -np.inf)
-    np.divide(area, covered_s, out=mean, where=covered_s >= VALID * seconds)
-    return _peak(power, seconds, "sliding", mean, at_us[:-apart])
+    np.divide(area, covered_s, out=mean, where=enough(covered_s, seconds))
+    return _peak(power, seconds, "sliding", mean, at_us[:-apart], at_us[apart:])
 
 
 def one_second(power: Track) -> Document:
-    """Give the highest power of one second: the mean around a sample, or its reading where they are rarer."""
+    """Give the highest power of one second: the mean around a sample, or its reading where they are rarer.
+
+    Samples are rarer where most of them would not find another one in nine tenths of a second.
+    """
     steps = power.step_s[power.joined]
-    if not len(steps) or float(np.median(steps)) >= 1.0:
-        return _peak(power, 1, "reading", power.value, power.time_us)
+    if not len(steps) or float(np.median(steps)) >= VALID - _ROUNDING_S:
+        return _peak(power, 1, "reading", power.value, power.time_us, power.time_us)
     highest = _around(power, power.time_us[[int(np.argmax(power.value))]])[0]
     at_us = power.time_us[_near(power, power.value >= highest)] if highest > -np.inf else power.time_us
-    return _peak(power, 1, "sliding", _around(power, at_us), at_us)
+    return _peak(power, 1, "sliding", _around(power, at_us), at_us, at_us)
 
 
 def _around(power: Track, at_us: Instants) -> Floats:
@@ -125,7 +134,7 @@ def _around(power: Track, at_us: Instants) -> Floats:
     earlier_area, earlier_s = power.running.at(at_us - _HALF_US)
     mean = np.full(len(at_us), -np.inf)
     length_s = covered_s - earlier_s
-    np.divide(area - earlier_area, length_s, out=mean, where=length_s >= VALID)
+    np.divide(area - earlier_area, length_s, out=mean, where=enough(length_s, 1))
     return mean
 
 
@@ -138,18 +147,18 @@ def _near(power: Track, high: Flags) -> Flags:
     return np.asarray(np.cumsum(edges)[:-1] > 0, np.bool_)
 
 
-def _peak(power: Track, seconds: int, kind: str, mean: Floats, at_us: Instants) -> Document:
+def _peak(
+    power: Track, seconds: int, kind: str, mean: Floats, begin_us: Instants, end_us: Instants
+) -> Document:
     made: Document = {"seconds": seconds, "kind": kind}
     best = int(np.argmax(mean)) if len(mean) else 0
     if not len(mean) or not np.isfinite(mean[best]):
         why = "no_data" if not len(power) else "too_short" if power.span_s < seconds else "too_many_gaps"
         return {**made, "power_w": figure(None, power.coverage_pct, why=why), "to": None}
-    begin_us = int(at_us[best])
-    end_us = begin_us + (seconds * _S if seconds > 1 else 0)
     return {
         **made,
-        "power_w": figure(float(mean[best]), power.coverage_pct, begin_us),
-        "to": instant(end_us),
+        "power_w": figure(float(mean[best]), power.coverage_pct, int(begin_us[best])),
+        "to": instant(int(end_us[best])),
     }
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reporter.columns import Flags, Floats
-from reporter.demand import VALID, offset_us
+from reporter.demand import enough, offset_us
 from reporter.event_members import Member
 from reporter.facts import Document
 from reporter.figures import figure, instant
@@ -74,7 +74,7 @@ def loads(counted: Sequence[Member], cut: Grid) -> Loads:
     for row, member in enumerate(counted):
         laid = cut.lay(member)
         present = laid.present_s > 0
-        valid &= ~present | (laid.covered_s >= VALID * laid.present_s)
+        valid &= ~present | enough(laid.covered_s, laid.present_s)
         taking_part |= present
         watts[row] = np.nan_to_num(laid.mean_w) * laid.present_s / cut.seconds
     return Loads(tuple(one.system_id for one in counted), watts, valid & taking_part, ~valid & taking_part)

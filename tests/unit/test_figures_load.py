@@ -138,6 +138,34 @@ def test_the_peak_of_a_second_is_the_mean_of_its_samples_or_the_reading_where_th
     assert once["power_w"]["at"] == "2026-08-15T08:00:30Z"
 
 
+@pytest.mark.parametrize("jitter_us", [-50_000, -100, 100, 50_000])
+def test_a_tenth_of_a_millisecond_does_not_turn_a_reading_into_a_mean(jitter_us: int) -> None:
+    seconds = np.arange(0, 61) * (S + jitter_us) / S
+
+    found = one_second(power(seconds, np.where(np.arange(61) == 30, 10_000.0, 1000.0), float(seconds[-1])))
+
+    assert (found["kind"], found["power_w"]["value"]) == ("reading", 10_000.0)
+
+
+def test_nine_tenths_of_a_second_are_enough_to_the_microsecond() -> None:
+    seconds = np.array([0.0, 0.2, 0.4, 0.6, 0.8, 1.0])
+
+    found = one_second(power(seconds, [0.0, 0.0, 1000.0, 0.0, 0.0, 0.0], 1.0))
+
+    assert found["power_w"]["value"] == pytest.approx(200 / 0.9)
+
+
+def test_a_peak_ends_with_the_window_that_cuts_its_block() -> None:
+    at_us = T0 + np.arange(0, 3601) * S
+    of = Series(at_us, np.where(at_us < T0 + 900 * S, 5000.0, 1000.0), 1000)
+
+    first = fixed(track(of, T0 + 60 * S, T0 + 3000 * S, GUARD), 900, "UTC")
+    last = fixed(track(of, T0 - 60 * S, T0 + 850 * S, GUARD), 900, "UTC")
+
+    assert (first["power_w"]["at"], first["to"]) == ("2026-08-15T08:01:00Z", "2026-08-15T08:15:00Z")
+    assert last["to"] == "2026-08-15T08:14:10Z"
+
+
 def test_time_below_a_level_follows_the_line_between_samples() -> None:
     of = power([0, 10], [0.0, 1000.0], 10)
 

@@ -177,6 +177,17 @@ def test_a_figure_without_a_value_says_why(system: dict[str, Any]) -> None:
     assert "no reactive power was measured" in html(changed)
 
 
+def test_what_was_measured_beside_a_counter_is_said_where_its_energy_stands(system: dict[str, Any]) -> None:
+    added = copy.deepcopy(system)
+    added["billing"]["measured_ends_wh"] = 85.0
+    added["energy"]["methods"][-1]["measured_ends_wh"] = 85.0
+
+    said = Page(html(added)).text
+
+    assert "within a minute" not in " ".join(Page(html(system)).text)
+    assert sum("0.09\u202fkWh of it were measured" in one for one in said) == 2
+
+
 def test_a_report_that_is_not_final_says_so_first(system: dict[str, Any]) -> None:
     page = html(system | {"provisional": True})
 
