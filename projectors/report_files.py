@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from bus.ids import token
+from projectors.exchange import exchange
 from schemas.errors import TransientError
 
 _PART: Final = ".part-"
@@ -74,9 +75,12 @@ def tidy(root: Path) -> None:
 def _swap(root: Path, part: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     old = root / f"{_OLD}{os.getpid()}-{token()}"
-    with suppress(FileNotFoundError):
-        target.rename(old)
-    part.rename(target)
+    try:
+        exchange(part, target)  # what was there is then removed like a part that was not finished
+    except OSError:  # there is none yet, or the file system knows no such thing
+        with suppress(FileNotFoundError):
+            target.rename(old)
+        part.rename(target)
     _sync_one(target.parent)
     _remove(old)
 

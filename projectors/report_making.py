@@ -1,6 +1,7 @@
 """Making a report: reads what it is about, lets the reporter make documents, and lays the files down.
 
 Rules that must stay true here:
+- whoever waits hears of every half day that was read: only what hangs is silent;
 - the same journal, cut, request, settings and software give the same bytes of data.json;
 - of an event one system's samples and document are in hand at a time, whatever the number of systems;
 - a directory appears whole or not at all, and takes the place of the one that a making before left.
@@ -15,6 +16,7 @@ from typing import Any, Final
 
 import orjson
 
+from bus import instants
 from bus.envelope import Event
 from bus.journal import JournalReader
 from projectors.archive_reader import ArchiveReader
@@ -92,7 +94,16 @@ class Made:
         }
 
 
-def make(sources: Sources, wanted: Wanted, cut: int, target: Path, root: Path, progress: Progress) -> Made:
+def make(
+    sources: Sources,
+    wanted: Wanted,
+    cut: int,
+    target: Path,
+    root: Path,
+    progress: Progress,
+    *,
+    longest_us: int | None = None,
+) -> Made:
     """Make a report of one system or of a whole event.
 
     Args:
@@ -101,10 +112,11 @@ def make(sources: Sources, wanted: Wanted, cut: int, target: Path, root: Path, p
         cut: the position up to which it counts.
         target: its directory; what is there is replaced.
         root: the directory of all reports.
-        progress: told how many systems are done, and of how many.
+        progress: told again and again how many systems are done, and of how many.
+        longest_us: no window or span may be longer; None for any.
 
     Raises:
-        InputError: there is nothing that it could be about.
+        InputError: there is nothing that it could be about, or it is too long.
         TransientError: the journal or the disk is in the way.
     """
     past = Past(sources.reader, Registry.load(), cut, wanted.position)
@@ -115,15 +127,31 @@ def make(sources: Sources, wanted: Wanted, cut: int, target: Path, root: Path, p
             "event_id",
             f"no window of {wanted.event_id!r} has any length up to position {cut}",
         )
+    if longest_us is not None:
+        _check_length(about, longest_us)
+    progress(0, len(about))
     settings = sources.settings(wanted.event_id)
-    maker = _Maker(sources, past, wanted, about, settings)
+    maker = _Maker(sources, past, wanted, about, settings, progress)
     with laid_down(root, target) as directory:
         if wanted.system_id is not None:
             made = maker.system(about[0], directory)
-            progress(1, 1)
         else:
-            made = maker.event(about, directory, progress)
+            made = maker.event(about, directory)
     return made
+
+
+def _check_length(about: Sequence[Part], longest_us: int) -> None:
+    longest = max(about, key=lambda part: part.to_us - part.from_us)
+    days, most = (
+        (of_us / instants.SECOND_US / 86_400) for of_us in (longest.to_us - longest.from_us, longest_us)
+    )
+    if days > most:
+        raise InputError(
+            "span_too_long",
+            "from",
+            f"{days:.0f} days of {longest.system_id}: a node makes reports of at most {most:.0f} days;"
+            " ask for shorter spans, or let `ovr report … -o DIR` make one where there is more memory",
+        )
 
 
 def documents(sources: Sources, wanted: Wanted, cut: int) -> Iterator[tuple[Part, Document]]:
@@ -140,16 +168,27 @@ class _Maker:
     """Makes the documents of one request."""
 
     def __init__(
-        self, sources: Sources, past: Past, wanted: Wanted, about: Sequence[Part], settings: ReportSettings
+        self,
+        sources: Sources,
+        past: Past,
+        wanted: Wanted,
+        about: Sequence[Part],
+        settings: ReportSettings,
+        progress: Progress = lambda _done, _total: None,
     ) -> None:
         self._sources = sources
+        self._done, self._total = 0, len(about)
+        self._progress = progress
         self._past = past
         self._wanted = wanted
         self._settings = settings
         self._made_from = _made_from(past, sources.reader, settings)
         self._samples = WindowSamples(
-            sources.reader, sources.archive, settings, past.cut, _recent(sources, past, about)
+            sources.reader, sources.archive, settings, past.cut, _recent(sources, past, about), self._tell
         )
+
+    def _tell(self) -> None:
+        self._progress(self._done, self._total)
 
     def system(self, part: Part, directory: Path) -> Made:
         happened = self._happened([part])
@@ -166,21 +205,19 @@ class _Maker:
     def document(self, part: Part) -> Document:
         return self._part(part, self._happened([part]))[1]
 
-    def event(self, about: Sequence[Part], directory: Path, progress: Progress) -> Made:
+    def event(self, about: Sequence[Part], directory: Path) -> Made:
         happened = self._happened(about)
         found: list[SystemPart] = []
         facts: list[SystemFacts] = []
         systems: list[tuple[str, str]] = []
-        for number, part in enumerate(about, 1):
+        for part in about:
             one, document, power = self._part(part, happened)
             where = folder(part.system_id, part.number)
             self._write(document, directory / where)
             minutes = profile(part.system_id, power)
-            kept = {name: value for name, value in document.items() if name not in _BULKY}
-            found.append(SystemPart(kept, minutes, f"{where}/report.html"))
+            found.append(SystemPart(_slim(document), minutes, f"{where}/report.html"))
             facts.append(one)
             systems.append((part.system_id, where))
-            progress(number, len(about))
         told = event_facts(
             self._past,
             self._wanted,
@@ -198,7 +235,15 @@ class _Maker:
         first = min(about, key=lambda part: part.from_us)
         exact = first.window is not None and first.window.started_us == first.from_us
         started_by = first.window.started_by if exact and first.window is not None else None
-        return self._past.happened(first.from_us, max(part.to_us for part in about), started_by)
+        found = self._past.happened(
+            first.from_us,
+            max(part.to_us for part in about),
+            started_by,
+            _subjects(self._past, about),
+            remarks_of_all=self._wanted.system_id is None,
+        )
+        self._tell()
+        return found
 
     def _part(
         self, part: Part, happened: Mapping[str, Sequence[Event]]
@@ -221,15 +266,27 @@ class _Maker:
             path = directory / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(body)
+        self._done = min(self._done + 1, self._total)
+        self._tell()
         return hashlib.sha256(made[DATA]).hexdigest()
 
 
 def _recent(sources: Sources, past: Past, about: Sequence[Part]) -> Recent | None:
     """Read what is not archived yet of all systems of a report at once."""
-    subjects = {name for part in about for name in past.recorded_names(part.system_id)}
+    subjects = _subjects(past, about)
     since_us = min((part.from_us for part in about), default=0) - AROUND_US
     until_us = max((part.to_us for part in about), default=0) + AROUND_US
     return Recent.read(sources.reader, sources.archive, subjects, since_us, until_us, past.cut, EVERY)
+
+
+def _subjects(past: Past, about: Sequence[Part]) -> set[str]:
+    return {name for part in about for name in past.recorded_names(part.system_id)}
+
+
+def _slim(document: Document) -> Document:
+    """Leave out of a system's document what an event's report does not look at and what grows with time."""
+    kept = {name: value for name, value in document.items() if name not in _BULKY}
+    return kept | {"demand": {**document["demand"], "blocks": []}}
 
 
 def _made_from(past: Past, reader: JournalReader, settings: ReportSettings) -> MadeFrom:

@@ -9,12 +9,13 @@ Rules that must stay true here:
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from bus import instants, system_ids
 from bus.envelope import Event
+from bus.intake import SITE
 from bus.journal import JournalReader
 from projectors import windows
 from projectors.aliases import REGISTERED, Aliases
@@ -199,18 +200,33 @@ class Past:
             return str(self._restored[0].data["previous_incarnation"])
         return self._reader.head().incarnation
 
-    def happened(self, from_us: int, to_us: int, started_by: int | None) -> Mapping[str, list[Event]]:
-        """Return by system what happened in a span, all remarks, and all alarms that may reach into it.
+    def happened(
+        self,
+        from_us: int,
+        to_us: int,
+        started_by: int | None,
+        subjects: Collection[str],
+        *,
+        remarks_of_all: bool,
+    ) -> Mapping[str, list[Event]]:
+        """Return by system what happened in a span, remarks, and all alarms that may reach into it.
 
         Args:
             from_us: the beginning.
             to_us: the end.
             started_by: position of a fact that was recorded at the beginning, where there is one.
+            subjects: only of these names, under which systems were recorded, and of the site.
+            remarks_of_all: the remarks of all others too.
         """
         found: dict[str, list[Event]] = defaultdict(list)
         after = 0 if started_by is None else self._before(started_by, from_us)
-        frequent = self._read(self.cut, *TABLE.occurrences, after=after, since_us=from_us, until_us=to_us)
-        for event in (*frequent, *self._read(self.cut, *REMARKS, DROPPED, *ALARMS)):
+        of: dict[str, Any] = {"subjects": {*subjects, SITE}}
+        span: dict[str, Any] = {"after": after, "since_us": from_us, "until_us": to_us}
+        for event in (
+            *self._read(self.cut, *TABLE.occurrences, **of, **span),
+            *self._read(self.cut, DROPPED, *ALARMS, **of),
+            *self._read(self.cut, *REMARKS, **({} if remarks_of_all else of)),
+        ):
             found[self.aliases.resolve(name_of(event))].append(event)
         return found
 

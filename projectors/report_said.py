@@ -93,19 +93,23 @@ def occurrences(events: Iterable[Event], system_id: str, from_us: int, to_us: in
         for event in _ordered(events)
         if event.type in TABLE.occurrences and event.data.get("stage") == "confirmed"
     ]
-    for index, event in enumerate(counted):
-        if not from_us <= event.time_us < to_us:
-            continue
-        end = TABLE.ended_by(event.type)
-        ended = next((one for one in counted[index + 1 :] if one.type == end), None) if end else None
-        yield Occurred(
-            event.type,
-            TABLE.get(event.type).severity,
-            event.time_us,
-            None if ended is None else _lasted_s(event, ended),
-            event.data.get("cause"),
-            system_id,
-        )
+    following: dict[str, Event] = {}
+    found: list[Occurred] = []
+    for event in reversed(counted):
+        if from_us <= event.time_us < to_us:
+            ended = following.get(TABLE.ended_by(event.type) or "")
+            found.append(
+                Occurred(
+                    event.type,
+                    TABLE.get(event.type).severity,
+                    event.time_us,
+                    None if ended is None else _lasted_s(event, ended),
+                    event.data.get("cause"),
+                    system_id,
+                )
+            )
+        following[event.type] = event
+    yield from reversed(found)
 
 
 def _lasted_s(event: Event, ended: Event) -> float:

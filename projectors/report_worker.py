@@ -26,6 +26,9 @@ from schemas.errors import ConfigurationError, InputError, OvrError
 log = logging.getLogger(__name__)
 
 _MOST_BYTES: Final = 1 << 30
+LONGEST_US: Final = 92 * 86_400 * 1_000_000
+"""A window of so long takes most of that memory."""
+
 _NICENESS: Final = 5
 Say = Callable[[Mapping[str, Any]], None]
 Work = Callable[[Mapping[str, Any], Say], Mapping[str, Any]]
@@ -115,6 +118,7 @@ def _maker(data: Path, wishes: Mapping[str, Any]) -> Work:
                 data / said["directory"],
                 data / NAME,
                 lambda done, total: say({"progress": [done, total]}),
+                longest_us=LONGEST_US,
             )
         return made.told()
 

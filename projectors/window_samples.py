@@ -6,7 +6,7 @@ Rules that must stay true here:
 - what is not archived yet is read once for all systems of a report, as long as it is little.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -46,6 +46,7 @@ class WindowSamples:
     Attributes:
         upto: only what was recorded up to this position.
         recent: what is not archived yet; None where that is too much to be kept.
+        told: called for each day that was read.
     """
 
     reader: JournalReader
@@ -53,6 +54,7 @@ class WindowSamples:
     settings: ReportSettings
     upto: int
     recent: Recent | None = None
+    told: Callable[[], None] = lambda: None
 
     def read(self, names: Sequence[str], from_us: int, to_us: int, first: int | None) -> Window:
         """Read the samples of one system in a window.
@@ -82,6 +84,7 @@ class WindowSamples:
         for day in _days(from_us - AROUND_US, to_us + AROUND_US, DAY_US // 2 if step else DAY_US):
             inside = max(day[0], from_us), min(day[1], to_us)
             late += self._take(names, day, inside, wanted, step, parts, first)
+            self.told()
         streams = tuple(strung(parts.pop(key)) for key in sorted(parts))
         return Window(Samples(names[0], streams, step), late)
 

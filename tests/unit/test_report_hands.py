@@ -4,12 +4,16 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bus.journal_writer import SqliteJournal
 from projectors.report_hands import Hands
+from tests.report_office import start
+from tests.streams import BASE_US, S, record
 from tests.waiting import until
 
 ECHO = """
@@ -107,19 +111,23 @@ def test_the_real_worker_answers_for_what_it_cannot_do(tmp_path: Path) -> None:
     wishes: dict[str, object] = {"settings": {"branding": {}}, "events": {}}
     one = Hands({"kind": "make", "data": str(tmp_path), "wishes": wishes}, 60.0)
     try:
-        said = answer(
-            one,
-            {
-                "from_us": None,
-                "event_id": "x",
-                "system_id": None,
-                "revision": 1,
-                "reason": "r",
-                "position": 1,
-            },
-        )
+        work = {
+            "from_us": None,
+            "event_id": "x",
+            "system_id": None,
+            "revision": 1,
+            "reason": "r",
+            "position": 1,
+        }
+        said = answer(one, work)
         assert "no journal" in said["error"]
         assert not said["for_good"]
         assert answer(one, {})["error"].startswith("KeyError")
+        with closing(SqliteJournal(tmp_path / "journal")) as journal:
+            record(journal, [start(0)])
+        span = {"from_us": BASE_US, "to_us": BASE_US + 100 * 86_400 * S, "system_id": "rig_01"}
+        said = answer(one, {**work, **span, "cut": 1, "directory": "reports/x"})
+        assert "at most 92 days" in said["error"]
+        assert said["for_good"]
     finally:
         one.close()

@@ -13,14 +13,23 @@ from bus.envelope import Envelope
 from bus.journal import Entry
 from projectors.report_facts import Wanted
 from projectors.report_files import laid_down, put, tidy
-from projectors.report_making import Made, Sources, make
+from projectors.report_making import Made, Progress, Sources, make
+from projectors.report_past import Past
 from projectors.report_wishes import EventWishes, ReportWishes
+from projectors.report_worker import LONGEST_US
 from reporter.facts import Branding, ReportSettings
 from schemas.errors import InputError, TransientError
+from schemas.registry import Registry
 from tests.journals import MemoryJournal
 from tests.report_office import SOURCE, end, samples, start
 from tests.streams import BASE_US, S, Said, record
 
+DROPPED = {
+    "count": 3,
+    "from": "2026-11-18T11:07:00Z",
+    "to": "2026-11-18T11:07:10Z",
+    "reason": "outbox_full",
+}
 HOSTILE = [
     '../../etc/"><script>alert(1)</script>',
     "=HYPERLINK(1)",
@@ -77,6 +86,8 @@ def made(
     *,
     cut: int | None = None,
     wishes: ReportWishes | None = None,
+    progress: Progress = lambda _done, _total: None,
+    longest_us: int | None = None,
 ) -> Made:
     said = wishes or ReportWishes(ReportSettings(time_zone="Europe/London"))
     sources = Sources(of, None, where / "photos", said.of, said.attendance)
@@ -86,7 +97,8 @@ def made(
         of.head().position if cut is None else cut,
         where / "report",
         where,
-        lambda _done, _total: None,
+        progress,
+        longest_us=longest_us,
     )
 
 
@@ -211,6 +223,48 @@ def test_a_window_that_goes_on_is_reported_up_to_the_cut_and_marked(tmp_path: Pa
     found = made(of, tmp_path, system(reason="operator")).document
     assert found["provisional"]
     assert found["window"]["duration_s"] == 300
+
+
+def test_whoever_waits_for_a_long_window_hears_of_every_half_day(tmp_path: Path) -> None:
+    """A worker that says nothing for two minutes is taken for dead, however long its work may honestly be."""
+    said: list[tuple[int, int]] = []
+    span = (BASE_US, BASE_US + 10 * 86_400 * S)
+    wanted = system(event_id="long", span=span, reason="operator")
+    made(journal(samples(0, 10)), tmp_path, wanted, progress=lambda *one: said.append(one))
+    assert len(said) > 20
+    assert said[0] == (0, 1)
+    assert said[-1] == (1, 1)
+
+
+def test_a_span_beyond_what_a_worker_may_take_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    wanted = system(event_id="long", span=(BASE_US, BASE_US + LONGEST_US + 86_400 * S), reason="operator")
+    with pytest.raises(InputError, match=r"93 days of rig_01: a node makes reports of at most 92 days"):
+        made(journal(samples(0, 10)), tmp_path, wanted, longest_us=LONGEST_US)
+    assert made(journal(samples(0, 10)), tmp_path, wanted).document["window"]["duration_s"] == 93 * 86_400
+
+
+def test_of_what_happened_to_others_nothing_is_read_but_what_was_said_of_the_event(tmp_path: Path) -> None:
+    alarm = {"alarm": "overload", "level": "alarm"}
+    of = journal(
+        [
+            start(0),
+            *samples(0, 100),
+            *(Said("alarm.raised", "rig_09", at_s, alarm) for at_s in range(20)),
+            Said("alarm.raised", "rig_01", 50, alarm),
+            Said("note.added", "rig_09", 60, {"text": "Of the gig.", "event_id": "gig"}),
+            Said("samples.dropped", "_site", 70, DROPPED),
+            end(100),
+        ]
+    )
+    past = Past(of, Registry.load(), of.head().position)
+    for every in (False, True):
+        found = past.happened(BASE_US, BASE_US + 100 * S, None, {"rig_01"}, remarks_of_all=every)
+        types = {name: [event.type for event in events] for name, events in found.items()}
+        others = {"rig_09": ["note.added"]} if every else {}
+        assert types == {"rig_01": ["alarm.raised"], "_site": ["samples.dropped"]} | others
+    found = made(of, tmp_path, event()).document
+    assert [one["text"] for one in found["remarks"]] == ["", "Of the gig.", ""]
+    assert found["quality"]["dropped"] == 3
 
 
 def test_any_span_of_any_system_can_be_reported(tmp_path: Path) -> None:
@@ -350,6 +404,28 @@ def test_a_directory_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
     put(target / "report.pdf", b"%PDF")
     assert sorted(path.name for path in target.iterdir()) == ["report.pdf", "two"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a"]
+
+
+def test_there_is_always_a_directory_while_one_is_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = tmp_path / "report"
+    with laid_down(tmp_path, target) as directory:
+        (directory / "one").write_text("1")
+    there: list[bool] = []
+    rename = Path.rename
+
+    def watched(self: Path, to: Path) -> Path:
+        moved = rename(self, to)
+        there.append(target.is_dir())
+        return moved
+
+    monkeypatch.setattr(Path, "rename", watched)
+    with laid_down(tmp_path, target) as directory:
+        (directory / "two").write_text("2")
+    assert all(there)
+    assert [path.name for path in target.iterdir()] == ["two"]
+    assert [path.name for path in tmp_path.iterdir()] == ["report"]
 
 
 def test_what_a_killed_making_left_is_removed_and_nothing_else(tmp_path: Path) -> None:
