@@ -1,7 +1,8 @@
 """The recorder's watch over its disk: measures, says, and gives samples up before anything else.
 
 Rules that must stay true here:
-- nothing is given up before the journal says so, and what was given up is counted in it;
+- nothing is given up before the journal says so, and what was given up is counted in it: often, for a kill
+  takes along what is not told yet, and before the recorder ends;
 - the reserve is given up in slices, and only when the disk refuses a commit: then facts still have room;
 - samples of other nodes are never given up: their node has them, and sends them again.
 """
@@ -18,9 +19,10 @@ from typing import Any, Final
 from bus import envelope, ids, instants, system_ids
 from bus.disk_levels import DOES, DiskLimits, Level, level_at
 from bus.envelope import Envelope, Recorded
-from bus.intake import SAMPLE, SITE
+from bus.intake import RECORDER, SAMPLE, SITE
 from bus.journal import Entry
 from bus.journal_writer import SqliteJournal
+from schemas.errors import ConfigurationError
 
 log = logging.getLogger(__name__)
 
@@ -28,8 +30,9 @@ ALARM: Final = "disk_short"
 RESERVE: Final = "reserve"
 _RAISED, _CLEARED, _DROPPED = "alarm.raised", "alarm.cleared", "samples.dropped"
 _HOST: Final = "host/"
+_LEVELS: Final = {int(level): level for level in Level}
 _LOOK_EVERY_S = 1.0
-_TELL_EVERY_US = 600 * instants.SECOND_US
+_TELL_EVERY_US = 30 * instants.SECOND_US
 _THIN_US = 60 * instants.SECOND_US
 _SLICES = 8
 _MOST_COUNTED = 500
@@ -83,13 +86,24 @@ class DiskGuard:
     def begin(self, journal: SqliteJournal) -> None:
         """Learn what the journal says about the disk: an alarm that stands is this recorder's to clear."""
         before = journal.head().position + 1
-        facts, _ = journal.newest_facts(before, types=(_RAISED, _CLEARED), subjects=(self._host,), limit=50)
-        for fact in facts:
-            said = envelope.decode(fact.body)
-            if fact.source == self.source and said.data.get("alarm") == ALARM:
-                self.level = Level(int(said.data["code"])) if fact.type == _RAISED else Level.GOOD
-                break
-        self._wanted = self.level
+        try:
+            facts, _ = journal.newest_facts(
+                before, types=(_RAISED, _CLEARED), subjects=(self._host,), limit=50
+            )
+        except ConfigurationError as error:
+            log.error("whether the disk was short is not known: %s", error)  # noqa: TRY400 - it says all
+            facts = []
+        levels = (level for level in map(self._said, facts) if level is not None)
+        self.level = self._wanted = next(levels, Level.GOOD)
+
+    def _said(self, fact: Recorded) -> Level | None:
+        """Return the level that a fact tells; None where it is not this recorder's own, whoever says so."""
+        if (fact.client, fact.source) != (RECORDER, self.source):
+            return None
+        data = envelope.decode(fact.body).data
+        if data.get("alarm") != ALARM:
+            return None
+        return _LEVELS.get(data.get("code", 0), Level.GOOD) if fact.type == _RAISED else Level.GOOD
 
     @property
     def due(self) -> bool:
@@ -123,6 +137,10 @@ class DiskGuard:
             self.level, self._facts = self._wanted, []
             self._told_us = facts[-1].recorded_us
             self._look_at = 0.0
+
+    def last(self, now_us: int) -> Sequence[Entry]:
+        """Return what the journal must say before the recorder ends: what was given up and not told yet."""
+        return [*self._facts, *self._dropped(now_us)] if self._counts else []
 
     def refuses(self, entry: Entry) -> bool:
         """Tell whether an event is given up; it is counted then."""
@@ -188,7 +206,7 @@ class DiskGuard:
 
     def _entry(self, type_: str, subject: str, now_us: int, data: dict[str, Any]) -> Entry:
         said = Envelope(ids.uuid7(now_us), self.source, type_, subject, now_us, data)
-        return Entry("recorder", said.source, said.id, type_, subject, now_us, envelope.encode(said))
+        return Entry(RECORDER, said.source, said.id, type_, subject, now_us, envelope.encode(said))
 
     def _thinned(self, entry: Entry) -> bool:
         if not (entry.stream or "").startswith(_HOST):

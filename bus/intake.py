@@ -22,6 +22,7 @@ from schemas.registry import Registry
 
 SAMPLE = "sample.taken"
 SITE = "_site"
+RECORDER = "recorder"
 REGISTERED = "system.registered"
 _CORRECTED = "window.corrected"
 _FOR_ALL = ("window.ended", _CORRECTED, "counters.reset")
@@ -68,6 +69,8 @@ class Judge:
         """
         if place is None:
             raise InputError("topic", "", "publish to <prefix>/in/<client>/<system_id>/<type>")
+        if place.client == RECORDER:
+            raise InputError("client", "", "publish under your own name: recorder is the recorder's")
         limits.check_size(payload)
         document = envelope.load(payload)
         limits.check_depth(document, payload)
@@ -99,6 +102,11 @@ class Judge:
             name = system_ids.canonical(alias)
             if name != subject and not (forwarded and name in self.aliases):
                 self.aliases[name] = subject
+        self._canonical.clear()
+
+    def rename(self, aliases: Mapping[str, str]) -> None:
+        """Know these other names of systems, and no others."""
+        self.aliases = dict(aliases)
         self._canonical.clear()
 
     def _plain(self, place: Intake, data: dict[str, Any], now_us: int) -> Envelope:

@@ -121,6 +121,13 @@ def test_a_plain_message_is_refused_from_a_client_whose_name_no_source_can_hold(
     assert answer.reason == "client"
 
 
+def test_nobody_publishes_as_the_recorder() -> None:
+    answer = judge("ovr/in/recorder/rig_01/note.added", b'{"text":"hello"}')
+
+    assert isinstance(answer, InputError)
+    assert answer.reason == "client"
+
+
 def test_a_topic_too_long_to_be_answered_is_refused() -> None:
     client = "x" * (65_535 - len("ovr/in//rig_01/note.added"))
 

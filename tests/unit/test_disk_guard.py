@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from bus import envelope
 from bus.disk_guard import RESERVE, DiskGuard
 from bus.disk_levels import DiskLimits, Level, level_at
+from bus.envelope import Envelope
 from bus.journal import Entry
 from bus.journal_writer import SqliteJournal
 from schemas.registry import Registry
@@ -144,9 +145,19 @@ def test_a_long_shortage_is_accounted_for_now_and_then(watched: Watched) -> None
     watched.guard.refuses(sample(1))
     watched.at(0)
     assert watched.said()[-1][0] == "alarm.raised"
-    watched.now_us += 10 * MINUTE_US
+    watched.now_us += MINUTE_US // 2
     watched.at(0)
     assert watched.said()[-1][0] == "samples.dropped"
+
+
+def test_what_was_given_up_and_is_not_told_yet_is_the_last_thing_said(watched: Watched) -> None:
+    watched.at(0)
+    assert watched.guard.last(T0) == []
+    watched.guard.refuses(sample(1))
+
+    (told,) = watched.guard.last(T0)
+
+    assert (told.type, envelope.decode(told.body).data["count"]) == ("samples.dropped", 1)
 
 
 def test_of_this_machines_own_samples_one_a_minute_stays(watched: Watched) -> None:
@@ -179,3 +190,23 @@ def test_an_alarm_that_stands_is_cleared_by_the_next_recorder(watched: Watched, 
     watched.guard = again
     assert watched.at(50 * GB) is Level.GOOD
     assert watched.said()[-1][0] == "alarm.cleared"
+    after = DiskGuard(tmp_path, "edge-01", LIMITS, watched.disk.measure)
+    after.begin(watched.journal)
+    assert after.level is Level.GOOD
+
+
+@pytest.mark.parametrize(
+    ("client", "code"), [("alice", {"code": 5}), ("recorder", {"code": 99}), ("recorder", {})]
+)
+def test_an_alarm_of_somebody_else_or_of_no_level_says_nothing_about_the_disk(
+    watched: Watched, tmp_path: Path, client: str, code: dict[str, int]
+) -> None:
+    data = {"alarm": "disk_short", "level": "alarm", "text": "x", **code}
+    said = Envelope("forged", "/edge-01/recorder", "alarm.raised", "host_edge_01", T0, data)
+    entry = Entry(client, said.source, said.id, said.type, said.subject, T0, envelope.encode(said))
+    watched.journal.append([entry], recorded_us=T0)
+
+    again = DiskGuard(tmp_path, "edge-01", LIMITS, watched.disk.measure)
+    again.begin(watched.journal)
+
+    assert again.level is Level.GOOD
