@@ -5,6 +5,7 @@ Rules that must stay true here:
 - one confirmation covers all that an epoch had in a batch.
 """
 
+import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
@@ -18,7 +19,9 @@ from bus.intake import SAMPLE
 from bus.journal import DeadLetter, Entry, Head, JournalReader
 from bus.measuring import Tally
 from bus.topics import Topics
-from schemas.errors import InputError
+from schemas.errors import ConfigurationError, InputError
+
+log = logging.getLogger(__name__)
 
 _HEAD_EVERY_S = 1.0
 _HEAD_AT_MOST_EVERY_S = 0.02
@@ -172,7 +175,10 @@ class Announcer:
     def unpublished(self, journal: JournalReader) -> None:
         """Publish what was committed but may not have been told before a crash or a lost connection."""
         head = journal.head().position
-        self.events(journal.read(max(self.published, head - _REPUBLISH_AT_MOST)))
+        try:
+            self.events(journal.read(max(self.published, head - _REPUBLISH_AT_MOST)))
+        except ConfigurationError as error:
+            log.error("not all that was recorded can be told: %s", error)  # noqa: TRY400 - it says all
 
     def head(self, head: Head) -> bool:
         """Publish the head when it moved or a second has passed; True about once a second."""

@@ -235,6 +235,28 @@ class SqliteJournalReader:
         ).fetchone()
         return None if row is None else self._recorded(row)
 
+    def position_of(self, source: str, event_id: str) -> int | None:
+        """Return where the event is that a source gave this id; None when it is not recorded."""
+        db = self._fresh()
+        row = db.execute(
+            "SELECT position FROM event WHERE id = ? AND source = (SELECT name_id FROM name WHERE name = ?)",
+            (pack_id(event_id), source),
+        ).fetchone()
+        return None if row is None else int(row[0])
+
+    def positions(self, types: Collection[str]) -> list[int]:
+        """Return where all events of some types are, which are no samples."""
+        db = self._fresh()
+        kinds = self._names.find(types)
+        if not kinds:
+            return []
+        rows = db.execute(
+            "SELECT position FROM event INDEXED BY event_rare"  # noqa: S608 - marks only
+            f" WHERE type <> 1 AND type IN ({','.join('?' * len(kinds))}) ORDER BY position",
+            kinds,
+        )
+        return [row[0] for row in rows]
+
     def hash_at(self, position: int) -> bytes | None:
         """Return the hash of one event; None when there is none."""
         row = self._fresh().execute("SELECT hash FROM event WHERE position = ?", (position,)).fetchone()

@@ -13,12 +13,12 @@ import contextlib
 import hashlib
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bus import anchor, envelope, instants, restored
+from bus import anchor, instants, restored
 from bus.announce import Announcer
 from bus.connection import Broker, Connection, Message
 from bus.disk_guard import DiskGuard
@@ -26,14 +26,15 @@ from bus.disk_levels import DiskLimits, Level
 from bus.envelope import Recorded
 from bus.epochs import Answer, Epochs, Transmission, transmission
 from bus.health import Health
-from bus.intake import REGISTERED, SAMPLE, Judge, claimed
+from bus.intake import REGISTERED, SAMPLE, Judge
 from bus.journal import DeadLetter, Duplicate, Entry, Held
 from bus.journal_writer import SqliteJournal
 from bus.measuring import Histogram
+from bus.past import Past
 from bus.sealing import Keeping
 from bus.topics import Intake, Topics
 from bus.uplink_arrival import Arrivals, NotYetError
-from bus.uplink_batch import FACTS, NODE
+from bus.uplink_batch import FACTS
 from schemas.errors import ConfigurationError, InputError, TransientError
 from schemas.registry import Registry
 
@@ -97,6 +98,7 @@ class Recorder:
         self.journal = SqliteJournal(data / "journal", keeping)
         self._anchor = anchor.directory(data / "recorder")
         self._judge = Judge(Registry.load(), node_id, dict(aliases or {}))
+        self._past = Past(self.journal, self._judge)
         self._disk = DiskGuard(data / "journal", node_id, disk or DiskLimits())
         self._more = figures
         self._epochs = Epochs()
@@ -133,6 +135,7 @@ class Recorder:
             self.turn()
         with contextlib.suppress(TransientError):
             self._commit()
+            self._say(self._disk.last(self._clock()))
         anchor.save(self._anchor, self.journal.head())
         self._health.goodbye()
         self.connection.close()
@@ -162,8 +165,8 @@ class Recorder:
 
     def _begin(self) -> None:
         """Learn the systems' names, and notice a restored journal."""
-        for event in self.journal.read(types=[REGISTERED]):
-            self._learn(event.subject, event.body)
+        self._past.begin()
+        self._health.update(problem=self._past.problem)
         for held in self.journal.held():
             self._arrivals.committed(held)
         self._disk.begin(self.journal)
@@ -221,7 +224,9 @@ class Recorder:
     def _judged(self, place: Intake | None, payload: bytes, now_us: int) -> Entry:
         entry = self._judge.judge(place, payload, now_us)
         if entry.type == REGISTERED:
-            self._learn(entry.subject, entry.body)
+            in_hand = (one for taken in self._batch for one in taken.entries)
+            if not self._past.holds(entry, in_hand):
+                self._past.learn(entry.subject, entry.body)
         return entry
 
     def _take_batch(self, message: Message) -> None:
@@ -254,10 +259,6 @@ class Recorder:
             self._oldest = time.monotonic()
         self._urgent = self._urgent or urgent
         self._batch.append(taken)
-
-    def _learn(self, subject: str, body: bytes) -> None:
-        said = envelope.decode(body)
-        self._judge.learn(subject, said.data, forwarded=NODE in said.extensions)
 
     def _in_hand(self) -> int:
         return sum(max(1, len(taken.entries)) for taken in self._batch)
@@ -308,23 +309,27 @@ class Recorder:
         self._announcer.confirm(self.journal.head())
         self._announcer.events(recorded)
         self._blocked = False
-        self._health.update(status="online", problem=None, **self._announcer.figures(self.journal.head()))
+        figures = self._announcer.figures(self.journal.head())
+        self._health.update(status="online", problem=self._past.problem, **figures)
 
     def _watch_disk(self) -> None:
         """Look how much room there is, and record it when that changes what is recorded."""
         if not self._disk.due:
             return
-        facts = self._disk.tend(self._clock())
+        try:
+            self._say(self._disk.tend(self._clock()))
+        except TransientError:
+            return  # what cannot be said is not done
+        self._health.update(**self._disk.status(), **self._more())
+
+    def _say(self, facts: Sequence[Entry]) -> None:
+        """Record what this recorder itself tells."""
         if facts:
-            try:
-                said = self.journal.append(facts, recorded_us=self._clock())
-            except TransientError:
-                return  # what cannot be said is not done
+            said = self.journal.append(facts, recorded_us=self._clock())
             recorded = [one for one in said if isinstance(one, Recorded)]
             self._announcer.events(recorded)
             self._announcer.count(recorded, 0)
             self._disk.recorded(recorded)
-        self._health.update(**self._disk.status(), **self._more())
 
     def _tidy(self) -> None:
         """Seal a slice of what is old while nothing is in hand, for a tenth of the time."""
@@ -344,7 +349,8 @@ class Recorder:
     def _settle(self, batch: list[Taken], answers: list[Recorded | Duplicate]) -> list[Recorded]:
         """Note what became of each message; return what is new."""
         new: list[Recorded] = []
-        rest = iter(answers)
+        reused: list[tuple[DeadLetter, Transmission | None]] = []
+        rest, now_us, forget = iter(answers), self._clock(), False
         for taken in batch:
             if taken.number is not None:
                 self._epochs.commit(taken.number)
@@ -357,12 +363,26 @@ class Recorder:
                 answer = next(rest)
                 if isinstance(answer, Recorded):
                     new.append(answer)
-                elif self._is_reused(taken, entry, answer):
+                elif refused := self._past.refusal(entry, answer, taken.message.topic, now_us):
+                    reused.append((refused, taken.number))
+                    forget = forget or (taken.held is not None and entry.type == REGISTERED)
                     continue
                 if taken.number is None:
                     self._announcer.plain(entry, answer.position)
         self._announcer.count(new, len(answers) - len(new))
+        self._bury(reused)
+        if forget:
+            self._past.begin()  # names that a node brought were learned before it turned out whose they are
         return new
+
+    def _bury(self, reused: list[tuple[DeadLetter, Transmission | None]]) -> None:
+        """Keep messages whose id is taken by another claim: they are no duplicates, and must not vanish."""
+        letters = [letter for letter, _ in reused]
+        if letters:
+            with contextlib.suppress(TransientError):
+                self.journal.append([], recorded_us=letters[0].received_us, dead_letters=letters)
+        for letter, number in reused:
+            self._announcer.rejected(letter, number)
 
     def _figures(self) -> dict[str, object]:
         """Say what /metrics tells besides health; from another thread, so nothing here asks the journal."""
@@ -370,25 +390,6 @@ class Recorder:
             "in_hand": len(self._batch),
             "backlog": self.connection.backlog,
         }
-
-    def _is_reused(self, taken: Taken, entry: Entry, known: Duplicate) -> bool:
-        """Bury a message whose id is taken by another claim: it is not a duplicate, and must not vanish."""
-        stored = next(self.journal.read(known.position - 1, upto=known.position), None)
-        if stored is None or claimed(stored.body) == claimed(entry.body):
-            return False  # of an erased sample, the id is all that is known
-        letter = DeadLetter(
-            self._clock(),
-            taken.client,
-            taken.message.topic,
-            entry.body if taken.held else taken.message.payload,
-            "id_reused",
-            "id",
-            f"position {known.position} holds other content under this id: give every event its own",
-        )
-        with contextlib.suppress(TransientError):
-            self.journal.append([], recorded_us=letter.received_us, dead_letters=[letter])
-        self._announcer.rejected(letter, taken.number)
-        return True
 
 
 def _client_id(broker: Broker) -> str:

@@ -3,6 +3,7 @@
 Rules that must stay true here:
 - a body leaves the tables only when a synced file gives it back, byte for byte;
 - killed at any moment, nothing is lost, and the work goes on where it was;
+- what the recorder needs to start, the systems' names, stays in the tables besides;
 - a slice is short: the recorder does it between two messages;
 - a file belongs to one life of the journal: what a restored one seals replaces nothing of the life before;
 - samples leave only when whoever needs them has them, as far as we are told of this life of the journal;
@@ -25,6 +26,7 @@ log = logging.getLogger(__name__)
 
 _DAY_US = 86_400_000_000
 _BUT_BODY = "position, source, id, type, subject, client, stream, time_us, recorded_us, hash"
+_KEPT = "system.registered"
 _SEAL, _ERASED = ".seal", ".erased"
 
 
@@ -155,12 +157,13 @@ class Sealing:
     def _empty(self, begin: int, end: int) -> None:
         """Put rows without bodies in the place of these; changed in place, they would not move together."""
         rows = self._db.execute(
-            f"SELECT {_BUT_BODY} FROM event WHERE position BETWEEN ? AND ?",  # noqa: S608 - our words only
-            (begin, end),
+            f"SELECT {_BUT_BODY}, iif(type = (SELECT name_id FROM name WHERE name = ?), body, x'')"  # noqa: S608 - our words only
+            " FROM event WHERE position BETWEEN ? AND ?",
+            (_KEPT, begin, end),
         ).fetchall()
         self._db.execute("DELETE FROM event WHERE position BETWEEN ? AND ?", (begin, end))
         self._db.executemany(
-            f"INSERT INTO event ({_BUT_BODY}, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, x'')",  # noqa: S608 - our words only
+            f"INSERT INTO event ({_BUT_BODY}, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608 - our words only
             rows,
         )
 

@@ -45,6 +45,7 @@ def _recorder(health: Mapping[str, Any], snapshot: Snapshot) -> str:
         words.append(f"{pace:,.1f} events/s")
     if health.get("rejected"):
         words.append(f"{health['rejected']:,} refused")
+    words += [str(health[name]) for name in ("problem", "sealing") if health.get(name)]
     return ", ".join(words)
 
 

@@ -23,3 +23,12 @@ def test_what_is_wrong_with_a_producer_is_in_its_line() -> None:
     assert said == (
         "3 devices, 2 away, 1,200 events, 1 alarms, 5 not confirmed, devices: two are named x, stuck for 7 s"
     )
+
+
+def test_what_a_recorder_cannot_read_of_its_past_is_in_its_line() -> None:
+    health = {"position": 7, "problem": "1-5.seal is missing", "sealing": None}
+    said = figures(
+        {"name": "recorder", "message": "", "health": health}, {"head": None, "events_per_s": None}
+    )
+
+    assert said == "position 7, 1-5.seal is missing"
