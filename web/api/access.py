@@ -10,7 +10,7 @@ from typing import Annotated, Final
 from fastapi import Depends, Request, Security
 from fastapi.security import APIKeyHeader
 
-from web.api.keys import ANYONE, NOBODY, Caller, Role
+from web.api.keys import ANYONE, NOBODY, Caller, Role, digest_of
 from web.api.problems import Problem
 from web.api.service import Service, service
 
@@ -23,20 +23,29 @@ _header = APIKeyHeader(
 )
 
 Served = Annotated[Service, Depends(service)]
+Sent = Annotated[str | None, Security(_header)]
 
 
-async def caller(request: Request, served: Served, key: Annotated[str | None, Security(_header)]) -> Caller:
+async def caller(request: Request, served: Served, key: Sent) -> Caller:
     """Find who asks.
 
     Raises:
         Problem: the key is wrong, or too many wrong ones came from there.
     """
+    return owner(served, request.client.host if request.client else "", key)
+
+
+def owner(served: Service, address: str, key: str | None) -> Caller:
+    """Find whose key it is.
+
+    Raises:
+        Problem: the key is wrong, or too many wrong ones came from the address.
+    """
     if not served.keys.needed:
         return ANYONE
     if not key:
         return NOBODY
-    address = request.client.host if request.client else ""
-    wait_s = served.limits.wrong_keys.empty(address, time.monotonic())
+    wait_s = served.limits.wrong_keys.wait_s(address, time.monotonic())
     if wait_s:
         raise Problem(
             "too-many",
@@ -45,7 +54,7 @@ async def caller(request: Request, served: Served, key: Annotated[str | None, Se
         )
     found = served.keys.caller(key)
     if found is None:
-        served.limits.wrong_keys.take(address, time.monotonic())
+        served.limits.wrong_keys.take(address, digest_of(key), time.monotonic())
         raise Problem(
             "key-wrong",
             f"Check the key in {HEADER}; `ovr key list` names those there are.",
@@ -57,17 +66,28 @@ async def caller(request: Request, served: Served, key: Annotated[str | None, Se
 Asking = Annotated[Caller, Depends(caller)]
 
 
-async def reader(who: Asking, served: Served) -> Caller:
-    """Let through who may read.
+def before_body(served: Service, address: str, key: str | None) -> None:
+    """Make sure that a large body comes from somebody with any key, before it is read.
 
     Raises:
-        Problem: reading needs a key here, and none came.
+        Problem: a key is needed, or wrong.
     """
-    if served.settings.web.reads == "key":
-        if who is NOBODY:
-            raise _key_needed()
-        return _at_least(who, Role.VIEWER)
-    return who
+    if owner(served, address, key) is NOBODY:
+        raise _key_needed()
+
+
+async def reader(request: Request, served: Served, key: Sent) -> Caller:
+    """Let through who may read; where everybody may, no key is looked at, and so none is wrong.
+
+    Raises:
+        Problem: reading needs a key here, and none came, or a wrong one.
+    """
+    if served.settings.web.reads != "key":
+        return NOBODY
+    who = await caller(request, served, key)
+    if who is NOBODY:
+        raise _key_needed()
+    return _at_least(who, Role.VIEWER)
 
 
 async def holder(who: Asking) -> Caller:
@@ -92,13 +112,16 @@ async def bringer(who: Asking) -> Caller:
     return who if who.role is Role.UPLINK else _at_least(who, Role.OPERATOR)
 
 
-async def photo_reader(who: Asking, served: Served) -> Caller:
+async def photo_reader(request: Request, served: Served, key: Sent) -> Caller:
     """Let through who may read, and an uplink, which asks for what its node has lost.
 
     Raises:
-        Problem: reading needs a key here, and none came.
+        Problem: reading needs a key here, and none came, or a wrong one.
     """
-    return who if who.role is Role.UPLINK else await reader(who, served)
+    if served.settings.web.reads != "key":
+        return NOBODY
+    who = await caller(request, served, key)
+    return who if who.role is Role.UPLINK else await reader(request, served, key)
 
 
 async def operator(who: Annotated[Caller, Depends(holder)]) -> Caller:

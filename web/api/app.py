@@ -31,11 +31,12 @@ from web.api import (
     tiles,
     ui,
 )
+from web.api.access import before_body
 from web.api.gate import Gate
 from web.api.limits import Limits
 from web.api.measures import Measures
 from web.api.problems import Problem, request_field, sentence
-from web.api.service import version
+from web.api.service import of, version
 from web.api.static import Static
 from web.settings import Gateway
 
@@ -96,7 +97,11 @@ def make_app(settings: Gateway, measures: Measures, limits: Limits) -> FastAPI:
 
     app.router.default = Static(settings.static or PAGES)
     app.router.redirect_slashes = False
-    app.add_middleware(Gate, settings=settings, measures=measures, limits=limits)
+
+    def permit(address: str, key: str | None) -> None:
+        before_body(of(app), address, key)
+
+    app.add_middleware(Gate, settings=settings, measures=measures, limits=limits, permit=permit)
     app.add_exception_handler(AnyHTTPException, _on_http)
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(OvrError, _on_ours)

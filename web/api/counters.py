@@ -1,5 +1,6 @@
 """Reading the event counters: how often what happened, how healthy systems are."""
 
+import asyncio
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
@@ -17,6 +18,7 @@ from web.api.systems import PathSystem, name, unknown
 router = APIRouter(tags=["counters"])
 _DAY_US = 86_400 * SECOND_US
 _MOST_HISTORY = 200
+_turns = asyncio.Semaphore(2)  # reports of years take long, and threads are few
 Days = Annotated[float, Query(gt=0, le=3660, description="Over so many days up to now.")]
 
 
@@ -67,7 +69,8 @@ async def details(system_id: PathSystem, served: Served, who: Reader, days: Days
     assert wanted is not None
     now_us = instants.now_us()
     period = Period(now_us - round(days * _DAY_US), now_us)
-    found = await served.reading(_details, served.reading.stores, wanted, period)
+    async with _turns:
+        found = await served.reading(_details, served.reading.stores, wanted, period)
     if found is None:
         raise unknown(wanted)
     return Details.model_validate(found)
@@ -88,9 +91,9 @@ async def counters_report(
     wanted = await name(served, system_id)
     now_us = instants.now_us()
     period = Period(now_us - round(days * _DAY_US), now_us)
-    return await served.reading(
-        _report, served.reading.stores, kind, period, None if wanted == "all" else wanted
-    )
+    asked = None if wanted == "all" else wanted
+    async with _turns:
+        return await served.reading(_report, served.reading.stores, kind, period, asked)
 
 
 def _report(stores: Stores, kind: str, period: Period, system_id: str | None) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 Rules that must stay true here:
 - no body is read beyond its limit, and none that comes too slowly is waited for;
+- large ones are read of those with a key only, once there are keys, and few at a time;
 - a page of another site cannot write: browsers say where a request comes from;
 - nor can it read, by letting its own name point at us: we answer to our names alone;
 - every answer says what browsers may do with it.
@@ -10,7 +11,7 @@ Rules that must stay true here:
 import asyncio
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -21,11 +22,12 @@ from web.api import hosts
 from web.api.limits import Limits
 from web.api.map_counts import tile_hosts
 from web.api.measures import OTHER, Measures
-from web.api.problems import Problem, answer
+from web.api.problems import Problem, answer, later
 from web.settings import Gateway
 
 TOO_LARGE: Final = "too_large"
 _SMALL: Final = 64 * 1024
+_MOST_LARGE: Final = 8
 _IMPORT: Final = 4 << 20
 _FORM: Final = 16 * 1024  # of a multipart body besides its file
 _PHOTOS: Final = "/api/photos/"
@@ -49,8 +51,18 @@ _COMMON: Final = {
 class Gate:
     """Wraps the application."""
 
-    def __init__(self, app: ASGIApp, settings: Gateway, measures: Measures, limits: Limits) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        settings: Gateway,
+        measures: Measures,
+        limits: Limits,
+        permit: Callable[[str, str | None], None] | None = None,
+    ) -> None:
+        """Wrap `app`; `permit` is asked with address and key before a large body is read, and may raise."""
         self._app = app
+        self._permit = permit
+        self._large = 0
         self._measures = measures
         self._limits = limits
         photo = (settings.web.photo_mb << 20) + _FORM
@@ -70,7 +82,7 @@ class Gate:
                 await self._app(scope, receive, send)
             return
         begun_s = time.monotonic()
-        status = 500
+        status, large = 500, 0
 
         async def tell(message: Message) -> None:
             nonlocal status
@@ -82,12 +94,14 @@ class Gate:
         try:
             refusal = self._refuse(scope, begun_s)
             if refusal is not None:
-                if refusal.reason == TOO_LARGE:
-                    await _drain(receive)
+                await _end_body(scope, receive, refusal)
                 await answer(refusal)(scope, receive, tell)
             else:
+                large = _is_large(scope) and self._size(scope) > _SMALL
+                self._large += large
                 await self._app(scope, self._bounded(scope, receive), tell)
         finally:
+            self._large -= large
             route = getattr(scope.get("route"), "path", OTHER)
             self._measures.request(_method(scope), route, status, time.monotonic() - begun_s)
 
@@ -109,7 +123,22 @@ class Gate:
             )
         if scope["method"] in _WRITES and _is_cross_site(headers):
             return Problem("cross-site", "Open the pages of this node, and do it there.")
-        return self._too_large(scope, headers.get(b"content-length", b"0"))
+        too_large = self._too_large(scope, headers.get(b"content-length", b"0"))
+        return too_large or self._unwanted(scope, headers, address)
+
+    def _unwanted(self, scope: Scope, headers: Mapping[bytes, bytes], address: str) -> Problem | None:
+        """Refuse a large body that nobody with a key sends, or that is one too many."""
+        if self._size(scope) == _SMALL or not _is_large(scope):
+            return None
+        key = headers.get(b"x-api-key")
+        try:
+            if self._permit is not None:
+                self._permit(address, None if key is None else key.decode("latin-1"))
+        except Problem as problem:
+            return problem
+        if self._large < _MOST_LARGE:
+            return None
+        return later("Others send large files just now: wait a moment, and send it again.")
 
     def _too_large(self, scope: Scope, length: bytes) -> Problem | None:
         limit = self._size(scope)
@@ -118,6 +147,8 @@ class Gate:
         return _too_large(limit)
 
     def _size(self, scope: Scope) -> int:
+        if scope["method"] not in _WRITES:
+            return _SMALL
         brought = scope["method"] == "PUT" and scope["path"].startswith(_PHOTOS)
         return self._sizes.get("/api/photo" if brought else scope["path"], _SMALL)
 
@@ -180,6 +211,21 @@ def policy(settings: Gateway) -> str:
         "frame-ancestors": "'none'",
     }
     return "; ".join(f"{name} {value}" for name, value in said.items())
+
+
+def _is_large(scope: Scope) -> bool:
+    """Tell whether a body comes that may take more memory than others."""
+    headers = dict(scope["headers"])
+    length = headers.get(b"content-length", b"")
+    return b"transfer-encoding" in headers or (length.isdigit() and int(length[:20]) > _SMALL)
+
+
+async def _end_body(scope: Scope, receive: Receive, refusal: Problem) -> None:
+    """Let a client that is in the middle of a large body hear why it is refused."""
+    if _is_large(scope):
+        refusal.headers = {**(refusal.headers or {}), "Connection": "close"}
+        if b"expect" not in dict(scope["headers"]):  # it would only now begin to send
+            await _drain(receive)
 
 
 def _is_cross_site(headers: Mapping[bytes, bytes]) -> bool:

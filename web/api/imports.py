@@ -1,5 +1,7 @@
 """Bulk import of windows and notes from CSV: tried first, then recorded whole or not at all."""
 
+import asyncio
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import Annotated, Final
@@ -16,6 +18,7 @@ from web.api.csv_rows import NOTES, WINDOWS, Form, Row, rows
 from web.api.outcomes import Became, Outcome
 from web.api.problems import Problem, request_field, sentence
 from web.api.service import Service
+from web.api.writing import SLICE
 
 router = APIRouter(tags=["import"])
 _TAKEN: Final = ("text/csv", "text/plain", "application/csv", "application/vnd.ms-excel")
@@ -43,41 +46,37 @@ def _body(kind: str) -> dict[str, object]:
     "/api/import/windows",
     summary="Import windows from CSV",
     openapi_extra=_body("windows"),
+    response_model=answers.Imported,
     responses={202: {**ACCEPTED, "model": answers.Imported}},
 )
-async def windows(
-    request: Request, response: Response, served: Served, who: Admin, dry_run: DryRun = True
-) -> answers.Imported:
+async def windows(request: Request, served: Served, who: Admin, dry_run: DryRun = True) -> Response:
     """Record windows of the past: system_id, event_id, started_at; if you like ended_at, location, note.
 
     Nothing is recorded while a row is wrong. A file sent twice is recorded once.
     """
     del who
-    return await _import(request, response, served, WINDOWS, dry_run=dry_run)
+    return await _import(request, served, WINDOWS, dry_run=dry_run)
 
 
 @router.post(
     "/api/import/notes",
     summary="Import notes from CSV",
     openapi_extra=_body("notes"),
+    response_model=answers.Imported,
     responses={202: {**ACCEPTED, "model": answers.Imported}},
 )
-async def notes(
-    request: Request, response: Response, served: Served, who: Admin, dry_run: DryRun = True
-) -> answers.Imported:
+async def notes(request: Request, served: Served, who: Admin, dry_run: DryRun = True) -> Response:
     """Record notes of the past: columns time, msg, and if you like system_id, event_id, operator."""
     del who
-    return await _import(request, response, served, NOTES, dry_run=dry_run)
+    return await _import(request, served, NOTES, dry_run=dry_run)
 
 
-async def _import(
-    request: Request, response: Response, served: Service, form: Form, *, dry_run: bool
-) -> answers.Imported:
+async def _import(request: Request, served: Service, form: Form, *, dry_run: bool) -> Response:
     media_type = request.headers.get("content-type", "text/csv").partition(";")[0].strip().lower()
     if media_type not in _TAKEN:
         raise Problem("media-type", "Send the file as the body, with Content-Type: text/csv.")
     await served.learn_names()
-    found = [_checked(served, row) for row in await served.reading(_read, await request.body(), form)]
+    found = await _all_checked(served, await served.reading(_read, await request.body(), form))
     wrong = [row for row in found if row.detail is not None]
     if wrong and not dry_run:
         raise Problem(
@@ -95,19 +94,36 @@ async def _import(
         patience_s = served.settings.web.confirm_s + len(claims) / 500
         said = await served.writer.write_all(claims, patience_s=patience_s)
         outcomes = {claim.key: outcome for claim, outcome in zip(claims, said, strict=True)}
+    return await served.reading(_answer, found, outcomes, len(claims), dry_run=dry_run)
+
+
+def _answer(
+    found: Sequence[Row], outcomes: Mapping[str | None, Outcome], events: int, *, dry_run: bool
+) -> Response:
+    """Write the answer, in a thread: it may be a long one."""
     waiting = sum(one.became is Became.WAITING for one in outcomes.values())
-    response.status_code = 202 if waiting else 200
-    return answers.Imported(
+    said = answers.Imported(
         dry_run=dry_run,
         rows=[_told(row, outcomes) for row in found],
-        events=len(claims),
+        events=events,
         recorded=sum(one.became is Became.RECORDED for one in outcomes.values()),
         waiting=waiting,
     )
+    return Response(said.model_dump_json(), 202 if waiting else 200, media_type="application/json")
 
 
 def _read(body: bytes, form: Form) -> list[Row]:
     return list(rows(body, form))
+
+
+async def _all_checked(served: Service, found: Sequence[Row]) -> list[Row]:
+    """Check rows, and let others have their turn between many."""
+    checked = []
+    for number, row in enumerate(found, start=1):
+        checked.append(_checked(served, row))
+        if number % SLICE == 0:
+            await asyncio.sleep(0)
+    return checked
 
 
 def _checked(served: Service, row: Row) -> Row:
@@ -135,7 +151,7 @@ def _check(served: Service, claim: Claim) -> None:
     served.writer.check(claim)
 
 
-def _told(row: Row, outcomes: dict[str | None, Outcome]) -> answers.ImportRow:
+def _told(row: Row, outcomes: Mapping[str | None, Outcome]) -> answers.ImportRow:
     became = [outcomes[claim.key] for claim in row.claims if claim.key in outcomes]
     refused = next((one.rejection for one in became if one.rejection is not None), None)
     return answers.ImportRow(

@@ -2,7 +2,8 @@
 
 Rules that must stay true here:
 - memory is bounded whatever addresses come;
-- an address that asks too often is told when to come again.
+- an address that asks too often is told when to come again;
+- a wrong key counts once: a device that was forgotten sends it for ever, and others share its address.
 """
 
 from collections import OrderedDict
@@ -54,9 +55,30 @@ class Buckets:
         return bucket
 
 
+class WrongKeys:
+    """How many different wrong keys an address may try."""
+
+    def __init__(self) -> None:
+        self._tries = Buckets(_WRONG_PER_S, _WRONG_AT_ONCE)
+        self._known: OrderedDict[tuple[str, str], None] = OrderedDict()
+
+    def wait_s(self, address: str, now_s: float) -> float:
+        """Return 0, or in how many seconds the address may try a key again."""
+        return self._tries.empty(address, now_s)
+
+    def take(self, address: str, digest: str, now_s: float) -> None:
+        """Count a wrong key, by its digest."""
+        if (address, digest) not in self._known:
+            self._tries.take(address, now_s)
+        self._known[address, digest] = None
+        self._known.move_to_end((address, digest))
+        if len(self._known) > _MOST:
+            self._known.popitem(last=False)
+
+
 class Limits:
     """The limits of the API."""
 
     def __init__(self, requests_per_s: float) -> None:
         self.requests = Buckets(requests_per_s, requests_per_s * _BURST_S)
-        self.wrong_keys = Buckets(_WRONG_PER_S, _WRONG_AT_ONCE)
+        self.wrong_keys = WrongKeys()
