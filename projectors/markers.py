@@ -4,6 +4,7 @@ Rules that must stay true here:
 - a series is one (event_id, location) of one system; an unknown location is the empty text, and no label;
 - its points stand at each start (1), at each end (0), and every 30 s from a start while active, up to the
   horizon: the newest `recordedat` of the stream. Where two fall on one millisecond, 1 wins;
+- no span is repeated for longer than a year: a clock that leaps ahead makes no endless work;
 - a span within one millisecond is invisible at this resolution and leaves no point;
 - nothing that was written is ever contradicted by an append: what removes or changes a point is a rewrite,
   because VictoriaMetrics cannot update a sample.
@@ -15,6 +16,7 @@ from heapq import merge
 from itertools import groupby
 
 REPEAT_MS = 30_000
+LONGEST_MS = 366 * 86_400_000
 _BEFORE_ALL = -1
 
 Key = tuple[str, str]
@@ -41,13 +43,15 @@ class Span:
     def repeats(self, after_ms: int, horizon_ms: int) -> Iterator[int]:
         """Yield the repetitions after `after_ms`, up to the horizon."""
         first = max((after_ms - self.start_ms) // REPEAT_MS, 0) + 1
-        last = horizon_ms if self.end_ms is None else min(horizon_ms, self.end_ms - 1)
-        yield from range(self.start_ms + first * REPEAT_MS, last + 1, REPEAT_MS)
+        yield from range(self.start_ms + first * REPEAT_MS, self._last(horizon_ms) + 1, REPEAT_MS)
 
     def newest(self, horizon_ms: int) -> int:
         """Tell when its newest point of value 1 stands."""
-        until_ms = horizon_ms if self.end_ms is None else min(horizon_ms, self.end_ms - 1)
-        return self.start_ms + max((until_ms - self.start_ms) // REPEAT_MS, 0) * REPEAT_MS
+        return self.start_ms + max((self._last(horizon_ms) - self.start_ms) // REPEAT_MS, 0) * REPEAT_MS
+
+    def _last(self, horizon_ms: int) -> int:
+        last = min(horizon_ms, self.start_ms + LONGEST_MS)
+        return last if self.end_ms is None else min(last, self.end_ms - 1)
 
 
 Spans = Mapping[Key, tuple[Span, ...]]
@@ -103,7 +107,7 @@ def next_repeat_ms(of: Spans, horizon_ms: int) -> int | None:
         span.newest(horizon_ms) + REPEAT_MS
         for series in of.values()
         for span in series
-        if span.end_ms is None or span.end_ms > horizon_ms
+        if (span.end_ms is None or span.end_ms > horizon_ms) and horizon_ms < span.start_ms + LONGEST_MS
     )
     return min(due, default=None)
 

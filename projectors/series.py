@@ -4,7 +4,7 @@ Rules that must stay true here:
 - whether a fact appends or rewrites depends on its place in the stream alone, never on batches; so going on
   from any earlier place, over whatever a later life had written, ends with the same content;
 - the horizon is the newest `recordedat` seen; for systems of other nodes, the newest of theirs that was
-  brought here; no clock is read;
+  brought here; no clock is read. A clock that had leapt ahead and is set back takes the horizon with it;
 - what cannot be written is told and left out; it never stops the stream.
 """
 
@@ -18,6 +18,7 @@ from typing import Any
 from bus.envelope import Event, Recorded
 from projectors import lines, markers, windows
 from projectors.aliases import REGISTERED, Aliases
+from projectors.counter_periods import DAY_US
 from projectors.events import SAMPLE, EventReader
 from projectors.lines import EVENT_METRIC, Compatibility, selector
 from projectors.markers import Key, Point, Spans, Stay
@@ -25,11 +26,15 @@ from projectors.nodes import HERE, MARK, name_of, origin_of, plain, qualified
 from projectors.series_counters import COUNTED, CounterSeries
 from projectors.series_samples import SampleWriter
 from schemas.errors import InputError
+from schemas.limits import AHEAD_US
 from schemas.registry import Registry
 
-VERSION = 2
+VERSION = 3
 FACTS = windows.TYPES | {REGISTERED} | COUNTED
 TYPES = FACTS | {SAMPLE}
+
+_SET_BACK_US = DAY_US
+"""What is recorded so long before the horizon tells that this was ahead of the true time."""
 
 Refused = tuple[Recorded, InputError]
 
@@ -118,6 +123,8 @@ class SeriesFold:
 
     def take(self, recorded: Recorded) -> None:
         """Apply one event."""
+        if recorded.recorded_us < self.horizon_us - _SET_BACK_US:
+            self._set_back(recorded.recorded_us)
         self._taken.extend(self._counters.move(max(self.horizon_us, recorded.recorded_us)))
         if recorded.type == SAMPLE:
             self._sample(recorded)
@@ -126,7 +133,17 @@ class SeriesFold:
         self.horizon_us = max(self.horizon_us, recorded.recorded_us)
         where = origin_of(recorded) if MARK in recorded.body else None
         if where is not None:
-            self.clocks[where.node] = max(self.clocks.get(where.node, 0), where.recorded_us)
+            known_us = min(where.recorded_us, recorded.recorded_us + AHEAD_US)
+            self.clocks[where.node] = max(self.clocks.get(where.node, 0), known_us)
+
+    def _set_back(self, recorded_us: int) -> None:
+        """Let the horizon be earlier, and take away what was written beyond it."""
+        self.horizon_us = recorded_us
+        self.clocks = {node: min(clock_us, recorded_us + AHEAD_US) for node, clock_us in self.clocks.items()}
+        self._counters.set_back(recorded_us)
+        for system_id, written in list(self._written.items()):
+            self._rewrite.update((system_id, event_id) for event_id, _ in written.spans)
+            self._note(system_id, written.spans)
 
     def effects(self) -> Effects:
         """Say what all that was taken since the last time comes to."""

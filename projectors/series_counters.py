@@ -51,6 +51,11 @@ class CounterSeries:
             yield from self._write([*self._totals, *self._alerts], minute * _MINUTE_MS)
             self._alerts = {key: said for key, said in self._alerts.items() if said[1]}
 
+    def set_back(self, recorded_us: int) -> None:
+        """Let the stream be at an earlier time: it had been ahead of the true one."""
+        self._now_ms = self._changed_ms = recorded_us // 1000
+        self._minute = (self._now_ms - 1) // _MINUTE_MS
+
     def take(self, event: Event, system_id: str) -> None:
         """Count an event; the stream has come to it."""
         key = (system_id, event.type)

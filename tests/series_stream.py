@@ -1,5 +1,6 @@
 """Streams for the tests of the series projector: samples, late and corrected window facts, late aliases."""
 
+from collections.abc import Collection
 from typing import Any
 
 from hypothesis import strategies as st
@@ -11,6 +12,7 @@ from tests.journals import MemoryJournal
 
 BASE_US = 1_795_240_000_000_000
 SECOND_US = 1_000_000
+_AHEAD_S = 2 * 86_400
 
 
 def entry(type_: str, subject: str, time_us: int, data: dict[str, Any], **extensions: str) -> Entry:
@@ -77,8 +79,13 @@ steps: st.SearchStrategy[list[Step]] = st.lists(
 )
 
 
-def journal_of(found: list[Step]) -> MemoryJournal:
-    """Record steps as the recorder would: aliases it knows are resolved, corrections name a fact."""
+def journal_of(found: list[Step], leaps: Collection[int] = ()) -> MemoryJournal:
+    """Record steps as the recorder would: aliases it knows are resolved, corrections name a fact.
+
+    Args:
+        found: what is recorded.
+        leaps: the steps at which the recorder's clock is two days ahead.
+    """
     journal = MemoryJournal()
     aliases: dict[str, str] = {}
     facts: list[Entry] = []
@@ -98,5 +105,6 @@ def journal_of(found: list[Step]) -> MemoryJournal:
             facts.append(made)
         if type_ == "system.registered":
             aliases["one"] = "rig_01"
-        journal.append([made], recorded_us=recorded_us)
+        ahead_us = (_AHEAD_S + number * 1000) * SECOND_US if number in leaps else 0
+        journal.append([made], recorded_us=recorded_us + ahead_us)
     return journal

@@ -86,3 +86,11 @@ def test_a_point_is_one_while_active_and_zero_at_the_end(found: list[Stay], hori
         for time_ms, value in markers.points(series, horizon):
             active = any(s.start_ms <= time_ms and (s.end_ms is None or time_ms < s.end_ms) for s in series)
             assert value == int(active)
+
+
+def test_a_span_that_nobody_ends_is_repeated_for_a_year_however_far_a_clock_leaps() -> None:
+    span = Span(1000, None)
+    for horizon_ms in (markers.LONGEST_MS * 3, markers.LONGEST_MS * 10_000):
+        assert span.newest(horizon_ms) == 1000 + markers.LONGEST_MS
+        assert list(span.repeats(markers.LONGEST_MS - 60_000, horizon_ms))[-1] == span.newest(horizon_ms)
+        assert markers.next_repeat_ms({("gig", ""): (span,)}, horizon_ms) is None

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from bus.envelope import Recorded
 from projectors import lines
+from projectors.counter_periods import DAY_US
 from projectors.events import SAMPLE
 from projectors.series import FACTS, SeriesFold
 from projectors.series_counters import COUNTED
@@ -83,9 +84,11 @@ def stand(journal: MemoryJournal, position: int, counted_at: int = 0) -> SeriesF
             lived.take(event)
         counted = orjson.loads(orjson.dumps(lived.tell_counted()))
     before = journal.events[:position]
-    horizon_us = max((event.recorded_us for event in before), default=0)
+    gone = SeriesFold(REGISTRY)
+    for event in before:
+        gone.take(event)
     facts = [e for e in before if e.type in (FACTS if e.position > counted_at else FACTS - COUNTED)]
-    fold.restore(facts, [e for e in before if e.type == SAMPLE], horizon_us, counted)
+    fold.restore(facts, [e for e in before if e.type == SAMPLE], gone.horizon_us, counted)
     return fold
 
 
@@ -95,9 +98,14 @@ def rebuilt(journal: MemoryJournal) -> Content:
     return model.content
 
 
-@given(steps, st.lists(st.integers(1, 7), max_size=25))
-def test_any_batches_end_with_what_one_pass_writes(found: list[Step], sizes: list[int]) -> None:
-    journal = journal_of(found)
+leaps = st.just(frozenset[int]()) | st.frozensets(st.integers(0, 24), max_size=2)
+
+
+@given(steps, st.lists(st.integers(1, 7), max_size=25), leaps)
+def test_any_batches_end_with_what_one_pass_writes(
+    found: list[Step], sizes: list[int], leaps: frozenset[int]
+) -> None:
+    journal = journal_of(found, leaps)
     if not journal.events:
         return
     model, fold, at = Model(), SeriesFold(REGISTRY), 0
@@ -111,11 +119,11 @@ def test_any_batches_end_with_what_one_pass_writes(found: list[Step], sizes: lis
 
 
 @examples(50)
-@given(steps, st.data())
+@given(steps, st.data(), leaps)
 def test_going_back_to_any_place_over_whatever_was_written_later_changes_nothing(
-    found: list[Step], data: st.DataObject
+    found: list[Step], data: st.DataObject, leaps: frozenset[int]
 ) -> None:
-    journal = journal_of(found)
+    journal = journal_of(found, leaps)
     end = len(journal.events)
     model, fold, at = Model(), SeriesFold(REGISTRY), 0
     history: list[Content] = [{}]
@@ -179,3 +187,17 @@ def test_an_error_in_one_sample_is_told_and_the_rest_is_written() -> None:
     effects = fold.effects()
     assert [type(error) for _, error in effects.refused] == [InputError]
     assert list(chain.from_iterable(effects.written)) == [b"victron,system_id=rig_01 soc_pct=1 1795240000000"]
+
+
+def test_a_clock_that_was_ahead_for_a_moment_leaves_windows_as_they_were() -> None:
+    journal = MemoryJournal()
+    journal.append([entry("window.started", "rig_01", BASE_US, {"event_id": "gig"})], recorded_us=BASE_US)
+    ahead_us = BASE_US + 3 * DAY_US
+    for number, recorded_us in enumerate((ahead_us, *(BASE_US + n * 10 * SECOND_US for n in range(1, 13)))):
+        journal.append([sample("rig_01", BASE_US + number, soc_pct=1.0)], recorded_us=recorded_us)
+    model, fold = Model(), SeriesFold(REGISTRY)
+    for event in journal.events:
+        apply(model, fold, journal, [event])
+    active = next(samples for series, samples in model.content.items() if series.startswith("ovr_event"))
+    assert sorted(active) == [BASE_US // 1000 + n * 30_000 for n in range(5)]
+    assert model.content == rebuilt(journal)
