@@ -1,6 +1,7 @@
 """What the commands about counters share: their options, and what those mean."""
 
-from contextlib import closing
+from contextlib import closing, suppress
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated
 
@@ -12,9 +13,11 @@ from ovr.node import Node
 from ovr.options import instant
 from projectors.counter_queries import Counters
 from projectors.counter_report import Period, last_days
+from projectors.state_queries import state_now
 from schemas.errors import ConfigurationError
 from schemas.occurrences import PREFIX, TABLE
 
+_FEW = 5
 System = Annotated[
     str | None, typer.Argument(help="Of this system.", show_default="the whole fleet", metavar="[SYSTEM]")
 ]
@@ -44,8 +47,25 @@ def time_of(at: str | None) -> int:
 
 
 def system_of(node: Node, said: str | None) -> str | None:
-    """Name the system that somebody means; None for the fleet."""
-    return None if said is None else canonical(node, [said])[0]
+    """Name the system that somebody means; None for the fleet.
+
+    Raises:
+        ConfigurationError: nothing is known of such a system.
+    """
+    if said is None:
+        return None
+    (name,) = canonical(node, [said])
+    known: set[str] = set()
+    with suppress(ConfigurationError), opened(node) as counters:
+        name = counters.named(name)
+        known |= counters.systems().keys()
+    if name not in known:  # one that never told anything but samples
+        with suppress(ConfigurationError):
+            known |= {one["system_id"] for one in state_now(node.layout.data)["systems"]}
+    if known and name not in known:
+        near = get_close_matches(name, known, n=3) or sorted(known)[:_FEW]
+        raise ConfigurationError(f"there is no system {name}; there is {', '.join(near)}")
+    return name
 
 
 def types_of(said: list[str] | None) -> set[str] | None:

@@ -45,10 +45,10 @@ def durations(
     found: dict[str, _Lasted] = defaultdict(_Lasted)
     for type_, *ended in _ended(db, since_us, until_us, chosen, values):
         found[type_].add(*ended)
-    for type_, started_us, ended_us in _reaching_over(db, since_us, chosen, values):
+    for type_, started_us, ended_us in reaching_over(db, since_us, chosen, values):
         if ended_us <= until_us:
             found[type_].total_us -= since_us - started_us
-    for type_, started_us, _ in _reaching_over(db, until_us, chosen, values):
+    for type_, started_us, _ in reaching_over(db, until_us, chosen, values):
         lasted = found[type_]
         lasted.add(1, until_us - max(since_us, started_us), until_us - started_us)
         if lasted.open_since_us is None or started_us < lasted.open_since_us:
@@ -88,10 +88,17 @@ def _ended(
         )
 
 
-def _reaching_over(
+def reaching_over(
     db: sqlite3.Connection, time_us: int, chosen: str, values: Sequence[Any]
 ) -> list[tuple[str, int, int]]:
-    """Return what lasted at an instant: its type, when it began, and when it ended."""
+    """Return what lasted at an instant: its type, when it began, and when it ended.
+
+    Args:
+        db: the file.
+        time_us: the instant.
+        chosen: SQL that chooses among rows `c` of `counters`.
+        values: for its marks.
+    """
     return db.execute(
         "SELECT c.type, s.started_us, s.ended_us FROM counters AS c CROSS JOIN spans AS s USING (key)"  # noqa: S608 - our words
         f" WHERE {chosen} AND s.started_us < ? AND s.ended_us ="

@@ -24,9 +24,11 @@ from projectors.counter_answers import (
     health_of,
     trend,
 )
-from projectors.counter_durations import durations
+from projectors.counter_durations import durations, reaching_over
 from projectors.counter_history import newest
 from projectors.counter_periods import CONFIRMED, DAY_US, EVER_US, HOUR_US, counts, fleet_counts
+from projectors.counter_resets import NEVER_US, newest_reset, resets
+from projectors.counter_then import then
 from projectors.counters import NAME
 from projectors.generations import Generations
 from projectors.nodes import HERE, NAMED, names_of, plain, qualified
@@ -102,14 +104,32 @@ class Counters:
             found[system_id] = min(since_us, found.get(system_id, since_us))
         return found
 
+    def named(self, name: str) -> str:
+        """Name the system that a name is an alias of; else the name is its own."""
+        row = self._db.execute("SELECT system_id FROM aliases WHERE alias = ?", (name,)).fetchone()
+        return plain(row[0])[0] if row else name
+
+    def since_named_reset(self, types: Collection[str]) -> dict[tuple[str, str], int]:
+        """Count these types on every system since a reset last named them; one of everything is no such."""
+        found = {(system_id, type_): 0 for system_id in self.systems() for type_ in types}
+        naming = [one for one in resets(self._db) if one.types]
+        for key, name, type_, stage, total, *_ in self._rows(None):
+            if stage != CONFIRMED or type_ not in types:
+                continue
+            reset_us = newest_reset(naming, name, type_)
+            whole = reset_us == NEVER_US
+            number = total if whole else counts(self._db, reset_us, EVER_US, "c.key = ?", (key,))[key]
+            found[plain(name)[0], type_] += number
+        return found
+
     def show(self, now_us: int, system_id: str | None = None) -> list[Count]:
-        """Count every type that ever occurred."""
+        """Count every type that occurred up to now."""
         rows: dict[str, list[tuple[Any, ...]]] = defaultdict(list)
-        for row in self._rows(system_id):
+        for row in then(self._db, self._rows(system_id), now_us, *_of(system_id)):
             rows[row[2]].append(row)
         hours = self._by_type(now_us - HOUR_US, now_us, system_id)
         days = self._by_type(now_us - DAY_US, now_us, system_id)
-        opened = self._open(system_id)
+        opened = self._open(now_us, system_id)
         return [
             count_of(type_, of_type, hours[type_], days[type_], opened.get(type_))
             for type_, of_type in sorted(rows.items())
@@ -315,15 +335,14 @@ class Counters:
         )
         return {type_: (first_us, last_us) for type_, first_us, last_us in rows}
 
-    def _open(self, system_id: str | None) -> dict[str, int]:
+    def _open(self, now_us: int, system_id: str | None) -> dict[str, int]:
         """Return, by type, since when occurrences last that have not ended."""
         where, values = _of(system_id)
-        rows = self._db.execute(
-            "SELECT c.type, min(l.started_us) FROM lasting AS l JOIN counters AS c USING (key)"  # noqa: S608 - our words
-            f" WHERE {where} GROUP BY c.type",
-            values,
-        )
-        return dict(rows.fetchall())
+        where = f"c.stage = '{CONFIRMED}' AND {where} AND c.type IN ({','.join('?' * len(_ENDED))})"
+        found: dict[str, int] = {}
+        for type_, started_us, _ in reaching_over(self._db, now_us, where, (*values, *_ENDED)):
+            found[type_] = min(started_us, found.get(type_, started_us))
+        return found
 
 
 def _of(system_id: str | None) -> tuple[str, tuple[str, ...]]:

@@ -20,11 +20,12 @@ import orjson
 
 from bus import system_ids
 from bus.envelope import Recorded
-from projectors import counter_spans
+from projectors import counter_resets, counter_spans
 from projectors.aliases import REGISTERED, Aliases
 from projectors.counter_periods import BLOCK_DAYS, BLOCK_US, CONFIRMED, DAY_US, EVER_US, counts
+from projectors.counter_resets import Reset
 from projectors.counter_spans import Pairing
-from projectors.nodes import MARK, name_of, origin_of, plain, qualified
+from projectors.nodes import MARK, name_of, origin_of, plain
 from schemas.occurrences import TABLE
 
 RESET: Final = "counters.reset"
@@ -130,10 +131,7 @@ class CountersStore:
         row = db.execute("SELECT recorded_us FROM stream").fetchone()
         self._recorded_us = self._written_us = row[0] if row else 0
         self._horizon_us = self._retention.horizon_us(self._recorded_us)
-        self._resets = [
-            (system_id, frozenset(orjson.loads(types)), time_us)
-            for system_id, types, time_us in db.execute("SELECT system_id, types, time_us FROM resets")
-        ]
+        self._resets = counter_resets.resets(db)
         used = db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'counters'").fetchone()
         self._next = used[0] + 1 if used else 1
         self._counters: dict[tuple[str, str, str], Counter] = {}
@@ -303,7 +301,7 @@ class CountersStore:
                 *(recorded.time_us, recorded.client if where is None else where.client, data["reason"]),
             ),
         )
-        self._resets.append((system_id, types, recorded.time_us))
+        self._resets.append(Reset(system_id, types, recorded.time_us))
         self._count_resets(self._counters.values())
 
     def _count_resets(self, counters: Iterable[Counter]) -> None:
@@ -317,18 +315,7 @@ class CountersStore:
                 self._db.execute("UPDATE counters SET before = ? WHERE key = ?", (one.before, one.key))
 
     def _reset_of(self, counter: Counter) -> int:
-        """Return the time of the newest reset that concerns a counter."""
-        name, node = plain(counter.system_id)
-        every = qualified(system_ids.ALL, node)
-        return max(
-            (
-                time_us
-                for system_id, types, time_us in self._resets
-                if (plain(system_id)[0] == name or system_id == every)
-                and (not types or counter.type in types)
-            ),
-            default=-EVER_US,
-        )
+        return counter_resets.newest_reset(self._resets, counter.system_id, counter.type)
 
     def _join(self, system_id: str, data: Mapping[str, Any]) -> None:
         """Give what was counted under names that turn out to be aliases to their system."""

@@ -79,7 +79,7 @@ def due(
     Args:
         found: the items.
         readings: by system, the newest value of each measurement.
-        counted: by system and type, occurrences since the last reset.
+        counted: by system and type, occurrences since a reset last named the type.
         done: by system and item, hours on the counter when it was last done.
     """
     rows = [row for item in found for row in _of_item(item, readings, counted, done or {})]

@@ -5,7 +5,6 @@ from typing import Annotated, Any
 import orjson
 import typer
 
-from bus import instants
 from ovr.commands import counter_reports
 from ovr.commands.publish import publish
 from ovr.counter_options import At, Days, Since, System, Type, Until, opened, system_of, time_of, types_of
@@ -146,16 +145,16 @@ def alerts(system: System = None, data: Data = None, config: Config = None, json
 def maintenance(system: System = None, data: Data = None, config: Config = None, json: Json = False) -> None:
     """Show what maintenance is due, and what comes next.
 
+    What goes by occurrences is counted since a reset named the type: `ovr counters reset SYSTEM --type TYPE`
+    says that the work was done. A reset of everything sets back no work.
+
     Example: `ovr counters maintenance rig_01`
     """
     node = open_node(data, config)
     name, said = system_of(node, system), node.site.maintenance
+    wanted = items(said.items)
     with opened(node) as counters:
-        since_reset = {
-            (one, row.occurrence.type): row.since_reset
-            for one in counters.systems()
-            for row in counters.show(instants.now_us(), one)
-        }
+        since_done = counters.since_named_reset({one.counts for one in wanted if one.counts is not None})
     readings: dict[str, dict[str, float | None]] = {}
     for one in state_now(node.layout.data)["systems"]:
         for reading in one["readings"]:
@@ -171,7 +170,7 @@ def maintenance(system: System = None, data: Data = None, config: Config = None,
             "left": row.left,
             "unit": row.item.unit,
         }
-        for row in due(items(said.items), readings, since_reset, said.done)
+        for row in due(wanted, readings, since_done, said.done)
         if name in {None, row.system_id}
     ]
     print_rows(rows, ("state", "system_id", "text", "used", "every", "left", "unit"), json=json)
@@ -190,6 +189,8 @@ def reset(
     config: Config = None,
 ) -> None:
     """Count anew from now on; totals stay, and who did it and why is recorded.
+
+    With `--type`, maintenance that goes by this type is noted as done; without, maintenance counts on.
 
     Example: `ovr counters reset rig_01 --type BATTERY_LOW --reason "battery replaced"`
     """

@@ -229,3 +229,43 @@ def test_history_is_told_newest_first_and_by_choice() -> None:
     assert len(every) == 6
     assert [(one.system_id, (NOW_US - one.time_us) // S) for one in some] == [("rig_02", HOUR)]
     assert len(edges) == 1
+
+
+def test_counts_of_an_instant_are_those_that_were_told_then() -> None:
+    """What is asked later of an earlier time is what was answered at that time, column by column."""
+    said = [
+        *(
+            happened("ac_power_loss", ago_s * HOUR, stage=stage)
+            for ago_s in (90, 80, 30, 20, 3)
+            for stage in ("edge", "confirmed")
+        ),
+        happened("ac_power_loss", 4 * HOUR, stage="edge"),
+        happened("ac_power_restored", 70 * HOUR),
+        happened("ac_power_restored", 10 * HOUR),
+        Said("counters.reset", "rig_01", NOW_S - 85 * HOUR, {"reason": "tests"}),
+        Said("counters.reset", "all", NOW_S - 25 * HOUR, {"reason": "tests"}),
+        happened("battery_low", 2 * HOUR),
+    ]
+    in_order = sorted(said, key=lambda one: one.at_s)
+    with counting(in_order) as whole:
+        for ago_s in (85 * HOUR + 1, 75 * HOUR, 40 * HOUR, 25 * HOUR - 1, 15 * HOUR, 3.5 * HOUR, 1):
+            then_us = NOW_US - int(ago_s * S)
+            with counting([one for one in in_order if one.at_s < NOW_S - ago_s]) as part:
+                for system in (None, "rig_01", "rig_02"):
+                    assert whole.show(then_us, system) == part.show(then_us, system)
+
+
+def test_maintenance_is_counted_since_a_reset_that_named_its_type() -> None:
+    cycle, loss = "ups.charge_cycle_count", "ups.ac_power_loss"
+    said = [
+        happened("charge_cycle_count", 9 * DAY),
+        happened("ac_power_loss", 9 * DAY),
+        Said("counters.reset", "rig_01", NOW_S - 8 * DAY, {"reason": "tested", "types": [cycle]}),
+        happened("charge_cycle_count", 7 * DAY),
+        Said("counters.reset", "all", NOW_S - 6 * DAY, {"reason": "new season"}),
+        happened("charge_cycle_count", 5 * DAY),
+    ]
+    with counting(said) as counters:
+        found = counters.since_named_reset({cycle, loss})
+
+    assert found == {("rig_01", cycle): 2, ("rig_01", loss): 1, ("rig_02", cycle): 0, ("rig_02", loss): 0}
