@@ -4,7 +4,8 @@ Rules that must stay true here:
 - what goes wrong with one piece of work is its answer, and the next one is taken; only the end of the input
   ends the process;
 - nothing but answers is written to where answers go;
-- memory is bounded: what would need more fails.
+- memory is bounded: what would need more fails;
+- PDFs go to whoever has a link, and data.json to whoever has a key: it is in none of them.
 """
 
 import logging
@@ -137,10 +138,8 @@ def _printer(data: Path) -> Work:
         directory = data / said["directory"] / said["folder"]
         document = orjson.loads((directory / DATA).read_bytes())
         photos = {one["sha256"]: data / "photos" / one["sha256"] for one in document["photos"]}
-        put(
-            directory / PAPER,
-            paper(document, {sha256: path for sha256, path in photos.items() if path.is_file()}),
-        )
+        there = {sha256: path for sha256, path in photos.items() if path.is_file()}
+        put(directory / PAPER, paper(document, there, attached=False))
         return {}
 
     return work

@@ -1,4 +1,4 @@
-"""A document as PDF: A4 pages with numbers, tagged for readers of screens, its data attached (PDF/A-3).
+"""A document as PDF: A4 pages with numbers, tagged for readers of screens, with its data if wanted (PDF/A-3).
 
 Rules that must stay true here: nothing is loaded from anywhere; the same document and photos give the same
 bytes with the same fonts; the attached data are the bytes of data.json.
@@ -22,13 +22,16 @@ from reporter.voice import Document
 VARIANT: Final = "pdf/a-3a"
 
 
-def pdf(document: Document, photos: Mapping[str, str] | None = None) -> bytes:
-    """Write a document as PDF; photos as `html` takes them, files beside the page are named only."""
+def pdf(document: Document, photos: Mapping[str, str] | None = None, *, attached: bool = True) -> bytes:
+    """Write a document as PDF; photos as `html` takes them, files beside the page are named only.
+
+    With `attached` the document itself is inside: that is not for everybody who may see the pages.
+    """
     for name in ("weasyprint", "weasyprint.progress"):
         logging.getLogger(name).setLevel(logging.ERROR)
     made = instant(document["window"]["to"])
     data = encode(document)
-    attached = Attachment(
+    source = Attachment(
         file_obj=io.BytesIO(data),
         name="data.json",
         description="data.json",
@@ -42,7 +45,7 @@ def pdf(document: Document, photos: Mapping[str, str] | None = None) -> bytes:
         out: bytes = HTML(string=page, url_fetcher=URLFetcher(allowed_protocols=("data",))).write_pdf(
             pdf_variant=VARIANT,
             pdf_identifier=hashlib.sha256(data).hexdigest()[:32].encode(),
-            attachments=[attached],
+            attachments=[source] if attached else None,
             jpeg_quality=80,
         )
     return out

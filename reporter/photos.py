@@ -17,7 +17,9 @@ WIDEST: Final = 1280
 QUALITY: Final = 80
 MOST_PIXELS: Final = 80_000_000
 MOST_INSIDE: Final = 8_000_000
-"""How many bytes of photos stand in the page itself; further ones lie beside it as files."""
+"""How many bytes of photos stand in the page itself: where they are more, all of them are made smaller."""
+
+_SMALLER: Final = (960, 640, 480, 320)
 
 _FORMATS: Final = ("JPEG", "PNG", "WEBP", "GIF")
 
@@ -51,15 +53,31 @@ def _flat(picture: Image.Image) -> Image.Image:
 
 
 def addresses(made: Mapping[str, bytes]) -> dict[str, str]:
-    """Say where a page finds each photo: in itself while there is room, else in the file beside it."""
+    """Say where a page finds each photo: in itself, as large as there is room for all of them.
+
+    What finds no room even when it is small is the file beside the page.
+    """
+    inside = made
+    for widest in _SMALLER:
+        if sum(map(len, inside.values())) <= MOST_INSIDE:
+            break
+        inside = {sha256: _smaller(body, widest) for sha256, body in made.items()}
     room, found = MOST_INSIDE, {}
-    for sha256, body in made.items():
+    for sha256, body in inside.items():
         if len(body) <= room:
             room -= len(body)
             found[sha256] = f"data:image/jpeg;base64,{base64.b64encode(body).decode()}"
         else:
             found[sha256] = file_name(sha256)
     return found
+
+
+def _smaller(body: bytes, widest: int) -> bytes:
+    with Image.open(io.BytesIO(body), formats=_FORMATS) as picture:
+        picture.thumbnail((widest, widest))
+        out = io.BytesIO()
+        picture.save(out, "JPEG", quality=QUALITY, optimize=True)
+    return out.getvalue()
 
 
 def file_name(sha256: str) -> str:

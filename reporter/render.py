@@ -37,12 +37,12 @@ def files(document: Document, photos: Mapping[str, Path] | None = None) -> dict[
     }
 
 
-def paper(document: Document, photos: Mapping[str, Path] | None = None) -> bytes:
-    """Make the PDF. It takes seconds, and memory that grows with the pages."""
+def paper(document: Document, photos: Mapping[str, Path] | None = None, *, attached: bool = True) -> bytes:
+    """Make the PDF, the document attached or not. It takes seconds, and memory that grows with the pages."""
     logging.getLogger("weasyprint.progress").setLevel(logging.ERROR)  # it tells of its steps while it loads
     from reporter.pdf import pdf  # noqa: PLC0415 - what makes PDFs takes half a second to load
 
-    return pdf(document, addresses(_photos(document, photos or {})))
+    return pdf(document, addresses(_photos(document, photos or {})), attached=attached)
 
 
 def write(

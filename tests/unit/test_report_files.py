@@ -1,8 +1,10 @@
 """The files of a report: whole or not at all, the PDF with its data, photos without what a camera tells."""
 
+import base64
 import csv
 import io
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import pytest
 from PIL import Image
 from pypdf import PdfReader
 
+from projectors.report_worker import worker
 from reporter import photos, render
 from reporter.rows import BLOCKS, ENERGIES, tables
 from reporter.system_report import encode
@@ -69,6 +72,22 @@ def test_the_pdf_carries_the_document(paper: bytes, short: dict[str, Any]) -> No
     attached = PdfReader(io.BytesIO(paper)).attachments
 
     assert attached["data.json"] == [encode(short)]
+
+
+def test_the_pdf_that_a_node_hands_to_everybody_has_no_document_in_it(
+    tmp_path: Path, short: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The document needs a key, the PDF does not."""
+    monkeypatch.setattr("os.nice", lambda _: 0)
+    (tmp_path / "x").mkdir()
+    (tmp_path / "x" / "data.json").write_bytes(encode(short))
+
+    worker({"kind": "pdf", "data": str(tmp_path)})({"directory": "x", "folder": ""}, print)
+
+    reader = PdfReader(tmp_path / "x" / "report.pdf")
+    assert reader.attachments == {}
+    assert b"pdfaid" in reader.trailer["/Root"]["/Metadata"].get_object().get_data()  # type: ignore[index]
+    assert encode(short)[:200] not in (tmp_path / "x" / "report.pdf").read_bytes()
 
 
 def test_the_pdf_has_bookmarks_tags_and_a_title(paper: bytes) -> None:
@@ -195,14 +214,41 @@ def test_a_transparent_picture_stands_on_white(tmp_path: Path) -> None:
     assert Image.open(io.BytesIO(made)).getpixel((5, 5)) == (255, 255, 255)
 
 
-def test_photos_stand_in_the_page_while_there_is_room() -> None:
-    hashes = [f"{n:064x}" for n in range(3)]
-    big = b"x" * (photos.MOST_INSIDE // 2)
+def noise(side: int) -> bytes:
+    """Draw a picture that is large for its size."""
+    out = io.BytesIO()
+    Image.effect_noise((side, side), 90).convert("RGB").save(out, "JPEG", quality=photos.QUALITY)
+    return out.getvalue()
 
-    found = photos.addresses(dict.fromkeys(hashes, big))
 
-    assert [one.startswith("data:") for one in found.values()] == [True, True, False]
-    assert found[hashes[2]] == f"photos/{hashes[2]}.jpg"
+def inside(found: Mapping[str, str]) -> list[bytes]:
+    return [
+        base64.b64decode(one.removeprefix("data:image/jpeg;base64,"))
+        for one in found.values()
+        if one.startswith("data:")
+    ]
+
+
+def test_photos_stand_in_the_page_as_large_as_there_is_room_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page is looked at where nothing lies beside it: in a mail, or at an address of its own."""
+    monkeypatch.setattr(photos, "MOST_INSIDE", 1_000_000)
+    made = {f"{n:064x}": noise(900) for n in range(4)}
+    few = dict(list(made.items())[:1])
+    assert inside(photos.addresses(few)) == list(few.values())
+    assert sum(map(len, made.values())) > photos.MOST_INSIDE
+
+    shown = inside(photos.addresses(made))
+
+    assert len(shown) == len(made)
+    assert sum(map(len, shown)) <= photos.MOST_INSIDE
+    assert {Image.open(io.BytesIO(one)).size for one in shown} == {(640, 640)}
+
+
+def test_what_finds_no_room_however_small_lies_beside_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(photos, "MOST_INSIDE", 100)
+    sha256 = f"{7:064x}"
+
+    assert photos.addresses({sha256: noise(400)}) == {sha256: f"photos/{sha256}.jpg"}
 
 
 @pytest.mark.parametrize("name", ["../../etc/passwd", "", "x" * 64, "A" * 64])
