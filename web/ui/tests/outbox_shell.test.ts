@@ -343,3 +343,67 @@ it("a damaged lease of a tab that is gone holds up nothing", async () => {
 
   expect(ui.actions.value).toEqual([]);
 });
+
+describe("what is known of a system's event", () => {
+  const state = (event: string | null): [string, string] => [
+    "ovr/state/rig_01",
+    JSON.stringify({ time: new Date(NODE_MS).toISOString(), window: event && { event_id: event, started_at: new Date(NODE_MS).toISOString() } }),
+  ];
+
+  async function live() {
+    const ui = await page();
+    const { link } = await import("../src/shell/live");
+    const { standing, nothingEnded } = await import("../src/shell/standing");
+    link.value = { phase: "live", failures: 0, sinceMs: Date.now(), heardMs: Date.now() };
+    ui.takeStates("ovr", [state("Fest B")], 1);
+    return { ...ui, link, standing, nothingEnded };
+  }
+
+  it("is sure when it is live and nothing was said of it here just now", async () => {
+    const ui = await live();
+    expect(ui.standing("rig_01")).toBeUndefined();
+    await later(6_000);
+    expect(ui.standing("Rig 01")).toBe("Fest B");
+    expect(ui.standing("unheard")).toBeUndefined();
+    ui.takeStates("ovr", [state(null)], 1);
+    expect(ui.standing("rig_01")).toBeNull();
+    ui.put(start);
+    expect(ui.standing("rig_01")).toBeUndefined();
+    await settle();
+    expect(ui.actions.value).toEqual([]);
+    expect(ui.standing("rig_01")).toBeUndefined();
+    await later(6_000);
+    expect(ui.standing("rig_01")).toBeNull();
+  });
+
+  it("is not while the link is down, or an end of all waits", async () => {
+    const ui = await live();
+    await later(6_000);
+    node = away;
+    ui.put({ ...start, path: "/api/event/end_all", what: "end_all", system: "all" });
+    await later(6_000);
+    expect(ui.standing("rig_01")).toBeUndefined();
+    ui.link.value = { phase: "hidden", failures: 0, sinceMs: Date.now() };
+    expect(ui.standing("rig_01")).toBeUndefined();
+  });
+
+  it("is told when the node says that an end ended nothing, and no way back is offered", async () => {
+    const ui = await live();
+    node = (_path, said) => json(200, { id: said.id, position: 4, verdict: "other_active", active_event_id: "Fest B" });
+    ui.offer(ui.put({ ...start, path: "/api/event/end", what: "end" }), "End: rig_01");
+    await settle();
+
+    expect(ui.nothingEnded.value).toEqual({ event: "A", idle: [{ system: "rig_01", active: "Fest B" }], sent: true });
+    expect(ui.done.value).toBeNull();
+  });
+
+  it("is not told of an end that ended something", async () => {
+    const ui = await live();
+    node = (_path, said) => json(200, { id: said.id, position: 4, verdict: "ended" });
+    ui.offer(ui.put({ ...start, path: "/api/event/end", what: "end" }), "End: rig_01");
+    await settle();
+
+    expect(ui.nothingEnded.value).toBeNull();
+    expect(ui.mayUndo.value).toBe(true);
+  });
+});

@@ -1,5 +1,6 @@
 /** What an operator may say, checked before it is kept, in the shapes of the API. Pure. */
 import { words } from "./format";
+import { standsForMore } from "./names";
 import type { Alarm, EventState, Json, SystemState } from "./wire";
 
 export const MOST_NAME = 120;
@@ -16,7 +17,7 @@ export interface Form {
 
 export type What = "start" | "end" | "location" | "note";
 /** Which field is missing, as a key of `act.*` in the texts. */
-export type Missing = { field: "system" | "event" | "location" | "note"; text: "act.need_system" | "act.systems_none" | "act.need_event" | "act.need_location" | "act.need_note" };
+export type Missing = { field: "system" | "event" | "location" | "note"; text: "act.need_system" | "act.need_one_system" | "act.systems_none" | "act.need_event" | "act.need_location" | "act.need_note" };
 
 export interface Said {
   path: string;
@@ -29,14 +30,56 @@ export interface Said {
 /** Tell what is missing; null when it can be said. */
 export function missing(what: What, form: Form, several: boolean): Missing | null {
   if (form.systems.length === 0) return { field: "system", text: several ? "act.systems_none" : "act.need_system" };
+  if (form.systems.some(standsForMore)) return { field: "system", text: "act.need_one_system" };
   if (what === "start" && !form.event.trim()) return { field: "event", text: "act.need_event" };
   if (what === "location" && !form.location.trim()) return { field: "location", text: "act.need_location" };
   if (what === "note" && !form.note.trim() && form.photos === 0) return { field: "note", text: "act.need_note" };
   return null;
 }
 
-/** Put a form into what is sent: one entry a system. Photos are entries of their own. */
+/** The event that a system is in; null for none, undefined where that is not surely known. */
+export type Standing = string | null | undefined;
+
+/** A system that an END ends nothing of, and the other event that it is in. */
+export interface Idle {
+  system: string;
+  active: string | null;
+}
+
+/** What the node calls an END that ended something. */
+export const ENDED = "ended";
+
+/** Find the systems of which an END of this event, or of any where it is empty, would end nothing. */
+export const idle = (systems: readonly string[], event: string, standing: (system: string) => Standing): Idle[] =>
+  systems.flatMap((system) => {
+    const active = standing(system);
+    return active === null || (active !== undefined && event !== "" && active !== event) ? [{ system, active }] : [];
+  });
+
+/** A tap, to know its twin by. */
+export interface Tap {
+  what: What;
+  form: Form;
+  atMs: number;
+}
+
+const TWICE_MS = 1_500;
+
+/** Tell whether a tap is the one before once more, as gloves do; what that one emptied may be empty now. */
+export function twice(last: Tap | null, { what, form, atMs }: Tap): boolean {
+  if (last === null || last.what !== what || Math.abs(atMs - last.atMs) >= TWICE_MS) return false;
+  const same = (name: "note" | "location"): boolean => form[name] === "" || form[name] === last.form[name];
+  return form.event === last.form.event && form.systems.join("\n") === last.form.systems.join("\n") && form.photos === 0 && same("note") && same("location");
+}
+
+/** Put a form into what is sent: one entry a system. Photos are entries of their own, and so is the position of a START. */
 export function say(what: What, form: Form): Said[] {
+  const said = entries(what, form);
+  const placed = what === "start" && form.position !== null && form.location.trim() !== "";
+  return placed ? [...said, ...entries("location", { ...form, note: "" })] : said;
+}
+
+function entries(what: What, form: Form): Said[] {
   const event = form.event.trim();
   const location = form.location.trim();
   const note = form.note.trim();

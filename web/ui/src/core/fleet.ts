@@ -1,4 +1,5 @@
 /** The nodes of a cloud as the API tells them. Pure. */
+import type { Spot } from "./tiles";
 import { list, numberOf, textOf, textOrNull, timeOf, type Json } from "./wire";
 
 const STANDINGS = ["live", "behind", "silent"] as const;
@@ -57,3 +58,10 @@ function node(one: Json): FleetNode {
 
 const position = (lane: unknown): number => numberOf((lane as Json | undefined)?.position) ?? 0;
 const texts = (all: unknown): string[] => (Array.isArray(all) ? all.filter((one): one is string => typeof one === "string") : []);
+
+/** Where a node is: amid its systems that have a position; null where none has. Leaves the date line aside. */
+export function placeOf(node: FleetNode, spots: readonly Spot[]): { lat: number; lon: number } | null {
+  const mine = spots.filter((spot) => node.systems.includes(spot.system.id));
+  const middle = (of: (spot: Spot) => number): number => mine.reduce((sum, spot) => sum + of(spot), 0) / mine.length;
+  return mine.length === 0 ? null : { lat: middle((spot) => spot.lat), lon: middle((spot) => spot.lon) };
+}

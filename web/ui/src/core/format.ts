@@ -102,10 +102,11 @@ export function instant(ms: number, nowMs: number, manner: Manner): string {
   return today ? clock(ms, manner) : `${day(ms, manner)}, ${clock(ms, manner)}`;
 }
 
-/** Write an instant for `<input type=datetime-local>`, in the device's own zone. */
+/** Write an instant for `<input type=datetime-local>`, to the second, in the device's own zone; empty where there is none. */
 export function localInput(ms: number): string {
+  if (Number.isNaN(ms)) return "";
   const at = new Date(ms - new Date(ms).getTimezoneOffset() * 60_000);
-  return at.toISOString().slice(0, 16);
+  return at.toISOString().slice(0, 19);
 }
 
 /** Turn a word of ours into one that people read: `grid_lost` → `Grid lost`. */

@@ -63,3 +63,6 @@ export function merged(read: readonly Item[], live: readonly Item[]): Item[] {
 export const correctable = (one: Item): boolean => one.type === "window.started" || one.type === "window.ended";
 
 export const undone = (one: Item): boolean => one.verdict === "undone";
+
+/** Tell whether it changed nothing: an end of what was not active. */
+export const idle = (one: Item): boolean => one.verdict === "nothing_active" || one.verdict === "other_active";

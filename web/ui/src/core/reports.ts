@@ -41,6 +41,25 @@ export function reports(said: Json): Report[] {
 export const newestFirst = (all: readonly Report[]): Report[] =>
   [...all].sort((a, b) => (b.generatedMs ?? 0) - (a.generatedMs ?? 0) || b.revision - a.revision || (a.scope === "event" ? -1 : 1));
 
+/** What a report is awaited of: an event, or one system in it. */
+export interface Target {
+  event: string;
+  system: string | null;
+}
+
+/** Tell whose reports come of an END: of the event when nobody else is in it, of each system otherwise. */
+export function targets(event: string, systems: readonly string[], running: readonly string[]): Target[] {
+  const goesOn = running.some((system) => !systems.includes(system));
+  return goesOn ? systems.map((system) => ({ event, system })) : [{ event, system: null }];
+}
+
+/** Find the newest report of a target that was made since then; earlier ones are of earlier runs. */
+export const madeSince = (all: readonly Report[], { event, system }: Target, sinceMs: number): Report | undefined =>
+  newestFirst(all).find(
+    (one) =>
+      one.event === event && one.state === "ready" && (one.generatedMs ?? 0) >= sinceMs && (system === null ? one.scope === "event" : one.scope === "system" && one.system === system),
+  );
+
 /** Only addresses of web pages are linked. */
 function local(said: unknown): string | null {
   const text = textOrNull(said);

@@ -11,6 +11,9 @@ export interface Picture {
   height: number;
 }
 
+/** A node stands above the systems that are there, in pixels. */
+const NODE_UP = 96;
+
 export interface Pin {
   key: string;
   lat: number;
@@ -19,6 +22,8 @@ export interface Pin {
   text: string;
   rank: string;
   href: string;
+  /** A node is drawn above what stands there. */
+  node?: boolean;
 }
 
 interface Props {
@@ -96,7 +101,7 @@ export default function LeafletMap({ pins, provider, plan, label, onTile, onTile
       const at = plan ? L.latLng(-pin.lat, pin.lon) : L.latLng(pin.lat, pin.lon);
       let mark = marks.current.get(pin.key);
       if (!mark) {
-        mark = L.marker(at, { icon: L.divIcon({ className: "pin", html: document.createElement("span"), iconSize: [48, 48], iconAnchor: [24, 24] }), title: pin.label, alt: pin.label });
+        mark = L.marker(at, { icon: L.divIcon({ className: pin.node ? "pin node" : "pin", html: document.createElement("span"), iconSize: [48, 48], iconAnchor: [24, pin.node ? NODE_UP : 24] }), title: pin.label, alt: pin.label, ...(pin.node ? { zIndexOffset: 1000 } : {}) });
         mark.on("click", () => (window.location.hash = pin.href));
         mark.addTo(on);
         marks.current.set(pin.key, mark);

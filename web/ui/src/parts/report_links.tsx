@@ -1,29 +1,42 @@
-/** The reports of one event: being made, or ready to be seen. */
-import { newestFirst, reports } from "../core/reports";
+/** The reports of what was ended here: being made, or ready to be seen. */
+import { madeSince, reports, type Target } from "../core/reports";
 import { useQuery } from "../shell/query";
 import { t } from "../texts";
 import { Icon } from "./icons";
 
-export function ReportLinks({ event }: { event: string }) {
+const MOST = 4;
+
+export interface Awaited {
+  targets: readonly Target[];
+  /** When it was tapped, by the node's clock: reports that are older are of something else. */
+  sinceMs: number;
+}
+
+export function ReportLinks({ targets, sinceMs }: Awaited) {
   const asked = useQuery("/api/reports", reports, ["report.generated", "window.ended"]);
-  const ready = newestFirst(asked.query.value.value ?? []).find((one) => one.event === event && one.scope === "event" && one.state === "ready");
+  const all = asked.query.value.value ?? [];
   return (
     <div class="report-ready" role="status">
-      {ready ? (
-        <a class="button primary" href={ready.html} target="_blank" rel="noopener">
-          <Icon name="reports" />
-          {t("reports.view")}
-          <small>{event}</small>
-        </a>
-      ) : (
-        <>
-          <p class="muted">{t("act.report_soon", { event })}</p>
-          <a class="button" href={`/api/reports/${encodeURIComponent(event)}/html`} target="_blank" rel="noopener">
+      {targets.slice(0, MOST).map((target) => {
+        const { event, system } = target;
+        const ready = madeSince(all, target, sinceMs);
+        const query = system === null ? "" : `?${new URLSearchParams({ system_id: system }).toString()}`;
+        return ready ? (
+          <a class="button primary" key={`${event} ${system}`} href={ready.html} target="_blank" rel="noopener">
             <Icon name="reports" />
-            {t("reports.wait")}
+            {t("reports.view")}
+            <small>{[event, system].filter(Boolean).join(" · ")}</small>
           </a>
-        </>
-      )}
+        ) : (
+          <div key={`${event} ${system}`}>
+            <p class="muted">{system === null ? t("act.report_soon", { event }) : t("act.report_soon_system", { event, system })}</p>
+            <a class="button" href={`/api/reports/${encodeURIComponent(event)}/html${query}`} target="_blank" rel="noopener">
+              <Icon name="reports" />
+              {t("reports.wait")}
+            </a>
+          </div>
+        );
+      })}
     </div>
   );
 }

@@ -2,7 +2,7 @@
 import { useEffect, useMemo, useState } from "preact/hooks";
 import { sayCorrection, sayUndo } from "../core/acts";
 import { clockWithSeconds, day, localInput, words } from "../core/format";
-import { correctable, item, items, merged, undone, type Item } from "../core/history";
+import { correctable, idle, item, items, merged, undone, type Item } from "../core/history";
 import { href } from "../core/route";
 import { numberOf, textOf } from "../core/wire";
 import { get } from "../shell/api";
@@ -123,11 +123,12 @@ function Fragment({ one, systems, newDay: dayText }: { one: Item; systems: boole
   const [open, setOpen] = useState<"correct" | "undo" | null>(null);
   const gone = undone(one);
   const text = textOf(one.data.text) || textOf(one.data.note) || textOf(one.data.caption);
-  const mayChange = correctable(one) && !gone;
+  const nothing = idle(one);
+  const mayChange = correctable(one) && !gone && !nothing;
   return (
     <>
       {dayText && <li class="timeline-day">{dayText}</li>}
-      <li class={`timeline-one ${gone ? "gone" : ""}`}>
+      <li class={`timeline-one ${gone || nothing ? "gone" : ""}`}>
         <span class="timeline-mark">
           <Icon name={ICONS[one.type] ?? "health"} />
         </span>
@@ -146,6 +147,7 @@ function Fragment({ one, systems, newDay: dayText }: { one: Item; systems: boole
             {systems && <System id={one.system} />}
             {one.who && <span>{t("system.by", { who: one.who })}</span>}
             {gone ? <span>{t("system.undone")}</span> : one.corrected && <span>{t("system.corrected")}</span>}
+            {nothing && <span>{t("system.changed_nothing")}</span>}
             {mayChange && (
               <>
                 <button type="button" class="quiet" onClick={() => setOpen("correct")}>
@@ -190,12 +192,11 @@ const AGO_MIN = [5, 15, 30, 60];
 
 /** Say when a start or an end really happened. */
 function Correct({ one, onClose }: { one: Item; onClose: () => void }) {
-  const [at, setAt] = useState(localInput(one.countsMs));
+  const [atMs, setAt] = useState(one.countsMs);
   const [note, setNote] = useState("");
   const save = (): void => {
-    const time = new Date(at);
-    if (Number.isNaN(time.getTime())) return;
-    const kept = put(sayCorrection(one.system, one.id, time.toISOString(), note.trim(), `${title(one)} · ${at.replace("T", " ")}`));
+    if (Number.isNaN(atMs)) return;
+    const kept = put(sayCorrection(one.system, one.id, new Date(atMs).toISOString(), note.trim(), `${title(one)} · ${localInput(atMs).replace("T", " ")}`));
     offer(kept, `${t("did.correct")}: ${one.system}`);
     onClose();
   };
@@ -206,14 +207,14 @@ function Correct({ one, onClose }: { one: Item; onClose: () => void }) {
       </p>
       <div class="chips">
         {AGO_MIN.map((minutes) => (
-          <button type="button" class="chip" key={minutes} onClick={() => setAt(localInput(one.countsMs - minutes * 60_000))}>
+          <button type="button" class="chip" key={minutes} onClick={() => setAt(one.countsMs - minutes * 60_000)}>
             {t("system.earlier", { n: minutes })}
           </button>
         ))}
       </div>
       <div class="field">
         <label for="correct-time">{t("system.new_time")}</label>
-        <input id="correct-time" type="datetime-local" value={at} onInput={(event) => setAt(event.currentTarget.value)} />
+        <input id="correct-time" type="datetime-local" step={1} value={localInput(atMs)} onInput={(event) => setAt(new Date(event.currentTarget.value).getTime())} />
       </div>
       <div class="field">
         <label for="correct-note">{t("system.why")}</label>

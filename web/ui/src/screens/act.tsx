@@ -1,25 +1,30 @@
 /** What an operator does: start, end, move, write down; for one system or a whole stage. */
-import { computed, signal, useSignal } from "@preact/signals";
+import { computed, effect, signal, useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
-import { MOST_NOTE, eventNames, missing, placeNames, say, sayEndAll, sayPhoto, type Form, type Missing, type What } from "../core/acts";
-import { instant } from "../core/format";
+import { MOST_NOTE, eventNames, idle, missing, placeNames, say, sayEndAll, sayPhoto, twice, type Form, type Idle, type Missing, type Tap, type What } from "../core/acts";
 import { matches } from "../core/glance";
+import { canonical } from "../core/names";
+import { targets } from "../core/reports";
 import { list, textOf, textOrNull } from "../core/wire";
 import { Combo } from "../parts/combo";
 import { Sure } from "../parts/dialog";
+import { Gps } from "../parts/gps";
 import { HoldButton } from "../parts/hold_button";
 import { Icon } from "../parts/icons";
+import { NothingEnded } from "../parts/nothing_ended";
 import { PhotoField, type Picture } from "../parts/photo_field";
 import { Waiting } from "../parts/waiting";
-import { ReportLinks } from "../parts/report_links";
+import { ReportLinks, type Awaited } from "../parts/report_links";
+import { Standing } from "../parts/standing";
 import { Stale } from "../parts/status_bar";
 import { put } from "../shell/outbox";
-import { mayLocate, position, type Position } from "../shell/position";
+import { mayLocate, type Position } from "../shell/position";
 import { useQuery } from "../shell/query";
 import { route } from "../shell/router";
-import { lastEvent, lastSystem, manner } from "../shell/settings";
-import { events, listed, now, systems } from "../shell/store";
-import { offer, tell } from "../shell/undo";
+import { lastEvent, lastSystem } from "../shell/settings";
+import { known, nothingEnded, standing } from "../shell/standing";
+import { events, listed, nodeNow, systems } from "../shell/store";
+import { offer } from "../shell/undo";
 import { said, t } from "../texts";
 
 const several = signal(false);
@@ -31,10 +36,22 @@ const pictures = signal<readonly Picture[]>([]);
 const coming = new Set<Promise<readonly Picture[]>>();
 const place = signal<Position | null>(null);
 const wrong = signal<Missing | null>(null);
-/** The event whose report is awaited, since something of it was ended here. */
-const ended = signal<string | null>(null);
+/** The reports that are awaited, since something was ended here. */
+const awaited = signal<Awaited | null>(null);
+/** Whether somebody said which event is meant since the system was chosen; if not, the field follows the system. */
+const eventSaid = signal(false);
+/** What the field held before it followed the system. */
+const replaced = signal<string | null>(null);
+let last: Tap | null = null;
 
 const chosen = computed(() => (several.value ? [...picked.value] : lastSystem.value.trim() ? [lastSystem.value.trim()] : []));
+
+/** A report may be made by a clock that is a little behind. */
+const SLACK_MS = 2_000;
+
+effect(() => {
+  if (nothingEnded.value?.sent) awaited.value = null;
+});
 
 export default function Act() {
   const suggested = useQuery("/api/suggestions", (all) => ({
@@ -52,9 +69,9 @@ export default function Act() {
     const asked = route.value.query.system;
     if (asked) {
       several.value = false;
-      lastSystem.value = asked;
+      choose(asked);
     }
-    if (route.value.query.event) lastEvent.value = route.value.query.event;
+    if (route.value.query.event) name(route.value.query.event);
   }, [route.value]);
   const asking = useSignal(false);
 
@@ -68,25 +85,48 @@ export default function Act() {
   });
   const act = (what: What): void => {
     const filled = form();
+    const tap = { what, form: filled, atMs: Date.now() };
+    if (twice(last, tap)) return;
+    nothingEnded.value = null;
     wrong.value = missing(what, filled, several.value);
     if (wrong.value) return focusOn(wrong.value.field);
-    const words = what === "note" && !filled.note.trim() ? [] : say(what, filled);
+    last = tap;
+    const none = what === "end" ? idle(filled.systems, filled.event.trim(), standing) : [];
+    if (none.length > 0) nothingEnded.value = { event: filled.event.trim(), idle: none, sent: false };
+    const systems = filled.systems.filter((system) => !none.some((one) => one.system === system));
+    if (systems.length > 0) send(what, { ...filled, systems });
+  };
+  const send = (what: What, filled: Form): void => {
+    const parts = what === "note" ? filled.systems.map((system) => ({ ...filled, systems: [system], event: meant(system, filled.event) })) : [filled];
+    const words = what === "note" && !filled.note.trim() ? [] : parts.flatMap((part) => say(what, part));
     const names = filled.systems.length > 3 ? t("act.systems_n", { n: filled.systems.length }) : filled.systems.join(", ");
-    offer(put(...words, ...photosOf(filled, pictures.value)), `${said(`did.${what}`, what)}: ${names}`);
-    if (what === "end") ended.value = endedEvent(filled);
-    for (const late of coming) void late.then((made) => sayLate(filled, made));
+    if (what === "end") awaited.value = { targets: ending(filled), sinceMs: nodeNow() - SLACK_MS };
+    offer(put(...words, ...parts.flatMap((part) => photosOf(part, pictures.value))), `${said(`did.${what}`, what)}: ${names}`);
+    for (const late of coming) void late.then((made) => sayLate(parts, made));
     coming.clear();
     clear(what);
   };
+  /** End each in the event that it is in, or in the one that was asked for. */
+  const endThese = (all: readonly Idle[], each: (one: Idle) => string): void => {
+    nothingEnded.value = null;
+    const filled = form();
+    const parts = all.map((one) => ({ ...filled, systems: [one.system], event: each(one) }));
+    awaited.value = { targets: parts.flatMap(ending), sinceMs: nodeNow() - SLACK_MS };
+    const sayings = parts.flatMap((part) => (part.systems[0] === "all" ? [sayEndAll(part.event)] : say("end", part)));
+    offer(put(...sayings), `${t("did.end")}: ${all.map((one) => one.system).join(", ")}`);
+    clear("end");
+  };
   const endAll = (): void => {
     const event = lastEvent.value.trim();
+    const ended = event ? [event] : [...events.value.values()].filter((one) => one.active).map((one) => one.id);
+    nothingEnded.value = null;
+    awaited.value = ended.length > 0 ? { targets: ended.map((one) => ({ event: one, system: null })), sinceMs: nodeNow() - SLACK_MS } : null;
     offer(put(sayEndAll(event)), `${t("did.end_all")}${event ? `: ${event}` : ""}`);
-    ended.value = event || (eventNames(events.value.values())[0] ?? null);
   };
   const fill = (index: number): void => {
     const template = templates[index];
     if (!template) return;
-    lastEvent.value = template.event;
+    name(template.event);
     if (template.location) location.value = template.location;
     if (template.note) note.value = template.note;
     if (template.systems.length > 0) {
@@ -118,10 +158,10 @@ export default function Act() {
               label={t("act.system")}
               value={lastSystem.value}
               options={listed.value.map((one) => ({ value: one.id, hint: one.label === one.id ? "" : one.label }))}
-              onChange={(value) => (lastSystem.value = value)}
+              onChange={choose}
               problem={need("system")}
             />
-            <Standing id={lastSystem.value.trim()} event={event} />
+            <Standing typed={lastSystem.value.trim()} event={event} onActive={follow} />
           </>
         )}
       </div>
@@ -141,9 +181,14 @@ export default function Act() {
             placeholder={t("act.event_hint")}
             value={lastEvent.value}
             options={optionsOf([...eventNames(events.value.values()), ...eventsKnown])}
-            onChange={(value) => (lastEvent.value = value)}
+            onChange={name}
             problem={need("event")}
           />
+          {replaced.value && replaced.value !== event && (
+            <button type="button" class="chip" onClick={() => name(replaced.value ?? "")}>
+              {t("act.use_event", { event: replaced.value })}
+            </button>
+          )}
         </div>
         <div id="field-location">
           <div class="with-button">
@@ -155,7 +200,7 @@ export default function Act() {
             onChange={(value) => (location.value = value)}
             problem={need("location")}
           />
-          {mayLocate() && <Gps />}
+          {mayLocate() && <Gps place={place} />}
           </div>
         </div>
       </div>
@@ -192,7 +237,8 @@ export default function Act() {
       </div>
       </div>
       <Stale />
-      {ended.value && <ReportLinks event={ended.value} />}
+      <NothingEnded onEnd={(all) => endThese(all, (one) => one.active ?? "")} onSend={(all) => endThese(all, () => event)} />
+      {awaited.value && <ReportLinks {...awaited.value} />}
       <Waiting />
       <HoldButton
         onHeld={endAll}
@@ -216,8 +262,8 @@ export default function Act() {
 const photosOf = (filled: Form, all: readonly Picture[]) =>
   all.flatMap((picture) => filled.systems.map((system) => ({ ...sayPhoto(system, filled.event.trim(), filled.note.trim()), photo: picture.blob })));
 
-function sayLate(filled: Form, made: readonly Picture[]): void {
-  put(...photosOf(filled, made));
+function sayLate(parts: readonly Form[], made: readonly Picture[]): void {
+  put(...parts.flatMap((part) => photosOf(part, made)));
   made.forEach((picture) => URL.revokeObjectURL(picture.url));
 }
 
@@ -233,40 +279,60 @@ function remove(picture: Picture): void {
   pictures.value = pictures.value.filter((one) => one !== picture);
 }
 
+/** Choose a system: what belongs to the one before is forgotten. */
+function choose(value: string): void {
+  if (value.trim() !== lastSystem.peek().trim()) {
+    eventSaid.value = false;
+    place.value = null;
+    nothingEnded.value = null;
+    if (replaced.value !== null) lastEvent.value = replaced.value;
+    replaced.value = null;
+  }
+  lastSystem.value = value;
+}
+
+/** Say which event is meant. */
+function name(event: string): void {
+  eventSaid.value = true;
+  replaced.value = null;
+  nothingEnded.value = null;
+  lastEvent.value = event;
+}
+
+/** Tell what a note about a system belongs to: the event that it is in, unless somebody said which is meant. */
+const meant = (system: string, event: string): string => (eventSaid.peek() ? event : (standing(system) ?? event));
+
+/** Put the event that the chosen system is in into the field, unless somebody said which is meant. */
+function follow(active: string): void {
+  const before = lastEvent.peek().trim();
+  if (eventSaid.peek() || before === active) return;
+  replaced.value ??= before;
+  lastEvent.value = active;
+}
+
 /** Empty what was just said, at once: what is typed from now on is the next tap's. */
 function clear(what: What): void {
   note.value = "";
   pictures.value.forEach((picture) => URL.revokeObjectURL(picture.url));
   pictures.value = [];
+  replaced.value = null;
+  if (what === "start") eventSaid.value = true; // the system is not in it yet
   if (what !== "location" && what !== "start") return;
+  if (location.value.trim()) place.value = null; // a position belongs to a named place
   location.value = "";
-  place.value = null;
 }
 
-function endedEvent(form: Form): string | null {
-  if (form.event.trim()) return form.event.trim();
-  return systems.peek().get(form.systems[0] ?? "")?.peek().window?.eventId ?? null;
-}
-
-/** What the chosen system does now. */
-function Standing({ id, event }: { id: string; event: string }) {
-  const system = systems.value.get(id)?.value;
-  if (!system) return <p class="standing" />;
-  const { window, place: at } = system;
-  const time = window && instant(window.startedMs, now.value, manner());
-  return (
-    <p class="standing">
-      {window ? (
-        <>
-          <b>{t("act.active", { event: window.eventId, time: time ?? "" })}</b>{" "}
-        </>
-      ) : (
-        `${t("act.idle")} `
-      )}
-      {at?.name && t("act.at", { location: at.name })}
-      {window && event && event !== window.eventId && <span class="hint">{t("act.supersedes", { event: window.eventId })}</span>}
-    </p>
-  );
+/** Tell whose reports come of ending these. */
+function ending(form: Form): ReturnType<typeof targets> {
+  const found = new Map<string, string[]>();
+  for (const system of form.systems) {
+    const event = form.event.trim() || known(system)?.peek().window?.eventId;
+    if (event) found.set(event, [...(found.get(event) ?? []), canonical(system)]);
+  }
+  return [...found].flatMap(([event, ids]) => {
+    const running = events.peek().get(event)?.windows.filter((window) => window.endedMs === null) ?? [];
+    return targets(event, ids, running.map((window) => window.system));
+  });
 }
 
 function Several({ problem }: { problem: string | undefined }) {
@@ -312,29 +378,6 @@ function Several({ problem }: { problem: string | undefined }) {
         </p>
       )}
     </fieldset>
-  );
-}
-
-function Gps() {
-  const add = async (): Promise<void> => {
-    try {
-      place.value = await position();
-    } catch (error) {
-      tell(t("act.gps_failed", { why: error instanceof Error ? error.message : "" }));
-    }
-  };
-  return (
-    <button
-      type="button"
-      class="button gps"
-      aria-label={t("act.gps")}
-      title={t("act.gps")}
-      aria-pressed={place.value !== null}
-      onClick={() => (place.value ? (place.value = null) : void add())}
-    >
-      <Icon name="pin" />
-      {place.value && <small>{t("act.gps_on", { m: place.value.accuracy_m })}</small>}
-    </button>
   );
 }
 

@@ -1,81 +1,20 @@
 /** How often what happened, and how healthy each system is by it. */
 import { useSignal } from "@preact/signals";
-import { instant, number, words } from "../core/format";
 import { sayReset } from "../core/acts";
+import { counters, happened, named } from "../core/counters";
+import { instant, number, words } from "../core/format";
 import { href } from "../core/route";
-import { list, numberOf, textOf, timeOf, type Json } from "../core/wire";
+import { list } from "../core/wire";
 import { Dialog } from "../parts/dialog";
-import { Icon } from "../parts/icons";
 import { Loaded } from "../parts/loaded";
+import { Score } from "../parts/score";
 import { put } from "../shell/outbox";
 import { useQuery } from "../shell/query";
 import { route } from "../shell/router";
 import { manner } from "../shell/settings";
 import { labelOf, now } from "../shell/store";
 import { offer } from "../shell/undo";
-import { said, t } from "../texts";
-
-interface Counted {
-  type: string;
-  label: string;
-  severity: string;
-  total: number;
-  sinceReset: number;
-  lastHour: number;
-  lastDay: number;
-  lastMs: number | null;
-  lasting: boolean;
-}
-
-interface Counters {
-  system: string;
-  score: number;
-  grade: string;
-  total: number;
-  lastDay: number;
-  why: string;
-  types: Counted[];
-}
-
-interface Happened {
-  type: string;
-  timeMs: number;
-  seconds: number | null;
-  cause: string;
-}
-
-/** Labels are written as in the counters specification: `AC_POWER_LOSS`. */
-const named = (label: string): string => words(label.toLowerCase());
-
-function counters(one: Json): Counters {
-  return {
-    system: textOf(one.system_id),
-    score: numberOf(one.score) ?? 0,
-    grade: textOf(one.grade),
-    total: numberOf(one.total) ?? 0,
-    lastDay: numberOf(one.last_day) ?? 0,
-    why: list(one.factors)
-      .map((factor) => `${named(textOf(factor.label))} (${numberOf(factor.recent) ?? 0})`)
-      .join(", "),
-    types: list(one.types).map((each) => ({
-      type: textOf(each.type),
-      label: textOf(each.label),
-      severity: textOf(each.severity),
-      total: numberOf(each.total) ?? 0,
-      sinceReset: numberOf(each.since_reset) ?? 0,
-      lastHour: numberOf(each.last_hour) ?? 0,
-      lastDay: numberOf(each.last_day) ?? 0,
-      lastMs: timeOf(each.last_at),
-      lasting: timeOf(each.lasts_since) !== null,
-    })),
-  };
-}
-
-const happened = (all: Json): Happened[] =>
-  list(all.history).flatMap((one) => {
-    const timeMs = timeOf(one.time) ?? timeOf(one.at);
-    return timeMs === null ? [] : [{ type: textOf(one.event_type) || textOf(one.type), timeMs, seconds: numberOf(one.duration_s) ?? numberOf(one.seconds), cause: textOf(one.cause) }];
-  });
+import { t } from "../texts";
 
 export default function CountersScreen() {
   return route.value.id ? <One id={route.value.id} /> : <All />;
@@ -111,18 +50,6 @@ function All() {
         }
       </Loaded>
     </>
-  );
-}
-
-const GOOD = ["excellent", "good"];
-
-function Score({ one }: { one: Counters }) {
-  const grade = GOOD.includes(one.grade) ? "well" : one.grade === "fair" ? "warning" : "critical";
-  return (
-    <span class={`badge ${grade}`}>
-      <Icon name={grade === "well" ? "check" : "alerts"} />
-      {number(one.score, 0, manner())} · {said(`grade.${one.grade}`, words(one.grade))}
-    </span>
   );
 }
 

@@ -2,6 +2,7 @@
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { lazyMap } from "../parts/lazy_map";
+import { fleet, placeOf, type FleetNode } from "../core/fleet";
 import { figure } from "../core/format";
 import { RANKS, glance, naturally, rank } from "../core/glance";
 import { href } from "../core/route";
@@ -10,7 +11,8 @@ import type { Picture, Pin } from "../parts/leaflet_map";
 import type { SystemState } from "../core/wire";
 import { attempt } from "../parts/report_list";
 import { Icon } from "../parts/icons";
-import { post, upload } from "../shell/api";
+import { get, post, upload } from "../shell/api";
+import { node } from "../shell/live";
 import { useQuery } from "../shell/query";
 import { manner } from "../shell/settings";
 import { listed, now, systems } from "../shell/store";
@@ -23,6 +25,8 @@ export default function MapScreen() {
   const view = useSignal<"map" | "plan">("map");
   const failed = useSignal(0);
   const placing = useSignal<string | null>(null);
+  const nodesAsked = useQuery(node.value?.cloud ? "/api/nodes" : null, fleet, [], NODES_MS);
+  const nodes = nodesAsked.query.value.value?.nodes ?? [];
   const status = asked.query.value.value;
   const provider = status && current(status);
   const plan = planAsked.query.value.value;
@@ -32,7 +36,7 @@ export default function MapScreen() {
     const system = systems.value.get(one.id)?.value;
     return system ? [system] : [];
   });
-  const pins = onPlan && plan && picture ? planPins(all, plan, picture) : worldPins(all);
+  const pins = onPlan && plan && picture ? planPins(all, plan, picture) : [...worldPins(all), ...nodePins(nodes, all)];
   const placed = (system: SystemState): boolean =>
     onPlan ? plan?.places[system.place?.name ?? ""] !== undefined : system.place?.lat !== null && system.place?.lat !== undefined;
   const names = [...new Set(all.flatMap((system) => (system.place?.name ? [system.place.name] : [])))].sort(naturally);
@@ -43,7 +47,8 @@ export default function MapScreen() {
     placing.value = null;
     const part = (pixels: number, all: number): number => Math.round((Math.max(0, Math.min(pixels, all)) / all) * 10_000) / 10_000;
     const at = { x: part(lon, picture.width), y: part(lat, picture.height) };
-    await attempt(() => post("/api/site-plan/places", { ...plan.places, [name]: at }, "PUT"), t("settings.saved"));
+    const places = async () => readPlan(await get("/api/site-plan"))?.places ?? plan.places; // others place too
+    await attempt(async () => post("/api/site-plan/places", { ...(await places()), [name]: at }, "PUT"), t("settings.saved"));
     planAsked.again();
   };
   return (
@@ -101,6 +106,7 @@ export default function MapScreen() {
         </div>
       )}
       {!onPlan && status && status.providers.length > 0 && <Providers status={status} onChosen={asked.again} />}
+      {!onPlan && nodes.length > 0 && <Nodes nodes={nodes} all={all} />}
       <section class="panel">
         <h2>{t("map.no_position")}</h2>
         <ul class="chips plain-list">
@@ -123,6 +129,40 @@ function pinOf(system: SystemState, lat: number, lon: number): Pin {
   const main = glance(system).main;
   const { text, unit } = figure(main?.name ?? "x_w", main?.value, manner());
   return { key: system.id, lat, lon, label: system.name ?? system.id, text: [`${text} ${unit}`, system.node].filter(Boolean).join(" · "), rank: rank(system, now.value), href: href("system", system.id) };
+}
+
+const NODES_MS = 15_000;
+const NODE_RANKS = { live: "fresh", behind: "warning", silent: "critical" } as const;
+
+const nodePins = (nodes: readonly FleetNode[], all: readonly SystemState[]): Pin[] =>
+  nodes.flatMap((one) => {
+    const at = placeOf(one, spots(all));
+    return at === null ? [] : [{ key: `node ${one.id}`, ...at, label: one.id, text: t(`fleet.${one.standing}`), rank: NODE_RANKS[one.standing], href: href("fleet"), node: true }];
+  });
+
+/** Every node, those too that no position is known of. */
+function Nodes({ nodes, all }: { nodes: readonly FleetNode[]; all: readonly SystemState[] }) {
+  return (
+    <section class="panel">
+      <h2>{t("map.nodes")}</h2>
+      <ul class="list">
+        {nodes.map((one) => (
+          <li key={one.id} class="row between">
+            <span>
+              <b>{one.id}</b>{" "}
+              <span class="muted">
+                {t(`fleet.${one.standing}`)} · {t("fleet.counts", { systems: one.systems.length, active: one.active })}
+                {placeOf(one, spots(all)) === null && ` · ${t("map.node_nowhere")}`}
+              </span>
+            </span>
+            <a class="button" href={href("now", "", { search: one.id })}>
+              {t("fleet.show")}
+            </a>
+          </li>
+        ))}
+      </ul>
+    </section>
+  );
 }
 
 const worldPins = (all: readonly SystemState[]): Pin[] => spots(all).map(({ system, lat, lon }) => pinOf(system, lat, lon));

@@ -1,6 +1,7 @@
 /** One system: what it does now, its charts and readings, its alarms, what happened to it. */
 import { useSignal, type Signal } from "@preact/signals";
 import { useEffect, useMemo } from "preact/hooks";
+import { counters, lately, named } from "../core/counters";
 import { find, glance, matches, naturally, rank } from "../core/glance";
 import { duration, figure, instant, words } from "../core/format";
 import { heard, joined, range, type Live } from "../core/range";
@@ -10,6 +11,8 @@ import { Age } from "../parts/age";
 import { AlarmRow } from "../parts/alarm_row";
 import { Chart, type Line } from "../parts/chart";
 import { Icon } from "../parts/icons";
+import { Loaded } from "../parts/loaded";
+import { Score } from "../parts/score";
 import { Badge, Big, Phases } from "../parts/tile";
 import { Timeline } from "../parts/timeline";
 import { useQuery } from "../shell/query";
@@ -74,6 +77,7 @@ function Known({ system }: { system: Signal<SystemState> }) {
         <h2>{t("system.history")}</h2>
         <Timeline query={{ system_id: state.id }} mine={(one) => one.system === state.id || one.system === "all"} systems={false} sorted />
       </section>
+      <Counted id={state.id} />
       <Devices state={state} />
       <section class="panel">
         <h2>{t("system.label")}</h2>
@@ -81,9 +85,6 @@ function Known({ system }: { system: Signal<SystemState> }) {
           <img class="label" src={`/api/systems/${encodeURIComponent(state.id)}/label.svg`} alt={t("system.label_hint")} loading="lazy" />
           <a class="button" href={`/api/systems/${encodeURIComponent(state.id)}/label.svg`} target="_blank" rel="noopener">
             {t("system.label_print")}
-          </a>
-          <a class="button" href={href("counters", state.id)}>
-            {t("system.counters")}
           </a>
         </div>
       </section>
@@ -156,6 +157,7 @@ const SPANS = [
   { label: "24 h", ms: 86_400_000 },
 ];
 const REFRESH_MS = 30_000;
+const COUNTED_MS = 60_000;
 
 /** What a system can draw, as groups of names. */
 function groups(state: SystemState): Record<string, readonly string[]> {
@@ -302,6 +304,48 @@ function valueText(name: string, value: number | null, codes: Readonly<Record<st
   if (value !== null && codes) return codes[String(value)] ?? String(value);
   const { text, unit } = figure(name, value, manner());
   return unit ? `${text} ${unit}` : text;
+}
+
+const MOST_TYPES = 5;
+
+/** How healthy it is by what was counted, and what that was. */
+function Counted({ id }: { id: string }) {
+  const asked = useQuery(`/api/counters/${encodeURIComponent(id)}`, counters, ["counters.reset"], COUNTED_MS);
+  return (
+    <section class="panel">
+      <Loaded asked={asked}>
+        {(one) => (
+          <>
+            <div class="row between">
+              <h2>{t("system.health")}</h2>
+              <Score one={one} />
+            </div>
+            <p class="muted">{one.why || t("counters.nothing_wrong")}</p>
+            <dl class="plain">
+              {lately(one)
+                .slice(0, MOST_TYPES)
+                .map((each) => (
+                  <div key={each.type}>
+                    <dt>{named(each.label)}</dt>
+                    <dd>
+                      {t("counters.in_day", { n: each.lastDay })} {each.lasting && <span class="badge warning">{t("counters.lasting")}</span>}
+                    </dd>
+                  </div>
+                ))}
+            </dl>
+            <div class="row between">
+              <span class="muted">
+                {t("counters.day")}: {one.lastDay} · {t("counters.total")}: {one.total}
+              </span>
+              <a class="button" href={href("counters", id)}>
+                {t("system.counters")}
+              </a>
+            </div>
+          </>
+        )}
+      </Loaded>
+    </section>
+  );
 }
 
 function Devices({ state }: { state: SystemState }) {

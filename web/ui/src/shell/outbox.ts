@@ -254,7 +254,7 @@ async function seen(id: string, position: number, said: Json = {}): Promise<void
   if (known) confirmed.value = new Map(confirmed.peek()).set(id, { ...known, ...said, position }); // heard live before it was answered
   if (!action) return;
   if (core.ofWindows(action)) windowsSaid.set(action.system, Date.now());
-  if (!known) confirmed.value = new Map(confirmed.peek()).set(id, { ...said, what: action.what, position });
+  if (!known) confirmed.value = new Map(confirmed.peek()).set(id, { ...said, what: action.what, system: action.system, asked: action.body.event_id ?? "", position });
   await drop(action);
 }
 
