@@ -28,6 +28,7 @@ _SECTIONS: Mapping[str, Mapping[str, tuple[str, type]]] = {
         "export_formats": ("formats", list),
     },
 }
+_MOST = {"history_days": 36_525, "history_most": 1_000_000_000}
 _UNUSED = {
     "event_counters": {"storage_file", "auto_save_interval"},
     "health_scoring": {"enabled", "calculation_interval", "min_events_for_trend", "trend_analysis_days"},
@@ -42,8 +43,9 @@ def settings(said: CountersSettings) -> CountersSettings:
         ConfigurationError: the file cannot be read, or says what cannot be.
     """
     chosen = said if said.yaml is None else replace(said, **_from_yaml(said.yaml))
-    if chosen.history_days < 1 or chosen.history_most < 1:
-        raise ConfigurationError("counters: history_days and history_most must be at least 1")
+    for name, most in _MOST.items():
+        if not 1 <= getattr(chosen, name) <= most:
+            raise ConfigurationError(f"counters: {name} must be at least 1 and at most {most:,}")
     if unknown := set(chosen.formats) - FORMATS.keys():
         raise ConfigurationError(f"counters: formats are {', '.join(FORMATS)}, not {min(unknown)}")
     return chosen
@@ -86,7 +88,8 @@ def _from_yaml(path: Path) -> dict[str, Any]:
 
 
 def _setting(where: str, key: str, form: type, value: Any, path: Path) -> dict[str, Any]:
-    if not isinstance(value, form) or (form is int and isinstance(value, bool)):
+    words = not isinstance(value, list) or all(isinstance(one, str) for one in value)
+    if not isinstance(value, form) or (form is int and isinstance(value, bool)) or not words:
         raise ConfigurationError(f"counters.yaml: {where} cannot be {value!r}")
     said: Any = value
     if key == "reports":

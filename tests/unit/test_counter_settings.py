@@ -71,7 +71,10 @@ def test_the_specifications_file_is_read_as_it_stands(tmp_path: Path) -> None:
         ("event_counters: {history_retention_days: soon}", "history_retention_days"),
         ("event_counters: {history_retention_dais: 5}", "history_retention_dais .* is not known"),
         ("event_counters: {history_retention_days: 0}", "at least 1"),
+        ("event_counters: {history_retention_days: 99999999999}", "history_days .* at most 36,525"),
+        ("event_counters: {max_history_per_event: 99999999999}", "history_most .* at most"),
         ("reporting: {export_formats: [pdf]}", "not pdf"),
+        ("reporting: {export_formats: [[json]]}", "export_formats .* cannot be"),
         ("a: [", "cannot be read"),
     ],
 )
