@@ -6,6 +6,7 @@ Rules that must stay true here:
   attribute it is written anew, and what was claimed is kept beside it.
 """
 
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -26,6 +27,18 @@ RECORDER = "recorder"
 REGISTERED = "system.registered"
 _CORRECTED = "window.corrected"
 _FOR_ALL = ("window.ended", _CORRECTED, "counters.reset")
+_NOTED = frozenset({"claimedtime", "typedsubject"})
+_OURS: Mapping[str, str] = {
+    RECORDER: RECORDER,
+    "alerts": "alerts",
+    "detector": "detector",
+    "reports": "projector-reports",
+    "uplink": "uplink",
+    "web": "web",
+}
+"""By the last word of its source, each process of a node that tells facts, and the client that it is."""
+
+_RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _LONGEST_SOURCE = 256
 _RECORDER_ONLY = frozenset({"journal.restored"})
 _UPLINK_ONLY = frozenset({PROGRESSED, PHOTO_MISSING})
@@ -55,6 +68,11 @@ class Judge:
     node_id: str
     aliases: dict[str, str] = field(default_factory=dict)
     _canonical: dict[str, str] = field(default_factory=dict)
+    _client_of: dict[str, str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Name the sources that are ours."""
+        self._client_of = {f"/{self.node_id}/{name}": client for name, client in _OURS.items()}
 
     def judge(self, place: Intake | None, payload: bytes, now_us: int) -> Entry:
         """Turn a message into an entry.
@@ -76,6 +94,10 @@ class Judge:
         limits.check_depth(document, payload)
         plain = "specversion" not in document
         said = self._plain(place, document, now_us) if plain else self._enveloped(place, document)
+        if self._client_of.get(said.source, place.client) != place.client:
+            raise InputError(
+                "source", "source", f"{said.source} is a process of this node: use your own name"
+            )
         if said.type in _RECORDER_ONLY:
             raise InputError("type", "type", f"{said.type} is recorded by the recorder alone")
         if said.type in _UPLINK_ONLY:
@@ -126,7 +148,7 @@ class Judge:
         )
 
     def _enveloped(self, place: Intake, document: dict[str, Any]) -> Envelope:
-        brought = RECORDER_ATTRIBUTES & document.keys()
+        brought = (RECORDER_ATTRIBUTES | _NOTED) & document.keys()
         if brought:
             raise InputError("recorder_attribute", min(brought), "leave out what the recorder adds")
         forwarded = NODE_ATTRIBUTES & document.keys()
@@ -137,6 +159,7 @@ class Judge:
                 "leave it out: only an uplink says where an event was recorded",
             )
         said = envelope.parse(document)
+        _check_form(document["time"], "time")
         if said.type != place.type:
             raise InputError(
                 "topic_mismatch", "type", f"the topic says {place.type}, the envelope {said.type}"
@@ -157,7 +180,9 @@ class Judge:
                     "reserved", "subject", f"only {', '.join(_FOR_ALL)} may be about all systems"
                 )
             return system_ids.ALL
-        if said.subject == SITE and said.type in _WITHOUT_SYSTEM:
+        if said.subject == SITE:
+            if said.type not in _WITHOUT_SYSTEM:
+                raise InputError("reserved", "subject", f"{said.type} is about a system: name it")
             return SITE
         return self._name(said.subject)
 
@@ -222,13 +247,21 @@ def _check_moved(data: Mapping[str, Any], now_us: int) -> None:
     if "time" not in data:
         return
     try:
-        limits.check_time(instants.parse(data["time"]), now_us)
+        moved_us = instants.parse(data["time"])
+        _check_form(data["time"], "data.time")
+        limits.check_time(moved_us, now_us)
     except ValueError as error:
         raise InputError(
             "time", "data.time", f"give data.time as RFC 3339 with an offset: {error}"
         ) from error
     except InputError as error:
         raise InputError(error.reason, "data.time", error.hint) from error
+
+
+def _check_form(time: str, where: str) -> None:
+    """Make sure that everyone who is to read a time can: other forms of ISO 8601 few do."""
+    if not _RFC3339.fullmatch(time):
+        raise InputError("time", where, f"give {where} as RFC 3339, such as 2026-11-21T05:00:00Z")
 
 
 def _corrections(said: Envelope, subject: str, now_us: int) -> tuple[dict[str, str], int]:

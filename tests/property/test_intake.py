@@ -93,14 +93,86 @@ def test_a_time_that_utc_cannot_write_is_refused(time: str, type_: str) -> None:
     assert answer.reason == "time"
 
 
-@pytest.mark.parametrize("claim", ["nonsense", "", "2026-11-21T05:00:00Z"])
-def test_what_a_body_claims_can_be_read_whatever_a_sender_says_under_our_names(claim: str) -> None:
-    extensions = {"claimedtime": claim, "typedsubject": claim}
+@pytest.mark.parametrize("name", ["claimedtime", "typedsubject", "position"])
+def test_what_the_recorder_notes_beside_a_claim_may_not_be_brought_along(name: str) -> None:
+    extensions = {name: "2026-11-21T05:00:00Z"}
     fact = Envelope("n1", "/edge-01/alice", "note.added", "rig_01", NOW_US, {"text": "a"}, 1, extensions)
     answer = judge("ovr/in/alice/rig_01/note.added", envelope.encode(fact))
 
-    assert isinstance(answer, Entry)
-    assert claimed(answer.body) == claimed(answer.body)
+    assert isinstance(answer, InputError)
+    assert answer.reason == "recorder_attribute"
+
+
+@pytest.mark.parametrize("claim", ["nonsense", "", "2026-11-21T05:00:00Z"])
+def test_what_a_body_claims_can_be_read_whatever_stands_under_our_names(claim: str) -> None:
+    extensions = {"claimedtime": claim, "typedsubject": claim}
+    fact = Envelope("n1", "/edge-01/alice", "note.added", "rig_01", NOW_US, {"text": "a"}, 1, extensions)
+
+    assert claimed(envelope.encode(fact)) == claimed(envelope.encode(fact))
+
+
+@pytest.mark.parametrize(
+    "time",
+    [
+        "2026-W47-6T05:00:00Z",
+        "20261121T050000.123Z",
+        "2026-11-21T05:00:00+00:00:01",
+        "2026-11-21T05:00+02:00",
+    ],
+)
+def test_a_time_that_few_can_read_is_refused(time: str) -> None:
+    good = Envelope("n1", "/edge-01/alice", "note.added", "rig_01", NOW_US, {"text": "hello"})
+    document = orjson.loads(envelope.encode(good)) | {"time": time}
+
+    said = judge("ovr/in/alice/rig_01/note.added", orjson.dumps(document))
+    moved = judge("ovr/in/alice/rig_01/window.corrected", orjson.dumps({"corrects": "e1", "time": time}))
+
+    assert isinstance(said, InputError)
+    assert (said.reason, said.field) == ("time", "time")
+    assert isinstance(moved, InputError)
+    assert moved.reason in {"time", "schema"}
+
+
+@pytest.mark.parametrize("time", ["2026-11-21T05:00:00Z", "2026-11-21T07:00:00.123456789+02:00"])
+def test_a_time_as_rfc_3339_writes_it_is_taken(time: str) -> None:
+    good = Envelope("n1", "/edge-01/alice", "note.added", "rig_01", NOW_US, {"text": "hello"})
+    document = orjson.loads(envelope.encode(good)) | {"time": time}
+
+    assert_recordable(judge("ovr/in/alice/rig_01/note.added", orjson.dumps(document)))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("client", "source", "taken"),
+    [
+        ("detector", "/edge-01/detector", True),
+        ("projector-reports", "/edge-01/reports", True),
+        ("web", "/edge-01/web", True),
+        ("alice", "/edge-01/detector", False),
+        ("alice", "/edge-01/recorder", False),
+        ("reports", "/edge-01/reports", False),
+        ("alice", "/edge-02/detector", True),
+        ("alice", "/edge-01/import", True),
+    ],
+)
+def test_what_a_process_of_this_node_says_only_it_says(client: str, source: str, taken: bool) -> None:
+    fact = Envelope("n1", source, "note.added", "rig_01", NOW_US, {"text": "hello"})
+
+    answer = judge(f"ovr/in/{client}/rig_01/note.added", envelope.encode(fact))
+
+    assert isinstance(answer, Entry) == taken
+    if isinstance(answer, InputError):
+        assert answer.reason == "source"
+
+
+@pytest.mark.parametrize(("type_", "taken"), [("note.added", True), ("counters.reset", False)])
+def test_the_site_is_no_system(type_: str, taken: bool) -> None:
+    data = {"note.added": b'{"text":"hello"}', "counters.reset": b'{"reason":"new season"}'}
+
+    answer = judge(f"ovr/in/alice/_site/{type_}", data[type_])
+
+    assert isinstance(answer, Entry) == taken
+    if isinstance(answer, InputError):
+        assert (answer.reason, answer.field) == ("reserved", "subject")
 
 
 @pytest.mark.parametrize(
