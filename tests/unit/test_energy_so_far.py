@@ -1,36 +1,59 @@
 """What an event came to so far: gaps add nothing, and nothing is counted twice."""
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reporter.columns import gap_guard_us
 from web.api.energy_so_far import Figures, Measured, coincident, counted, figures, measured
 
 POWERS = st.lists(st.none() | st.floats(-5e4, 5e4), max_size=40)
 
 
-@given(POWERS, st.floats(0, 400), st.integers(1, 60), st.integers(1, 10))
+@given(POWERS, st.floats(0, 40_000), st.integers(1, 450), st.floats(0.5, 60), st.data())
 def test_no_energy_comes_of_what_was_not_measured(
-    mean: list[float | None], whole_s: float, step_s: int, interval_s: int
+    mean: list[float | None], whole_s: float, step_s: int, interval_s: float, data: st.DataObject
 ) -> None:
-    count = [None if value is None else step_s / interval_s for value in mean]
+    share = st.floats(0, 1.2)
+    count = [None if value is None else step_s / interval_s * data.draw(share) for value in mean]
 
     found = figures(mean, mean, count, step_s=step_s, interval_s=interval_s, whole_s=whole_s)
 
+    guard_s = gap_guard_us(round(interval_s * 1000), np.array([], np.int64)) / 1e6 + 0.01
+    told_s = [None if one is None else one * interval_s for one in count]
     most = max((value for value in mean if value is not None), default=0.0)
     assert found.covered_s <= whole_s + 1e-6
+    assert (
+        found.covered_s <= sum(min(step_s, 1.1 * one + guard_s) for one in told_s if one is not None) + 1e-6
+    )
     assert 0 <= found.energy_wh <= max(0.0, most) * found.covered_s / 3600 + 1e-6
     assert found.coverage_pct is None or 0 <= found.coverage_pct <= 100
 
 
-def test_a_step_with_half_of_its_samples_is_measured_and_one_with_fewer_for_as_long_as_they_hold() -> None:
+def test_a_step_that_lacks_no_more_than_reports_join_is_measured_and_another_for_as_long_as_its_samples() -> (
+    None
+):
     def of(count: float) -> Figures:
-        return figures([3600.0], [4000.0], [count], step_s=10, interval_s=1, whole_s=10)
+        return figures([3600.0] * 2, [4000.0] * 2, [count, 100], step_s=100, interval_s=1, whole_s=200)
 
-    assert of(5.0) == of(9.0) == Figures(10.0, 4000.0, 10.0, 10)
-    assert of(4.0) == Figures(4.0, 4000.0, 4.0, 10)
-    assert of(4.0).coverage_pct == 40
-    assert of(4.0) + Figures(1.0, None, 1.0, 10) == Figures(5.0, 4000.0, 5.0, 20)
+    assert of(90.0) == of(99.0) == Figures(200.0, 4000.0, 200.0, 200)
+    assert of(80.0) == Figures(180.0, 4000.0, 180.0, 200)
+    assert of(80.0).coverage_pct == 90
+    assert of(80.0) + Figures(1.0, None, 1.0, 10) == Figures(181.0, 4000.0, 181.0, 210)
+
+
+def test_a_device_that_is_a_little_slow_leaves_no_gaps() -> None:
+    """Of 432 s at two a second, as a day and more are asked for, a slow one tells 800; 600 are an outage."""
+
+    def covered_s(*count: float) -> float:
+        power = [1000.0] * len(count)
+        return figures(power, power, count, step_s=432, interval_s=0.5, whole_s=432 * len(count)).covered_s
+
+    assert covered_s(800, 805, 790) == 3 * 432
+    assert covered_s(800, 600, 805) == pytest.approx(2 * 432 + 600 * 432 / 805)
+    assert covered_s(432, 864) == 432 + 216
+    assert covered_s(600) == pytest.approx(600 * 0.55)
 
 
 def test_the_peak_of_all_is_that_of_one_time() -> None:

@@ -4,7 +4,8 @@ These are figures to look at while an event runs; reports work on the samples th
 
 Rules that must stay true here:
 - nothing is added for a time without samples: a gap lowers the coverage, never raises the energy;
-- a device that is a little slow leaves no gaps: a step with half of its samples is measured;
+- a step is measured whole where no more is missing in it than reports join, and else for as long as its
+  samples stand for; a device that is a tenth slower than it says leaves no gaps;
 - what is measured twice is not added twice: a system behind another of the event is shown and not summed.
 """
 
@@ -19,6 +20,7 @@ PLACES: Final = (
 )  # fmt: skip
 _USED: Final = frozenset(PLACES[:4])
 _HOUR_S: Final = 3600.0
+_SLOWER: Final = 1.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,20 +99,28 @@ def figures(
         most: W, the highest of each step.
         count: samples of each step.
         step_s: length of a step; the last one may reach beyond the window, whose length is `whole_s`.
-        interval_s: how long a sample stands for.
+        interval_s: how long a sample stands for, as the device says.
         whole_s: length of the window.
     """
     energy_ws = covered_s = 0.0
+    fullest = max((one for one in count if one), default=0.0)
+    stands_s = interval_s if not fullest else min(max(interval_s, step_s / fullest), _SLOWER * interval_s)
+    guard_s = _guard_s(interval_s)
     for index, value in enumerate(mean):
         if value is None:
             continue
         length_s = max(0.0, min(step_s, whole_s - index * step_s))
-        told_s = (count[index] or 0.0) * interval_s
-        held_s = length_s if told_s >= length_s / 2 else told_s
+        told_s = min(length_s, (count[index] or 0.0) * stands_s)
+        held_s = length_s if length_s - told_s <= guard_s else told_s
         energy_ws += max(0.0, value) * held_s
         covered_s += held_s
     peak = max((value for value in most if value is not None), default=None)
     return Figures(energy_ws / _HOUR_S, peak, covered_s, whole_s)
+
+
+def _guard_s(interval_s: float) -> float:
+    """Say how far two samples may lie apart to be joined, as reports do (`reporter.columns.gap_guard_us`)."""
+    return min(max(3 * interval_s, 10.0), max(60.0, 1.5 * interval_s))
 
 
 def coincident(columns: Iterable[Sequence[float | None]]) -> float | None:
