@@ -4,6 +4,7 @@ A restore from a backup may ask for it as well: on another machine nothing else 
 """
 
 import logging
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,21 @@ from bus import anchor, envelope, ids, instants
 from bus.anchor import Loss
 from bus.envelope import Envelope
 from bus.intake import SITE
-from bus.journal import Entry, Head
+from bus.journal import GENESIS, Entry, Head, JournalReader
 from bus.journal_writer import SqliteJournal
 
 log = logging.getLogger(__name__)
 
 TYPE = "journal.restored"
 _ASKED = "restored.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A restore's wish for a new incarnation: where the journal comes from, in words, and a name."""
+
+    note: str
+    incarnation: str
 
 
 def note(journal: SqliteJournal, copy_path: Path, source: str) -> int:
@@ -34,17 +43,17 @@ def note(journal: SqliteJournal, copy_path: Path, source: str) -> int:
         The position up to which the live stream was published.
     """
     copy, head = anchor.load(copy_path), journal.head()
-    asked = _asked(copy_path, head)
+    wish = asked(copy_path, journal)
     hash_at_copy = journal.hash_at(copy.position) if copy else None
     loss = anchor.loss(copy, head, hash_at_copy, journal.highest_ever())
-    if loss is None and asked is None:
+    if loss is None and wish is None:
         return min(copy.position, head.position) if copy else head.position
     if loss is not None:
         log.warning("the journal was restored: positions %d to %d are lost", loss.first, loss.last)
     previous = head.incarnation if loss is None else loss.incarnation
-    note, incarnation = asked or (None, None)
-    _record(journal, source, _said(loss, previous, journal.begin_incarnation(incarnation), note))
-    copy_path.with_name(_ASKED).unlink(missing_ok=True)
+    incarnation = journal.begin_incarnation(wish.incarnation if wish else None)
+    _record(journal, source, _said(loss, previous, incarnation, wish.note if wish else None))
+    fulfilled(copy_path)
     return head.position
 
 
@@ -67,14 +76,22 @@ def ask(directory: Path, head: Head, note: str, incarnation: str) -> None:
     (directory / _ASKED).write_bytes(orjson.dumps(said))
 
 
-def _asked(copy_path: Path, head: Head) -> tuple[str, str] | None:
-    """Return where the journal comes from, and its next incarnation; None when nobody asked for one here."""
+def asked(copy_path: Path, journal: JournalReader) -> Asked | None:
+    """Return what a restore asks for; None when nobody asked for a new incarnation here, or it has begun."""
     try:
         said = orjson.loads(copy_path.with_name(_ASKED).read_bytes())
-        same = (said["position"], said["hash"]) == (head.position, head.hash.hex())
-        return (str(said["note"]), str(said["incarnation"])) if same else None
+        wish = Asked(str(said["note"]), str(said["incarnation"]))
+        position, hash_ = said["position"], said["hash"]
     except (FileNotFoundError, orjson.JSONDecodeError, KeyError, TypeError):
         return None
+    known = journal.hash_at(position) if position else GENESIS
+    is_past = known is not None and known.hex() == hash_
+    return wish if is_past and journal.head().incarnation != wish.incarnation else None
+
+
+def fulfilled(copy_path: Path) -> None:
+    """Forget what was asked for: it is done."""
+    copy_path.with_name(_ASKED).unlink(missing_ok=True)
 
 
 def _said(loss: Loss | None, previous: str, incarnation: str, asked: str | None) -> dict[str, Any]:

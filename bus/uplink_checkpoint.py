@@ -27,6 +27,7 @@ class Anchor:
     hash: str
     cloud_journal: str
     cloud_position: int
+    cloud_incarnation: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +38,14 @@ class Checkpoint:
         lanes: by lane, the incarnation and the position up to which the cloud holds it.
         anchors: places that were confirmed, oldest first, further apart the older they are.
         photos: by SHA-256, why a photo did not travel yet.
-        recovered: incarnations whose lost events were asked back.
+        recovered: by an incarnation that ended and whose lost events were asked back, the place in the
+            journal behind them: its position, and the hash there.
     """
 
     lanes: Mapping[str, tuple[str, int]] = field(default_factory=dict)
     anchors: Sequence[Anchor] = ()
     photos: Mapping[str, str] = field(default_factory=dict)
-    recovered: Sequence[str] = ()
+    recovered: Mapping[str, tuple[int, str]] = field(default_factory=dict)
 
 
 def load(data: Path) -> Checkpoint:
@@ -54,7 +56,7 @@ def load(data: Path) -> Checkpoint:
             {name: (str(lane["incarnation"]), int(lane["position"])) for name, lane in said["lanes"].items()},
             tuple(Anchor(**one) for one in said["anchors"]),
             {str(name): str(reason) for name, reason in said["photos"].items()},
-            tuple(map(str, said["recovered"])),
+            {str(name): (int(place[0]), str(place[1])) for name, place in dict(said["recovered"]).items()},
         )
     except (OSError, orjson.JSONDecodeError, AttributeError, KeyError, TypeError, ValueError):
         return Checkpoint()
@@ -70,7 +72,7 @@ def save(data: Path, checkpoint: Checkpoint) -> None:
         },
         "anchors": list(checkpoint.anchors),
         "photos": dict(checkpoint.photos),
-        "recovered": list(checkpoint.recovered),
+        "recovered": dict(checkpoint.recovered),
     }
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -91,10 +93,14 @@ def thinned(
 ) -> tuple[Anchor, ...]:
     """Add an anchor when it is far enough from the last; drop every other one when there are too many."""
     last = anchors[-1] if anchors else None
-    if last and last.incarnation == new.incarnation and new.position < last.position + apart:
+    if last and _of_one(last) == _of_one(new) and new.position < last.position + apart:
         return tuple(anchors)
     kept = [*anchors, new]
     if len(kept) > most:
         older, newer = kept[: most // 2], kept[most // 2 :]
         kept = [*older[::2], *newer]
     return tuple(kept)
+
+
+def _of_one(anchor: Anchor) -> tuple[str, str, str]:
+    return anchor.incarnation, anchor.cloud_journal, anchor.cloud_incarnation

@@ -9,14 +9,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from bus import anchor, envelope, uplink_checkpoint
-from bus.journal import JournalReader
+from bus import anchor, envelope, restored, uplink_checkpoint
+from bus.journal import Head, JournalReader
 from bus.journal_writer import SqliteJournal
 from bus.remote import RemoteReader
 from ovr.node import Node
 from ovr.uplink import settings
 from schemas.errors import TransientError
 from uplink import recover as recovery
+from uplink.found import Spool
 from uplink.photos import fetch
 from uplink.shared import Settings
 
@@ -34,34 +35,61 @@ def recover(node: Node, *, dry_run: bool = False) -> dict[str, Any]:
         ConfigurationError: the node runs, or no cloud is configured.
         TransientError: the cloud cannot be asked.
     """
-    said = settings(node)
-    data = node.layout.data
+    said, data = settings(node), node.layout.data
     checkpoint = uplink_checkpoint.load(data)
     user = said.cloud.username or said.node_id
     with (
         closing(SqliteJournal(node.layout.journal)) as journal,
         closing(RemoteReader(said.cloud, f"{user}-recover", own=True)) as cloud,
+        Spool(node.layout.run / "recovering.sqlite") as found,
     ):
-        head = journal.head()
-        after = recovery.begin_at(checkpoint, journal.hash_at)
-        found = list(recovery.missing(cloud, after, journal, said.node_id))
-        known = anchor.load(data / "recorder" / "head.json")
-        last = known.position if known and known.incarnation == head.incarnation else 0
-        missing = recovery.nowhere(found, head, _restored(journal), last)
+        after = recovery.begin_at(checkpoint, journal.hash_at, cloud.head())
+        found.add(recovery.missing(cloud, after, journal, said.node_id))
+        facts = known(journal, found, anchor.directory(node.layout.recorder))
+        told = {"missing": [(gone.first, gone.last) for gone in facts.gone]}
         if dry_run:
-            same, anew = recovery.foreseen(head.position, found)
-            return {"same": same, "anew": anew, "missing": missing, "photos": 0, "photos_missing": []}
-        outcome = recovery.bring_back(journal, found, said.node_id)
+            same = recovery.continuing(journal.head(), found)
+            return {"same": same, "anew": len(found) - same, **told, "photos": 0, "photos_missing": []}
+        outcome = bring_back(journal, found, said.node_id, facts, node.layout.recorder)
+        recovered = {**checkpoint.recovered, **_asked_back(journal, found)}
         photos, lost = _photos(journal, data / "photos", said)
-    recovered = tuple(dict.fromkeys((*checkpoint.recovered, *outcome.incarnations)))
     uplink_checkpoint.save(data, replace(checkpoint, recovered=recovered))
     return {
         "same": outcome.same,
         "anew": outcome.anew,
-        "missing": missing,
+        **told,
         "photos": photos,
         "photos_missing": lost,
     }
+
+
+def bring_back(
+    journal: SqliteJournal, found: Spool, node_id: str, known: recovery.Known, recorder: Path
+) -> recovery.Outcome:
+    """Append what was found; where that begins a new life, `recorder` is not to notice a loss once more."""
+    copy = anchor.directory(recorder)
+
+    def begun(head: Head) -> None:
+        anchor.save(copy, head)
+        restored.fulfilled(copy)
+
+    return recovery.bring_back(journal, found, node_id, known, begun)
+
+
+def known(journal: SqliteJournal, found: Spool, copy_path: Path) -> recovery.Known:
+    """Gather what is known of the journal, from its own past and from the copy of its head."""
+    head, copy = journal.head(), anchor.load(copy_path)
+    last = journal.highest_ever()
+    if copy is not None and (copy.journal, copy.incarnation) == (head.journal, head.incarnation):
+        last = max(last, copy.position)
+    gone = recovery.nowhere(found, head, _restored(journal), last)
+    return recovery.Known(gone, last, restored.asked(copy_path, journal))
+
+
+def _asked_back(journal: JournalReader, found: Spool) -> dict[str, tuple[int, str]]:
+    """Note the lives that ended and of which the journal has now what the cloud had."""
+    head = journal.head()
+    return {life: (head.position, head.hash.hex()) for life in found.lives if life != head.incarnation}
 
 
 def _restored(journal: JournalReader) -> list[tuple[int, Mapping[str, Any]]]:

@@ -17,7 +17,7 @@ from bus import ids, instants
 from bus.answers import parse_health, parse_rejection
 from bus.connection import Connection, Message
 from bus.health import Health
-from bus.journal import Head
+from bus.journal import GENESIS, Head
 from bus.journal_sqlite import SqliteJournalReader
 from bus.topics import Topics
 from bus.uplink_batch import CONTENT_TYPE, FACTS, SAMPLES, Header, pack
@@ -224,21 +224,23 @@ class Forwarding:
             self._fail(found.problem)
             self._lane.on_refused(time.monotonic(), _NOT_YET_S)
             return
-        self._problem, self._notice = None, self._recoverable(found.lost)
+        self._problem, self._notice = None, self._recoverable(found.lost, reading.hash_at)
         log.info("%s: the cloud holds up to position %d of %d", self.name, found.position, head.position)
         if self._notice is not None:
             log.warning("%s: %s", self.name, self._notice)
         self._lane.start(found.position)
         self._told = Told(found.position)
-        if found.position:
-            hash_ = reading.hash_at(found.position) or b""
-            place = Head(head.journal, head.incarnation, found.position, hash_)
-            self._shared.confirmed(self.name, place, ack.cloud)
+        place = Head(
+            head.journal, head.incarnation, found.position, reading.hash_at(found.position) or GENESIS
+        )
+        self._shared.confirmed(self.name, place, ack.cloud)
         self._settle()
 
-    def _recoverable(self, lost: tuple[lives.Lost, ...]) -> str | None:
-        """Say what the cloud has and we have lost, until it was asked back."""
-        news = [gap for gap in lost if gap.incarnation not in self._shared.checkpoint.recovered]
+    def _recoverable(
+        self, lost: tuple[lives.Lost, ...], hash_at: Callable[[int], bytes | None]
+    ) -> str | None:
+        """Say what the cloud has and we have lost, until it was asked back and is still here."""
+        news = lives.not_asked_back(lost, self._shared.checkpoint.recovered, hash_at)
         if not news:
             return None
         gaps = ", ".join(f"{gap.first} to {gap.last} of incarnation {gap.incarnation}" for gap in news)

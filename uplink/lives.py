@@ -88,6 +88,26 @@ def start(
     return Start(best, tuple(lost))
 
 
+def not_asked_back(
+    lost: Iterable[Lost],
+    recovered: Mapping[str, tuple[int, str]],
+    hash_at: Callable[[int], bytes | None],
+) -> list[Lost]:
+    """List what is still to be asked back: a place behind what came back must lie on the journal's past.
+
+    Args:
+        lost: of lives that ended.
+        recovered: by such a life, that place: position, and hash there.
+        hash_at: asks the node's journal.
+    """
+    back = {life for life, (position, hash_) in recovered.items() if _holds(hash_at(position), hash_)}
+    return [gap for gap in lost if gap.incarnation not in back]
+
+
+def _holds(known: bytes | None, wanted: str) -> bool:
+    return known is not None and known.hex() == wanted
+
+
 def _behind(gap: Lost) -> str:
     return (
         f"the cloud holds positions {gap.first} to {gap.last}, which this journal has lost: stop the node, "

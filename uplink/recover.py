@@ -9,7 +9,6 @@ Rules that must stay true here:
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from typing import Any
 
 from bus import envelope, ids, instants
@@ -17,9 +16,11 @@ from bus.envelope import Envelope, Recorded
 from bus.intake import SITE, stream_of
 from bus.journal import Entry, Head, JournalReader
 from bus.journal_writer import SqliteJournal
-from bus.uplink_batch import Forwarded, unspliced
+from bus.restored import Asked
+from bus.uplink_batch import unspliced
 from bus.uplink_checkpoint import Anchor, Checkpoint
 from schemas.errors import InputError
+from uplink.found import Found, Spool
 from uplink.reading import CLIENT
 
 _BATCH = 500
@@ -27,13 +28,27 @@ _RESTORED = "journal.restored"
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """An event of this node that the cloud has."""
+class Gone:
+    """Positions of a life that neither the node nor the cloud has."""
 
     incarnation: str
-    event: Forwarded
-    source: str
-    id: str
+    first: int
+    last: int
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of the journal besides what is in it.
+
+    Attributes:
+        gone: what will not come back.
+        last: a position that its present life is known to have given out.
+        asked: a restore's wish for another incarnation, which is not fulfilled yet.
+    """
+
+    gone: Sequence[Gone] = ()
+    last: int = 0
+    asked: Asked | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,21 +58,27 @@ class Outcome:
     Attributes:
         same: events that have their old positions again.
         anew: events that were recorded behind them.
-        incarnations: of which there was something.
+        begun: whether a new incarnation began.
     """
 
     same: int
     anew: int
-    incarnations: tuple[str, ...]
+    begun: bool
 
 
-def begin_at(checkpoint: Checkpoint, hash_at: Callable[[int], bytes | None]) -> int:
+def begin_at(checkpoint: Checkpoint, hash_at: Callable[[int], bytes | None], cloud: Head) -> int:
     """Return the position in the cloud's journal behind which everything is that a node can have lost.
 
     An anchor that lies on the journal's past was confirmed before anything that is lost now, but for what was
-    underway then: so the one before the newest counts.
+    underway then: so the one before the newest counts. Those of another cloud, or of another life of its
+    journal, say nothing.
     """
-    ours = [one.cloud_position for one in checkpoint.anchors if _is_past(one, hash_at)]
+    ours = [
+        one.cloud_position
+        for one in checkpoint.anchors
+        if (one.cloud_journal, one.cloud_incarnation) == (cloud.journal, cloud.incarnation)
+        and _is_past(one, hash_at)
+    ]
     return ours[-2] if len(ours) > 1 else 0
 
 
@@ -79,29 +100,46 @@ def missing(cloud: JournalReader, after: int, journal: SqliteJournal, node_id: s
         yield Found(incarnation, event, there.source, there.id)
 
 
-def bring_back(journal: SqliteJournal, found: Iterable[Found], node_id: str) -> Outcome:
-    """Append what is missing."""
-    lives = _lives(found)
-    same, rest = _continuing(journal.head().position, list(lives.values()))
-    for recorded_us, together in groupby(same, key=lambda one: one.event.recorded_us):
-        _append(journal, list(together), recorded_us)
-    if rest:
-        if any(one.incarnation == journal.head().incarnation for one in rest):
-            _begin_life(journal, rest, node_id)
-        _append(journal, rest, instants.now_us())
-    return Outcome(len(same), len(rest), tuple(lives))
+def bring_back(
+    journal: SqliteJournal, found: Spool, node_id: str, known: Known, begun: Callable[[Head], None]
+) -> Outcome:
+    """Append what is missing.
+
+    Args:
+        journal: of a node that is stopped.
+        found: what the cloud has and the journal has not.
+        node_id: the node's.
+        known: of the journal.
+        begun: is told of a new incarnation as soon as it has begun.
+    """
+    life, same = journal.head().incarnation, continuing(journal.head(), found)
+    _append(journal, found.read(0, same), as_it_was=True)
+    anew = len(found) - same
+    begins = anew > 0 and (
+        life in found.lives or known.last > journal.head().position or known.asked is not None
+    )
+    if begins:
+        _begin_life(journal, node_id, known, f"{same + anew} events came back from the cloud, {anew} of them")
+        begun(journal.head())
+    _append(journal, found.read(same, len(found)), as_it_was=False)
+    return Outcome(same, anew, begins)
 
 
-def foreseen(head: int, found: Iterable[Found]) -> tuple[int, int]:
-    """Count what would get its old position behind a head, and what would not."""
-    same, rest = _continuing(head, list(_lives(found).values()))
-    return len(same), len(rest)
+def continuing(head: Head, found: Spool) -> int:
+    """Count what follows the head of a journal without a hole: it gets its old positions."""
+    count = 0
+    if len(found.lives) == 1 and (head.position == 0 or found.lives == (head.incarnation,)):
+        for position in found.positions(found.lives[0]):
+            if position != head.position + count + 1:
+                break
+            count += 1
+    return count
 
 
 def nowhere(
-    found: Iterable[Found], head: Head, restored: Iterable[tuple[int, Mapping[str, Any]]], last_known: int
-) -> list[tuple[int, int]]:
-    """List the positions, first and last, that were recorded and that neither the node nor the cloud has.
+    found: Spool, head: Head, restored: Iterable[tuple[int, Mapping[str, Any]]], last_known: int
+) -> list[Gone]:
+    """List the positions that were recorded and that neither the node nor the cloud has.
 
     Args:
         found: what the cloud has and the node has not.
@@ -109,67 +147,52 @@ def nowhere(
         restored: position and data of its `journal.restored` events, in order.
         last_known: a position that the life of now is known to have had.
     """
-    lives = _lives(found)
-    ends = [(head.incarnation, head.position, last_known)]
-    ends += [
-        (str(data.get("previous_incarnation")), position - 1, int(data.get("lost_to", 0)))
-        for position, data in restored
-    ]
-    holes = list[tuple[int, int]]()
-    for incarnation, end, last in ends:
-        expected = end + 1
-        for position in [one.event.position for one in lives.get(incarnation, ())]:
+    ends = [(head.incarnation, head.position + 1, last_known)]
+    for position, data in restored:
+        begin = int(data.get("lost_from", position))
+        ends.append((str(data.get("previous_incarnation")), begin, int(data.get("lost_to", 0))))
+    gone = list[Gone]()
+    for incarnation, begin, last in ends:
+        expected = begin
+        for position in found.positions(incarnation):
             if position > expected:
-                holes.append((expected, position - 1))
+                gone.append(Gone(incarnation, expected, position - 1))
             expected = max(expected, position + 1)
         if expected <= last:
-            holes.append((expected, last))
-    return sorted(holes)
+            gone.append(Gone(incarnation, expected, last))
+    return sorted(gone, key=lambda one: (one.first, one.last))
 
 
-def _lives(found: Iterable[Found]) -> dict[str, list[Found]]:
-    """Order events by the life they are of, then by their positions in it."""
-    lives: dict[str, list[Found]] = {}
-    for one in found:
-        lives.setdefault(one.incarnation, []).append(one)
-    for life in lives.values():
-        life.sort(key=lambda one: one.event.position)
-    return lives
-
-
-def _continuing(head: int, lives: Sequence[Sequence[Found]]) -> tuple[list[Found], list[Found]]:
-    """Divide into what follows the head without a hole, and the rest."""
-    same = list[Found]()
-    if len(lives) == 1:
-        for one in lives[0]:
-            if one.event.position != head + len(same) + 1:
-                break
-            same.append(one)
-    everything = [one for life in lives for one in life]
-    return same, everything[len(same) :]
-
-
-def _begin_life(journal: SqliteJournal, rest: Sequence[Found], node_id: str) -> None:
+def _begin_life(journal: SqliteJournal, node_id: str, known: Known, said: str) -> None:
     """Begin another incarnation: positions that were given out are given out again."""
-    previous = journal.head()
-    data = {
+    previous, asked = journal.head(), known.asked
+    lost = [one for one in known.gone if one.incarnation == previous.incarnation]
+    data: dict[str, Any] = {
         "previous_incarnation": previous.incarnation,
-        "incarnation": journal.begin_incarnation(),
-        "lost_from": rest[0].event.position,
-        "lost_to": rest[-1].event.position,
-        "reason": "behind_cloud",
-        "note": f"{len(rest)} events came back from the cloud; they follow with positions of their own",
+        "incarnation": journal.begin_incarnation(asked.incarnation if asked else None),
+        "reason": "behind_cloud" if asked is None else "restore",
+        "note": f"{said} behind this, with positions of their own" + (f"; {asked.note}" if asked else ""),
     }
+    if lost:
+        data |= {"lost_from": lost[0].first, "lost_to": lost[-1].last}
     now_us = instants.now_us()
-    said = Envelope(ids.uuid7(now_us), f"/{node_id}/recorder", _RESTORED, SITE, now_us, data)
-    entry = Entry("recorder", said.source, said.id, _RESTORED, SITE, now_us, envelope.encode(said))
+    fact = Envelope(ids.uuid7(now_us), f"/{node_id}/recorder", _RESTORED, SITE, now_us, data)
+    entry = Entry("recorder", fact.source, fact.id, _RESTORED, SITE, now_us, envelope.encode(fact))
     journal.append([entry], recorded_us=now_us)
 
 
-def _append(journal: SqliteJournal, found: Sequence[Found], recorded_us: int) -> None:
-    for begin in range(0, len(found), _BATCH):
-        batch = [_entry(one) for one in found[begin : begin + _BATCH]]
-        journal.append(batch, recorded_us=recorded_us)
+def _append(journal: SqliteJournal, found: Iterable[Found], *, as_it_was: bool) -> None:
+    """Record events in batches; as they were: with the times of recording that their hashes cover."""
+    batch, at_us = list[Entry](), instants.now_us()
+    for one in found:
+        recorded_us = one.event.recorded_us if as_it_was else at_us
+        if batch and (len(batch) == _BATCH or recorded_us != at_us):
+            journal.append(batch, recorded_us=at_us)
+            batch = []
+        at_us = recorded_us
+        batch.append(_entry(one))
+    if batch:
+        journal.append(batch, recorded_us=at_us)
 
 
 def _entry(one: Found) -> Entry:

@@ -102,7 +102,12 @@ class Shared:
         self._places[lane] = place
         farthest = max(self._places.values(), key=lambda one: one.position)
         anchor = Anchor(
-            farthest.incarnation, farthest.position, farthest.hash.hex(), cloud.journal, cloud.position
+            farthest.incarnation,
+            farthest.position,
+            farthest.hash.hex(),
+            cloud.journal,
+            cloud.position,
+            cloud.incarnation,
         )
 
         def moved(known: Checkpoint) -> Checkpoint:

@@ -23,7 +23,7 @@ from bus.sealing import Keeping
 from bus.topics import Intake
 from bus.uplink_arrival import Arrivals, NotYetError
 from bus.uplink_batch import FACTS, SAMPLES, Forwarded, Header, pack
-from bus.uplink_checkpoint import Checkpoint
+from bus.uplink_checkpoint import Anchor, Checkpoint
 from ovr.node import open_node
 from ovr.summary import figures
 from ovr.uplink import settings
@@ -218,6 +218,16 @@ def test_what_a_restored_node_has_lost_is_told_exactly() -> None:
     assert (found.position, found.lost) == (1100, (Lost("first", 1001, 1500),))
 
 
+def test_a_loss_is_told_until_what_was_asked_back_is_in_the_journal_that_is_here_now() -> None:
+    """A second restore, to before what came back, loses it again."""
+    first, second = Lost("first", 501, 1000), Lost("second", 8001, 9000)
+    back = {"first": (1500, b"at 1500".hex())}
+
+    assert lives.not_asked_back([first, second], back, lambda at: b"at %d" % at) == [second]
+    assert lives.not_asked_back([first], back, lambda _: None) == [first]
+    assert lives.not_asked_back([first], back, lambda _: b"another") == [first]
+
+
 def test_a_journal_behind_the_cloud_in_the_same_life_waits_for_a_person() -> None:
     head, held = Head("j", "life", 1000, b""), {"life": Head("j", "life", 1500, b"x")}
 
@@ -233,7 +243,9 @@ def test_a_node_starts_over_in_an_empty_cloud() -> None:
 
 
 def test_a_checkpoint_comes_back_and_a_torn_one_is_empty(tmp_path: Path) -> None:
-    known = Checkpoint({"samples": ("life", 17), "facts": ("life", 20)}, (), {"ab": "refused"}, ("first",))
+    lanes, back = {"samples": ("life", 17), "facts": ("life", 20)}, {"first": (9, "00ff")}
+    anchor = Anchor("life", 17, "00", "cloud", 40, "its life")
+    known = Checkpoint(lanes, (anchor,), {"ab": "refused"}, back)
     uplink_checkpoint.save(tmp_path, known)
     assert uplink_checkpoint.load(tmp_path) == known
     assert uplink_checkpoint.sent_upto(tmp_path, "life") == 17
