@@ -6,7 +6,8 @@ Rules that must stay true here:
 - no input stops it: what cannot be recorded becomes a dead letter with a reason;
 - when the disk refuses, it holds what it has, says so, takes no more, and goes on by itself;
 - memory is bounded: the broker hands out at most `_IN_HAND` unacknowledged messages, and what is published at
-  QoS 0 beyond that is counted and let go.
+  QoS 0 beyond that is counted and let go; beyond `_BYTES_IN_HAND` only plain messages are kept, for whoever
+  numbers them sends them again.
 """
 
 import contextlib
@@ -14,7 +15,7 @@ import hashlib
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +28,12 @@ from bus.envelope import Recorded
 from bus.epochs import Answer, Epochs, Transmission, transmission
 from bus.health import Health
 from bus.intake import REGISTERED, SAMPLE, Judge
-from bus.journal import DeadLetter, Duplicate, Entry, Held
+from bus.journal import DeadLetter, Duplicate, Entry
 from bus.journal_writer import SqliteJournal
 from bus.measuring import Histogram
 from bus.past import Past
 from bus.sealing import Keeping
+from bus.taken import Taken
 from bus.topics import Intake, Topics
 from bus.uplink_arrival import Arrivals, NotYetError
 from bus.uplink_batch import FACTS
@@ -43,6 +45,7 @@ log = logging.getLogger(__name__)
 _SESSION_S = 3600
 _IN_HAND = 4000
 _FORWARDED_IN_HAND = 20_000
+_BYTES_IN_HAND = 64_000_000
 _TURN_S = 0.25
 _RETRY_S = 0.5
 
@@ -60,19 +63,6 @@ class Limits:
     linger_s: float = 0.2
     batch: int = 512
     tidy_every_s: float = 60.0
-
-
-@dataclass(slots=True)
-class Taken:
-    """A message in hand: judged, not yet committed; an uplink's holds many events."""
-
-    message: Message
-    client: str
-    number: Transmission | None
-    entries: list[Entry] = field(default_factory=list)
-    letters: list[DeadLetter] = field(default_factory=list)
-    held: Held | None = None
-    known_to_broker: bool = True
 
 
 class Recorder:
@@ -104,6 +94,7 @@ class Recorder:
         self._epochs = Epochs()
         self._deliveries = self.journal.deliveries()
         self._batch: list[Taken] = []
+        self._bytes = 0
         self._urgent = self._blocked = False
         self._oldest = 0.0
         self._retry_at = self._tidy_at = 0.0
@@ -191,8 +182,12 @@ class Recorder:
         place = self._topics.parse_intake(message.topic)
         client = place.client if place else "unknown"
         number = transmission(client, message.user_properties)
-        if message.qos == 0 and len(self._batch) >= _IN_HAND:
+        full = self._bytes >= _BYTES_IN_HAND
+        if message.qos == 0 and (full or len(self._batch) >= _IN_HAND):
             self._announcer.overflowed += 1
+            return
+        if number is not None and full:
+            self.connection.ack(message)  # its sender goes back to it when its acks stall
             return
         if number is not None:
             answer = self._epochs.offer(number)
@@ -205,7 +200,7 @@ class Recorder:
             if held is None:
                 self.connection.ack(message)
             else:
-                held.message, held.known_to_broker = message, True
+                held.message, held.known_to_broker = replace(message, payload=b""), True
             return
         now_us = self._clock()
         entry, letter = None, None
@@ -234,6 +229,7 @@ class Recorder:
         client, lane = self._topics.parse_uplink(message.topic) or ("unknown", "")
         number = transmission(client, message.user_properties)
         refused = self._disk.level is Level.REFUSING and lane != FACTS
+        refused = refused or self._bytes >= _BYTES_IN_HAND
         if number is None or refused or self._in_hand() >= _FORWARDED_IN_HAND:
             self.connection.ack(message)  # an uplink goes back to it when its lane stalls
             return
@@ -258,6 +254,7 @@ class Recorder:
         if not self._batch:
             self._oldest = time.monotonic()
         self._urgent = self._urgent or urgent
+        self._bytes += taken.lighten(waits=self._blocked)
         self._batch.append(taken)
 
     def _in_hand(self) -> int:
@@ -301,7 +298,7 @@ class Recorder:
             held=[taken.held for taken in batch if taken.held is not None],
         )
         self._commits.observe(time.monotonic() - began)
-        self._batch, self._urgent, self._retry_at = [], False, 0.0
+        self._batch, self._urgent, self._retry_at, self._bytes = [], False, 0.0, 0
         for taken in batch:
             if taken.known_to_broker:
                 self.connection.ack(taken.message)

@@ -160,3 +160,39 @@ def test_messages_with_ids_that_are_taken_cost_one_commit_together(
 
         assert len(recorder.journal.dead_letters()) == 20
         assert next(commits) == 2
+
+
+def numbered(recorder: Recorder, n: int, length: int) -> None:
+    said = Envelope(
+        f"n{n}", "/edge-01/alice", "note.added", "rig_01", instants.now_us(), {"text": "x" * length}
+    )
+    number = (("epoch", "e1"), ("sequence", str(n)))
+    topic = TOPICS.intake("alice", "rig_01", "note.added")
+    recorder._take(Message(topic, envelope.encode(said), qos=1, mid=next(packets), user_properties=number))
+
+
+def test_what_is_in_hand_is_bounded_by_bytes_and_a_sender_goes_back_to_what_was_not_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bus.recorder._BYTES_IN_HAND", 10_000)
+    with recording(tmp_path) as recorder:
+        for n in range(1, 31):
+            numbered(recorder, n, 1_000)
+        note(recorder, 1)
+        recorder._commit()
+        taken = recorder.journal.head().position - 1
+        assert 5 < taken <= 10
+
+        for n in range(taken + 1, 16):
+            numbered(recorder, n, 1_000)
+            recorder._commit()
+        assert recorder.journal.head().position == 16
+
+
+def test_of_what_is_refused_no_more_is_held_than_is_buried(tmp_path: Path) -> None:
+    with recording(tmp_path) as recorder:
+        recorder._blocked = True
+        recorder._take(Message("ovr/in/alice/rig_01/note.added", bytes(200_000), qos=1, mid=1))
+
+        (held,) = recorder._batch
+        assert (len(held.message.payload), len(held.letters[0].payload)) == (0, 65_536)
