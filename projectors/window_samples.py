@@ -2,7 +2,8 @@
 
 Rules that must stay true here:
 - what comes out depends on the journal, the window and the position alone, never on how far the archive is;
-- a window is read day by day, and a long one is kept in steps (see `reporter.coarse`);
+- a window is read day by day, and a long one is kept in steps (see `reporter.coarse`), its highest second
+  beside them;
 - what is not archived yet is read once for all systems of a report, as long as it is little.
 """
 
@@ -18,9 +19,10 @@ from projectors.archive_tree import DAY_US
 from projectors.samples import Recent, read_samples
 from reporter.basis import guard
 from reporter.coarse import kept, means, step_s, strung
-from reporter.columns import Columns, Samples
+from reporter.columns import Columns, Samples, Stretch
 from reporter.device import place_of
 from reporter.facts import ReportSettings
+from reporter.seconds import stretch
 from reporter.wanted import NAMES, USUAL, names_of, spare
 
 AROUND_US = 900 * instants.SECOND_US
@@ -80,26 +82,30 @@ class WindowSamples:
     ) -> Window:
         step = step_s(to_us - from_us, self.settings.max_gap_s)
         parts: dict[tuple[str, int, bool], list[Columns]] = {}
+        stretches: list[Stretch] = []
         late = 0
         for day in _days(from_us - AROUND_US, to_us + AROUND_US, DAY_US // 2 if step else DAY_US):
             inside = max(day[0], from_us), min(day[1], to_us)
-            late += self._take(names, day, inside, wanted, step, parts, first)
+            samples = self._day(names, day, wanted, AROUND_US if step else 0)
+            if step and inside[0] < inside[1]:
+                place, window = place_of(samples), (from_us, to_us)
+                stretches.append(stretch(samples, place, inside, window, self.settings))
+            late += self._take(samples, day, inside, step, parts, first)
+            del samples  # before the next ones are read
             self.told()
         streams = tuple(strung(parts.pop(key)) for key in sorted(parts))
-        return Window(Samples(names[0], streams, step), late)
+        return Window(Samples(names[0], streams, step, tuple(stretches)), late)
 
     def _take(
         self,
-        names: Sequence[str],
+        samples: Samples,
         day: tuple[int, int],
         inside: tuple[int, int],
-        wanted: Collection[str],
         step: int,
         parts: dict[tuple[str, int, bool], list[Columns]],
         first: int | None,
     ) -> int:
         """Put what is kept of one day to the parts, and count what came late; the rest is let go of here."""
-        samples = self._day(names, day, wanted, AROUND_US if step else 0)
         place, late = place_of(samples), 0
         for full in samples.streams:
             stream = _fewer(full, place)

@@ -20,6 +20,7 @@ class Basis:
     Attributes:
         power: the power that the report is about, over the whole window; empty where nothing tells one.
         power_method: the method that gives it.
+        power_names: the measurements that it is made of.
         counted_from_us, counted_to_us: the window without its idle ends.
         times: one track of each series of times, so that others at the same times need not be cut anew.
     """
@@ -32,6 +33,7 @@ class Basis:
     power_method: str | None
     counted_from_us: int
     counted_to_us: int
+    power_names: tuple[str, ...] = ()
     times: dict[tuple[int, bool], tuple[Instants, Track]] = field(default_factory=dict, repr=False)
 
     @property

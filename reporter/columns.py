@@ -96,17 +96,41 @@ class Columns:
 
 
 @dataclass(frozen=True, slots=True)
+class Second:
+    """Hold the highest second of a power: when it was, and whether it is a mean or a reading."""
+
+    value: float
+    at_us: int
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Hold what was found in a part of a long window while its samples were in hand.
+
+    Attributes:
+        told: the measurements that had a value there.
+        seconds: by what a power is made of, its highest second; None where there was no whole one.
+    """
+
+    told: frozenset[str]
+    seconds: Mapping[tuple[str, ...], Second | None]
+
+
+@dataclass(frozen=True, slots=True)
 class Samples:
     """Hold all streams of one system in a span, with what lies up to 60 s around it.
 
     Attributes:
         step_s: the steps that rows are means of; 0 where they are samples as they were taken.
+        stretches: what the samples told before they were means.
         known: the series that were asked for: they are asked for often.
     """
 
     system_id: str
     streams: tuple[Columns, ...] = ()
     step_s: int = 0
+    stretches: tuple[Stretch, ...] = ()
     known: dict[str, Series] = field(default_factory=dict, repr=False, compare=False)
 
     def names(self) -> frozenset[str]:
@@ -164,6 +188,7 @@ class Samples:
                 for stream in self.streams
             ),
             self.step_s,
+            self.stretches,
         )
 
     def _told(self, name: str) -> Iterator[Series]:

@@ -15,14 +15,13 @@ from reporter.basis import Basis
 from reporter.columns import Flags, Floats, Instants
 from reporter.facts import Document
 from reporter.figures import figure, instant
+from reporter.methods import LOAD
+from reporter.seconds import enough, highest_of, seconds_around
 from reporter.track import US, Track
 
-VALID: Final = 0.9
 MINUTE_S, BLOCK_S = 60, 900
 _GRIDS_S: Final = (1, 5, 15, 60)
 _MOST_POINTS: Final = 1_000_000
-_HALF_US: Final = 500_000
-_ROUNDING_S: Final = 1e-7
 _S: Final = 1_000_000
 
 
@@ -51,17 +50,12 @@ class Blocks:
         return enough(self.covered_s, self.seconds)
 
 
-def enough(covered_s: Floats, seconds: Floats | float) -> Flags:
-    """Tell where so much of a length is covered that its mean can be a peak; sharp to the microsecond."""
-    return covered_s >= VALID * seconds - _ROUNDING_S
-
-
 def demand(basis: Basis, apparent: Track) -> Document:
     """Tell peaks and blocks of the window."""
     power, zone = basis.power, basis.settings.time_zone
     contract_s = 60 * basis.settings.demand_minutes
     lengths = [MINUTE_S, BLOCK_S, *([contract_s] if contract_s not in (MINUTE_S, BLOCK_S) else [])]
-    made, known = [one_second(power)], dict[int, Sums]()
+    made, known = [_one_second(basis)], dict[int, Sums]()
     for seconds in lengths:
         made += [fixed(power, seconds, zone), sliding(power, seconds, known)]
     return {"peaks": made, "blocks": _told(basis, apparent)}
@@ -116,35 +110,26 @@ def sliding(power: Track, seconds: int, known: dict[int, Sums] | None = None) ->
 
 
 def one_second(power: Track) -> Document:
-    """Give the highest power of one second: the mean around a sample, or its reading where they are rarer.
-
-    Samples are rarer where most of them would not find another one in nine tenths of a second.
-    """
-    steps = power.step_s[power.joined]
-    if not len(steps) or float(np.median(steps)) >= VALID - _ROUNDING_S:
-        return _peak(power, 1, "reading", power.value, power.time_us, power.time_us)
-    highest = _around(power, power.time_us[[int(np.argmax(power.value))]])[0]
-    at_us = power.time_us[_near(power, power.value >= highest)] if highest > -np.inf else power.time_us
-    return _peak(power, 1, "sliding", _around(power, at_us), at_us, at_us)
+    """Give the highest power of one second: the mean around a sample, or its reading where they are rarer."""
+    kind, mean, at_us = seconds_around(power, power.from_us, power.to_us)
+    return _peak(power, 1, kind, mean, at_us, at_us)
 
 
-def _around(power: Track, at_us: Instants) -> Floats:
-    """Give the mean of the second around instants; -inf where too little of it is covered."""
-    area, covered_s = power.running.at(at_us + _HALF_US)
-    earlier_area, earlier_s = power.running.at(at_us - _HALF_US)
-    mean = np.full(len(at_us), -np.inf)
-    length_s = covered_s - earlier_s
-    np.divide(area - earlier_area, length_s, out=mean, where=enough(length_s, 1))
-    return mean
-
-
-def _near(power: Track, high: Flags) -> Flags:
-    """Tell which samples have a line to a high sample within half a second: no other can be higher."""
-    which, last = np.flatnonzero(high), len(power) - 1
-    begins = np.searchsorted(power.time_us, power.time_us[np.maximum(which - 1, 0)] - _HALF_US)
-    ends = np.searchsorted(power.time_us, power.time_us[np.minimum(which + 1, last)] + _HALF_US, "right")
-    edges = np.bincount(begins, minlength=last + 2) - np.bincount(ends, minlength=last + 2)
-    return np.asarray(np.cumsum(edges)[:-1] > 0, np.bool_)
+def _one_second(basis: Basis) -> Document:
+    """Give the highest second of all samples, also where they were read in steps."""
+    power, samples = basis.power, basis.samples
+    if not samples.step_s:
+        return one_second(power)
+    found = highest_of(samples.stretches, basis.power_names)
+    if isinstance(found, str):
+        return {
+            "seconds": 1,
+            "kind": "reading",
+            "power_w": figure(None, power.coverage_pct, why=found),
+            "to": None,
+        }
+    watts = found.value * (basis.device.rated_w or 0.0) / 100.0 if basis.power_method == LOAD else found.value
+    return _peak(power, 1, found.kind, np.array([watts]), *2 * [np.array([found.at_us])])
 
 
 def _peak(

@@ -14,11 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reporter.columns import Flags, Floats
-from reporter.demand import enough, offset_us
+from reporter.demand import offset_us
 from reporter.event_members import Member
 from reporter.facts import Document
 from reporter.figures import figure, instant
 from reporter.profile import MINUTE_US, Stretches, on_grid
+from reporter.seconds import enough
 
 
 @dataclass(frozen=True, slots=True)

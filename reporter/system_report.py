@@ -70,6 +70,7 @@ def stand(samples: Samples, facts: SystemFacts, settings: ReportSettings) -> Sta
         power_method=chosen.word if chosen is not None else None,
         counted_from_us=trimmed.from_us,
         counted_to_us=trimmed.to_us,
+        power_names=chosen.names if chosen is not None else (),
     )
     return Standing(basis, found, chosen, trimmed, guard_us)
 

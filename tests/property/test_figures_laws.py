@@ -16,6 +16,7 @@ from reporter.columns import Columns, Samples, Series
 from reporter.demand import blocks, one_second
 from reporter.energy import energy
 from reporter.load import below
+from reporter.seconds import highest_of, stretch
 from reporter.system_report import encode, system_report
 from reporter.track import track
 from reporter.trimming import trim
@@ -174,6 +175,31 @@ def test_the_highest_second_is_a_mean_where_samples_are_close_and_a_reading_wher
         assert found["power_w"]["why"] in {"too_short", "too_many_gaps"}
         return
     assert peak == pytest.approx(max(means), rel=1e-6, abs=1e-6 * max(map(abs, value)) + 1e-3)
+
+
+@given(st.lists(st.integers(1, 9 * S // 10 - 1), min_size=1, max_size=40), st.data(), st.floats(0, 1))
+def test_the_highest_second_of_the_parts_is_that_of_the_whole(
+    apart: list[int], data: st.DataObject, share: float
+) -> None:
+    times = T0 + np.cumsum(np.array([0, *apart], np.int64))
+    value = np.array(data.draw(st.lists(level, min_size=len(times), max_size=len(times))))
+    stream = Columns("victron", 500, times, np.arange(len(times)), {"ac_out_power_w": value})
+    begin, end = int(times[0]), int(times[-1])
+    middle = begin + round((end - begin) * share)
+    parts = [part for part in ((begin, middle), (middle, end)) if part[0] < part[1]]
+
+    found = highest_of(
+        [stretch(Samples("rig_01", (stream,)), "ac_out", part, (begin, end), SETTINGS) for part in parts],
+        ("ac_out_power_w",),
+    )
+
+    whole = one_second(track(stream.series("ac_out_power_w"), begin, end, GUARD))["power_w"]["value"]
+    if isinstance(found, str):
+        assert (found, whole) == ("too_many_gaps", None)
+    else:
+        off = 1e-6 * float(np.abs(value).max()) + 1e-3
+        assert found.kind == "sliding"
+        assert found.value == pytest.approx(whole, rel=1e-6, abs=off)
 
 
 @given(tracks())

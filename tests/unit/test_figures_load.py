@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from reporter import trimming
-from reporter.columns import Series
+from reporter.columns import Second, Series, Stretch
 from reporter.demand import fixed, one_second, sliding
 from reporter.facts import Document
 from reporter.load import below
@@ -136,6 +136,37 @@ def test_the_peak_of_a_second_is_the_mean_of_its_samples_or_the_reading_where_th
     assert (twice_a_second["kind"], twice_a_second["power_w"]["value"]) == ("sliding", 5000.0)
     assert (once["kind"], once["power_w"]["value"]) == ("reading", 9000.0)
     assert once["power_w"]["at"] == "2026-08-15T08:00:30Z"
+
+
+def in_steps(values: dict[str, object], kept: tuple[Stretch, ...]) -> Document:
+    of = samples(stream(np.arange(0, 3601, 10), values, interval_ms=500))
+    known = facts(1, registration={"name": "R", "rated_w": 10_000})
+    found: Document = system_report(replace(of, step_s=10, stretches=kept), known, SETTINGS)
+    return dict(found["demand"]["peaks"][0])
+
+
+def test_the_highest_second_of_a_window_in_steps_is_that_of_its_samples_or_nothing() -> None:
+    names, burst_at = ("ac_out_power_w",), T0 + 30 * S
+    told = frozenset({"ac_out_power_w"})
+    kept = (
+        Stretch(told, {names: Second(9000.0, burst_at, "reading")}),
+        Stretch(told, {names: None}),
+        Stretch(frozenset(), {}),
+    )
+
+    found = in_steps({"ac_out_power_w": 1000.0}, kept)
+    unknown = in_steps({"ac_out_power_w": 1000.0}, (*kept, Stretch(told, {})))
+
+    assert (found["power_w"]["value"], found["kind"]) == (9000.0, "reading")
+    assert found["power_w"]["at"] == "2026-08-15T08:00:30Z"
+    assert (unknown["power_w"]["value"], unknown["power_w"]["why"]) == (None, "in_steps")
+    assert in_steps({"ac_out_power_w": 1000.0}, ())["power_w"]["why"] == "in_steps"
+
+
+def test_the_highest_second_of_a_load_in_percent_is_of_the_rating() -> None:
+    kept = (Stretch(frozenset({"ac_out_load_pct"}), {("ac_out_load_pct",): Second(80.0, T0, "reading")}),)
+
+    assert in_steps({"ac_out_load_pct": 10.0}, kept)["power_w"]["value"] == 8000.0
 
 
 @pytest.mark.parametrize("jitter_us", [-50_000, -100, 100, 50_000])

@@ -1,6 +1,7 @@
 """Samples of a report's window: what is kept of a long one, and what is read once for all systems."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +16,12 @@ from reporter.coarse import step_s
 from reporter.columns import Samples
 from reporter.energy import energy
 from reporter.facts import ReportSettings
+from reporter.system_report import system_report
 from reporter.track import track
 from reporter.wanted import EVERY
 from tests.archives import archive, telling
 from tests.journals import MemoryJournal
+from tests.reporting import SETTINGS, facts
 from tests.streams import BASE_US, S, Said, record
 
 DAY_S = 86_400
@@ -69,6 +72,18 @@ def test_a_window_of_a_week_has_the_energy_of_its_samples_in_a_quarter_of_the_ro
     for name in ("ac_out_power_w", "grid_power_w"):
         assert told(window, name, LONG_S) == pytest.approx(told(whole, name, LONG_S), rel=1e-9)
         assert len(window.series(name)) < len(whole.series(name)) / 3
+
+
+def test_the_highest_second_of_a_week_is_that_of_its_samples(long: MemoryJournal) -> None:
+    end_us = BASE_US + LONG_S * S
+    known = replace(facts(1), from_us=BASE_US, to_us=end_us)
+
+    peak = system_report(read(long, LONG_S).samples, known, SETTINGS)["demand"]["peaks"][0]
+
+    whole = read_samples(long, None, "rig_01", BASE_US, end_us, names=EVERY)
+    sampled = system_report(whole, known, SETTINGS)["demand"]["peaks"][0]
+    assert peak == sampled
+    assert (peak["kind"], peak["power_w"]["value"]) == ("sliding", 1100.0)
 
 
 def test_a_counter_in_steps_tells_readings_and_no_means(long: MemoryJournal) -> None:
