@@ -38,7 +38,8 @@ _RETRY_S: Final = 5.0
 _AGAIN_S: Final = 300.0
 _MOST_KNOWN: Final = 10_000
 _THERE: Final = frozenset({200, 201, 204, 304})
-_FOR_LATER: Final = frozenset({401, 403, 404, 408, 425, 429})
+_FOR_EVER: Final = frozenset({400, 413, 415, 422})
+"""Answers that are about the photo; every other one is about who asks where, and may be mended."""
 
 
 class RefusedError(OvrError):
@@ -195,9 +196,7 @@ class Photos:
         if answer.status in _THERE:
             return
         problem = f"the cloud answers {answer.status}: {said[:300]}"
-        if answer.status in _FOR_LATER or answer.status >= http.HTTPStatus.INTERNAL_SERVER_ERROR:
-            raise TransientError(problem)
-        raise RefusedError(problem)
+        raise RefusedError(problem) if answer.status in _FOR_EVER else TransientError(problem)
 
     def _chunks(self, path: Path) -> Iterator[bytes]:
         """Read a photo no faster than the link may be used."""

@@ -364,7 +364,10 @@ def test_a_photo_is_in_the_cloud_before_the_event_that_names_it(tmp_path: Path) 
     [
         ([], False, True, "not_on_node"),
         ([415], True, True, "refused"),
+        ([413], True, True, "refused"),
         ([503, 503, 503], True, True, "unreachable"),
+        ([308, 308, 308], True, True, "unreachable"),
+        ([421, 421, 421], True, True, "unreachable"),
         ([], True, False, "not_configured"),
     ],
 )
