@@ -28,7 +28,7 @@ from bus.health import Health
 from bus.journal import JournalReader
 from bus.journal_sqlite import SqliteJournalReader
 from bus.topics import Topics
-from schemas.errors import InputError, TransientError
+from schemas.errors import ConfigurationError, InputError, TransientError
 
 log = logging.getLogger(__name__)
 
@@ -219,7 +219,7 @@ class ReplayService:
         for playback in list(self._playing.values()):
             try:
                 self._play(playback)
-            except TransientError as error:
+            except (TransientError, ConfigurationError) as error:
                 self._playing.pop(playback.request.id, None)
                 playback.answer(_unavailable(error))
         self._health.update(playing=len(self._playing))
@@ -250,7 +250,7 @@ class ReplayService:
         except InputError as error:
             answer({"status": "error", "reason": error.reason, "field": error.field, "hint": error.hint})
             return
-        except TransientError as error:
+        except (TransientError, ConfigurationError) as error:
             answer(_unavailable(error))
             return
         log.info("replaying %s", request)
@@ -303,7 +303,7 @@ class ReplayService:
         )
 
 
-def _unavailable(error: TransientError) -> dict[str, Any]:
+def _unavailable(error: Exception) -> dict[str, Any]:
     return {"status": "error", "reason": "unavailable", "field": "", "hint": str(error)}
 
 

@@ -6,6 +6,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 
 from bus import envelope, instants
@@ -13,6 +14,7 @@ from bus.connection import Broker, Message
 from bus.envelope import Envelope
 from bus.journal_sqlite import SqliteJournalReader
 from bus.recorder import Recorder
+from bus.replay import ReplayService
 from bus.sealing import Keeping
 from bus.topics import Topics
 
@@ -160,6 +162,27 @@ def test_messages_with_ids_that_are_taken_cost_one_commit_together(
 
         assert len(recorder.journal.dead_letters()) == 20
         assert next(commits) == 2
+
+
+def test_a_replay_of_what_cannot_be_read_is_answered_and_ends_no_service(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with recording(tmp_path, SEAL) as recorder:
+        for n in range(6):
+            note(recorder, n)
+        recorder._commit()
+        file = sealed(recorder)
+        file.unlink()
+    service, answers = ReplayService(tmp_path, NOBODY), list[dict[str, Any]]()
+    monkeypatch.setattr(
+        service.connection, "publish", lambda _, body, **__: answers.append(orjson.loads(body))
+    )
+
+    service._request(Message("ovr/replay/request", b"{}", qos=1, response_topic="ovr/replay/me"))
+    service._reader.close()
+
+    assert answers[-1]["reason"] == "unavailable"
+    assert file.name in answers[-1]["hint"]
 
 
 def numbered(recorder: Recorder, n: int, length: int) -> None:
