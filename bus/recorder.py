@@ -35,7 +35,7 @@ from bus.past import Past
 from bus.sealing import Keeping
 from bus.taken import Taken
 from bus.topics import Intake, Topics
-from bus.uplink_arrival import Arrivals, NotYetError
+from bus.uplink_arrival import DISK_SHORT, Arrivals, NotYetError
 from bus.uplink_batch import FACTS
 from schemas.errors import ConfigurationError, InputError, TransientError
 from schemas.registry import Registry
@@ -224,14 +224,21 @@ class Recorder:
                 self._past.learn(entry.subject, entry.body)
         return entry
 
+    def _postpone(self, message: Message, number: Transmission, error: NotYetError) -> None:
+        """Tell an uplink that it is to come again later, and why."""
+        self._epochs.forget(number)
+        self._announcer.not_yet(message.topic, number, error)
+        self.connection.ack(message)
+
     def _take_batch(self, message: Message) -> None:
         """Take what an uplink brings; its topic says whose, and the broker lets no one else write there."""
         client, lane = self._topics.parse_uplink(message.topic) or ("unknown", "")
         number = transmission(client, message.user_properties)
-        refused = self._disk.level is Level.REFUSING and lane != FACTS
-        refused = refused or self._bytes >= _BYTES_IN_HAND
-        if number is None or refused or self._in_hand() >= _FORWARDED_IN_HAND:
+        if number is None or self._bytes >= _BYTES_IN_HAND or self._in_hand() >= _FORWARDED_IN_HAND:
             self.connection.ack(message)  # an uplink goes back to it when its lane stalls
+            return
+        if self._disk.level is Level.REFUSING and lane != FACTS:
+            self._postpone(message, number, DISK_SHORT)
             return
         answer = self._epochs.offer(number)
         if answer is not Answer.TAKE:
@@ -242,9 +249,7 @@ class Recorder:
         try:
             arrival = self._arrivals.take(client, lane, number.epoch, message.payload, message.topic, now_us)
         except NotYetError as error:
-            self._epochs.forget(number)
-            self._announcer.not_yet(message.topic, number, error)
-            self.connection.ack(message)
+            self._postpone(message, number, error)
             return
         taken.entries, taken.letters = list(arrival.entries), list(arrival.letters)
         taken.held = arrival.held

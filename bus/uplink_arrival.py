@@ -32,6 +32,11 @@ class NotYetError(InputError):
     """The batch may be taken later, or after another: it is neither recorded nor refused."""
 
 
+DISK_SHORT = NotYetError(
+    "disk_short", "", "the cloud is short of disk: it takes samples again when there is room"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Arrival:
     """What a batch comes to; `held` is None when it was none."""
