@@ -71,7 +71,9 @@ def test_a_key_is_known_by_its_hash_and_bound_to_its_systems(tmp_path: Path) -> 
     assert Keys(path).caller(key + "x") is None
 
 
-def test_keys_are_read_again_when_they_change_and_kept_when_they_are_damaged(tmp_path: Path) -> None:
+def test_keys_are_read_again_when_they_change_and_kept_when_they_are_damaged(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     path, key = tmp_path / "keys.json", draw()
     keys = Keys(path)
     assert not keys.needed
@@ -82,6 +84,7 @@ def test_keys_are_read_again_when_they_change_and_kept_when_they_are_damaged(tmp
     assert keys.caller(key) is not None
     path.unlink()
     assert not keys.needed
+    assert "everybody who reaches the port may write" in caplog.text
 
 
 def test_a_damaged_file_of_keys_stops_the_start(tmp_path: Path) -> None:

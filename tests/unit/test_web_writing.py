@@ -159,6 +159,20 @@ def test_a_photo_that_is_refused_is_not_stored(tmp_path: Path) -> None:
     asked(tmp_path, ask)
 
 
+@pytest.mark.parametrize(
+    ("field", "value"), [("time", "2099-01-01T00:00:00Z"), ("event_id", "two\nlines"), ("caption", "bell \a")]
+)
+def test_a_photo_of_which_something_wrong_is_said_is_not_stored(
+    tmp_path: Path, field: str, value: str
+) -> None:
+    async def ask(client: httpx.AsyncClient, service: Service) -> None:
+        answer = await client.post("/api/photo", data={field: value}, files={"file": ("x.png", PNG)})
+        assert (answer.status_code, answer.json()["field"]) == (422, field)
+        assert not list(service.settings.data.glob("photos/*"))
+
+    asked(tmp_path, ask)
+
+
 def test_a_label_leads_to_where_it_was_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     urls: list[str] = []
 

@@ -153,7 +153,10 @@ class Keys:
             raise ConfigurationError(f"{self._path} is damaged: {error}") from error
         except OSError as error:
             raise ConfigurationError(f"{self._path} cannot be read: {error}") from error
-        self._keys = [*self._own, *parse(said, str(self._path))]
+        found = [*self._own, *parse(said, str(self._path))]
+        if self._keys and not found:
+            log.warning("the last key is gone: from now on everybody who reaches the port may write")
+        self._keys = found
         self._stamp = stamp
 
     def _stat(self) -> tuple[int, int] | None:

@@ -1,8 +1,8 @@
 """Photos: uploaded, stored under their hash, said in an event, and handed out as harmless images."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from tempfile import SpooledTemporaryFile
-from typing import Annotated, BinaryIO, Final, cast
+from typing import Annotated, Any, BinaryIO, Final, cast
 
 from fastapi import APIRouter, File, Form, Header, Path, Query, Request, Response, UploadFile
 from fastapi.responses import FileResponse
@@ -12,8 +12,10 @@ from bus import system_ids
 from web.api import answers, bodies, state_tables
 from web.api.access import Bringer, Operator, PhotoReader, Reader, Served, touching
 from web.api.actions import WRITTEN, Key, record
+from web.api.claims import SITE, Claim
 from web.api.photo_files import media_type_of
 from web.api.problems import Problem, request_field, sentence
+from web.api.service import Service
 from web.api.systems import AskedEvent, AskedSystem, name
 
 router = APIRouter(tags=["photos"])
@@ -51,18 +53,19 @@ async def upload(
     system = _blank(system_id)
     wanted = await name(served, system)
     touching(who, None if wanted == system_ids.ALL else wanted)  # what is refused leaves no file
+    about = {"caption": _blank(caption), "event_id": _blank(event_id)}
+    _check(served, wanted or SITE, about, said.time_us)
     photo = await served.reading(served.photos.store, _chunks(file))
     width, height = photo.extent or (None, None)
     fields = {
         "sha256": photo.sha256,
         "media_type": photo.media_type,
-        "caption": _blank(caption),
-        "event_id": _blank(event_id),
+        **about,
         "bytes": photo.size,
         "width": width,
         "height": height,
     }
-    data = {field: value for field, value in fields.items() if value is not None}
+    data = _present(fields)
     written = await record(served, who, response, said, key, "photo.added", system, data)
     written.sha256 = photo.sha256
     return written
@@ -149,6 +152,20 @@ def _chunks(file: UploadFile) -> Iterator[bytes]:
 def _read(file: BinaryIO) -> Iterator[bytes]:
     while chunk := file.read(_CHUNK):
         yield chunk
+
+
+def _check(served: Service, subject: str, about: Mapping[str, str | None], time_us: int | None) -> None:
+    """Refuse what the recorder would refuse of a photo, before its file is kept.
+
+    Raises:
+        InputError: it would.
+    """
+    data = _present({"sha256": "0" * 64, "media_type": "image/jpeg", **about})
+    served.writer.check(Claim("photo.added", subject, data, time_us))
+
+
+def _present(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {field: value for field, value in fields.items() if value is not None}
 
 
 def _blank(text: str | None) -> str | None:
