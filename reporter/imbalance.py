@@ -120,11 +120,20 @@ def _neutral(basis: Basis, amps: Sequence[Track], three: bool) -> Document | Non
     if measured.covered_s > 0:
         told = _spread(measured, np.abs(measured.value), measured.weight_s, np.ones(len(measured), np.bool_))
         return told and told | {"measured": True}
-    if not three or basis.device.phasing.configuration == "three_phase_delta" or amps[0].covered_s <= 0:
+    value = _estimated_neutral(basis.device.phasing.configuration, [np.abs(one.value) for one in amps], three)
+    if value is None or amps[0].covered_s <= 0:
         return None
-    value = neutral([np.abs(one.value) for one in amps])
     told = _spread(amps[0], value, amps[0].weight_s, np.ones(len(value), np.bool_))
     return told and told | {"measured": False}
+
+
+def _estimated_neutral(configuration: str, amps: Sequence[Floats], three: bool) -> Floats | None:
+    """Give what comes back through the neutral; None where there is none, or angles are not known."""
+    if three:
+        return None if configuration == "three_phase_delta" else neutral(amps)
+    if configuration == "split_phase":
+        return np.asarray(np.abs(amps[0] - amps[1]), np.float64)
+    return neutral((*amps, np.zeros(len(amps[0])))) if configuration == "two_legs_of_wye" else None
 
 
 def _spread(times: Track, value: Floats, weight_s: Floats, counts: Flags) -> Document | None:

@@ -1,6 +1,7 @@
 """How good the data behind a report are: coverage, gaps, clocks, what was lost or came late. Pure.
 
-Rules that must stay true here: a report says what it does not know; a peak may hide in any gap.
+Rules that must stay true here: a report says what it does not know; a peak may hide in any gap, and where
+the samples at an end of the window do not reach it.
 """
 
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ from reporter.track import Track, spans
 MOST_TOLD: Final = 100
 FROZEN_S: Final = 600.0
 _AMBER_PCT, _RED_PCT = 1.0, 2.0
+_HIDES_S: Final = 1.0
 
 
 def quality(basis: Basis, found: Sequence[Gap], delta_pct: float | None, notes: Sequence[str]) -> Document:
@@ -24,6 +26,7 @@ def quality(basis: Basis, found: Sequence[Gap], delta_pct: float | None, notes: 
     power, facts = basis.power, basis.facts
     dropped = sum(one.samples for one in facts.dropped)
     unsynced_s = _unsynced_s(basis)
+    missing_s = max(0.0, power.span_s - power.covered_s)
     frozen_s = _frozen_s(power)
     longest = sorted(sorted(found, key=lambda gap: -gap.seconds)[:MOST_TOLD], key=lambda gap: gap.from_us)
     words = [
@@ -52,7 +55,7 @@ def quality(basis: Basis, found: Sequence[Gap], delta_pct: float | None, notes: 
         ],
         "gaps_count": len(found),
         "longest_gap_s": max((gap.seconds for gap in found), default=0.0),
-        "missing_s": max(0.0, power.span_s - power.covered_s),
+        "missing_s": missing_s,
         "bridged_wh": _sum(found),
         "samples_count": len(power),
         "step_s": basis.samples.step_s or None,
@@ -68,7 +71,7 @@ def quality(basis: Basis, found: Sequence[Gap], delta_pct: float | None, notes: 
             for one in facts.dropped[:MOST_TOLD]
         ],
         "late_samples": facts.late_samples,
-        "peak_may_hide": bool(found),
+        "peak_may_hide": bool(found) or missing_s > _HIDES_S,
         "frozen_s": frozen_s,
         "register_delta_pct": delta_pct,
         "notes": words,

@@ -18,6 +18,7 @@ from reporter.facts import Document
 from reporter.figures import figure
 from reporter.flows import Flows
 from reporter.fuel import UNSURE, Burnt, Counterfactual, burnt, counterfactual
+from reporter.seconds import enough
 from reporter.sources import used_wh
 from reporter.track import Running
 
@@ -136,7 +137,7 @@ def _highest_minute(basis: Basis) -> float | None:
     load = basis.counted_power
     at_us = np.arange(load.from_us, load.to_us + 1, _MINUTE_US)
     area, covered_s = Running(load).at(at_us)
-    whole = np.diff(covered_s) > _MINUTE_US / 2e6
+    whole = enough(np.diff(covered_s), _MINUTE_US / 1e6)
     if not whole.any():
         return None
     return float((np.diff(area)[whole] / np.diff(covered_s)[whole]).max())

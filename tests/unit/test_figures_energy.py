@@ -7,8 +7,9 @@ from reporter.basis import guard
 from reporter.coarse import means, step_s
 from reporter.columns import NOTHING, Columns, Samples, Series, gap_guard_us
 from reporter.energy import energy
+from reporter.system_report import system_report
 from reporter.track import Track, spans, track
-from tests.reporting import SETTINGS, T0, S, stream
+from tests.reporting import SETTINGS, T0, S, facts, samples, stream
 
 GUARD = 10 * S
 
@@ -244,3 +245,14 @@ def test_no_window_is_so_long_that_its_gaps_are_joined(days: float, interval_ms:
     found = track(kept, T0, T0 + 3600 * S, guard(kept, SETTINGS))
     assert energy(found).plus_wh == pytest.approx(36 * 80)
     assert int((~found.joined).sum()) == 35
+
+
+@pytest.mark.parametrize(("last_s", "may_hide"), [(3600.0, False), (3599.5, False), (3595.0, True)])
+def test_a_peak_may_hide_where_samples_do_not_reach_the_end_of_the_window(
+    last_s: float, may_hide: bool
+) -> None:
+    seconds = np.append(np.arange(0, 3594, 0.5), last_s)
+
+    quality = system_report(samples(stream(seconds, {"ac_out_power_w": 1.0})), facts(1), SETTINGS)["quality"]
+
+    assert (quality["gaps_count"], quality["peak_may_hide"]) == (0, may_hide)

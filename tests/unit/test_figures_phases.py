@@ -145,6 +145,19 @@ def test_120_80_40_amperes_put_69_in_the_neutral_and_are_unbalanced_by_half() ->
     assert told["hours_above"]["hours"] == {"10": 1.0, "20": 1.0, "30": 1.0}
 
 
+@pytest.mark.parametrize(
+    ("between_v", "neutral_a"), [(240.0, 60.0), (208.0, 87.18), (None, None)], ids=["split", "wye", "unknown"]
+)
+def test_the_neutral_of_two_legs_is_their_difference_or_that_of_a_wye(
+    between_v: float | None, neutral_a: float | None
+) -> None:
+    values = phases((120.0, 120.0), (100.0, 40.0)) | ({"ac_l12_voltage_v": between_v} if between_v else {})
+
+    told = report(values)["imbalance"]["neutral_a"]
+
+    assert (told and told["mean"]) == neutral_a
+
+
 def test_half_of_the_difference_is_suggested_to_move() -> None:
     suggestion = report(phases((230.0,) * 3, (120.0, 80.0, 40.0)))["imbalance"]["suggestion"]
 

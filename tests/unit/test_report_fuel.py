@@ -55,6 +55,15 @@ def test_several_generators_idle_together_and_share_the_load() -> None:
     assert made["baseline_l"]["value"] == pytest.approx(3 * 2.0 * 2 + 0.25 * 20)
 
 
+def test_a_minute_with_a_gap_in_it_is_not_the_highest_that_a_generator_must_carry() -> None:
+    high = (SECONDS >= 600) & (SECONDS <= 640)
+    load = np.where(high, 40_000.0, np.where((SECONDS > 640) & (SECONDS < 700), np.nan, 10_000.0))
+
+    made = told(ISLAND | {"ac_out_power_w": load}, registration={"counterfactual_generator": STATED})
+
+    assert made["counterfactual"]["peak_load_pct"] == pytest.approx(31.25)
+
+
 def test_without_a_stated_generator_nothing_is_avoided_and_the_section_says_so() -> None:
     made = told(ISLAND)
 
