@@ -35,6 +35,7 @@ _LOOK_EVERY_S = 1.0
 _TELL_EVERY_US = 30 * instants.SECOND_US
 _THIN_US = 60 * instants.SECOND_US
 _SLICES = 8
+_LOOK_BACK = 1000
 _MOST_COUNTED = 500
 
 
@@ -88,7 +89,7 @@ class DiskGuard:
         before = journal.head().position + 1
         try:
             facts, _ = journal.newest_facts(
-                before, types=(_RAISED, _CLEARED), subjects=(self._host,), limit=50
+                before, types=(_RAISED, _CLEARED), subjects=(self._host,), limit=_LOOK_BACK
             )
         except ConfigurationError as error:
             log.error("whether the disk was short is not known: %s", error)  # noqa: TRY400 - it says all

@@ -184,6 +184,11 @@ def test_the_reserve_is_there_and_goes_in_slices_when_a_commit_finds_no_room(
 
 def test_an_alarm_that_stands_is_cleared_by_the_next_recorder(watched: Watched, tmp_path: Path) -> None:
     watched.at(NEEDED[1] - 1)
+    data = {"alarm": "hot", "level": "alarm", "text": "x"}
+    for n in range(60):
+        said = Envelope(f"a{n}", "/edge-01/host", "alarm.raised", "host_edge_01", T0, data)
+        entry = Entry("host", said.source, said.id, said.type, said.subject, T0, envelope.encode(said))
+        watched.journal.append([entry], recorded_us=T0)
     again = DiskGuard(tmp_path, "edge-01", LIMITS, watched.disk.measure)
     again.begin(watched.journal)
     assert again.level is Level.TIDYING
