@@ -257,6 +257,11 @@ class SqliteJournalReader:
         )
         return [row[0] for row in rows]
 
+    def fact_types(self) -> set[str]:
+        """Return the types of all events that are no samples."""
+        rows = self._fresh().execute("SELECT DISTINCT type FROM event INDEXED BY event_rare WHERE type <> 1")
+        return {self._names.name(type_) for (type_,) in rows.fetchall()}
+
     def hash_at(self, position: int) -> bytes | None:
         """Return the hash of one event; None when there is none."""
         row = self._fresh().execute("SELECT hash FROM event WHERE position = ?", (position,)).fetchone()

@@ -34,7 +34,7 @@ from bus.measuring import Histogram
 from bus.past import Past
 from bus.sealing import Keeping
 from bus.taken import Taken
-from bus.topics import Intake, Topics
+from bus.topics import Topics
 from bus.uplink_arrival import DISK_SHORT, Arrivals, NotYetError
 from bus.uplink_batch import FACTS
 from schemas.errors import ConfigurationError, InputError, TransientError
@@ -205,7 +205,8 @@ class Recorder:
         now_us = self._clock()
         entry, letter = None, None
         try:
-            entry = self._judged(place, message.payload, now_us)
+            entry = self._judge.judge(place, message.payload, now_us)
+            self._learn(entry)
         except InputError as error:
             letter = DeadLetter(
                 now_us, client, message.topic, message.payload, error.reason, error.field, error.hint
@@ -216,13 +217,11 @@ class Recorder:
         taken = Taken(message, client, number, [entry] if entry else [], [letter] if letter else [])
         self._keep(taken, urgent=urgent)
 
-    def _judged(self, place: Intake | None, payload: bytes, now_us: int) -> Entry:
-        entry = self._judge.judge(place, payload, now_us)
+    def _learn(self, entry: Entry) -> None:
         if entry.type == REGISTERED:
             in_hand = (one for taken in self._batch for one in taken.entries)
             if not self._past.holds(entry, in_hand):
                 self._past.learn(entry.subject, entry.body)
-        return entry
 
     def _postpone(self, message: Message, number: Transmission, error: NotYetError) -> None:
         """Tell an uplink that it is to come again later, and why."""
@@ -245,14 +244,15 @@ class Recorder:
             self._announcer.answer(number, answer)
             self.connection.ack(message)
             return
-        taken, now_us = Taken(message, client, number), self._clock()
+        epoch, topic, now_us = number.epoch, message.topic, self._clock()
         try:
-            arrival = self._arrivals.take(client, lane, number.epoch, message.payload, message.topic, now_us)
+            found = self._arrivals.take(client, lane, epoch, message.payload, topic, now_us)
         except NotYetError as error:
             self._postpone(message, number, error)
             return
-        taken.entries, taken.letters = list(arrival.entries), list(arrival.letters)
-        taken.held = arrival.held
+        for entry in found.entries:
+            self._learn(entry)
+        taken = Taken(message, client, number, list(found.entries), list(found.letters), found.held)
         self._keep(taken, urgent=lane == FACTS)
 
     def _keep(self, taken: Taken, *, urgent: bool) -> None:

@@ -184,7 +184,6 @@ class Arrivals:
             check_measurements(said.data)
         if said.type == REGISTERED:
             _check_aliases(said)
-            self.judge.learn(said.subject, said.data, forwarded=True)
         body = spliced(event, client, header.upto.incarnation)
         return Entry(client, said.source, said.id, said.type, said.subject, said.time_us, body, stream)
 

@@ -48,15 +48,16 @@ class Reading:
 
     Args:
         node_id: the node's, for what the uplink tells of itself.
-        facts: every event type but samples.
+        facts: every event type but samples that this version knows; what the journal has besides, because a
+            newer version recorded it, is forwarded as well.
     """
 
     def __init__(self, reader: SqliteJournalReader, node_id: str, lane: str, facts: Sequence[str]) -> None:
         self._reader = reader
         self._source = f"/{node_id}/{CLIENT}"
         self._lane = lane
-        self._types = facts if lane == FACTS else (SAMPLE,)
-        self._facts = facts
+        self._facts = tuple({*facts, *reader.fact_types()})
+        self._types = self._facts if lane == FACTS else (SAMPLE,)
 
     def head(self) -> Head:
         """Return the newest event's place."""

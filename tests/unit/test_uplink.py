@@ -4,7 +4,7 @@ import hashlib
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
 from pathlib import Path
@@ -276,6 +276,18 @@ def test_samples_erased_before_they_were_sent_are_told_at_their_place(tmp_path: 
     assert (told.position, event.type, event.source) == (4, "samples.dropped", "/edge-01/uplink")
     assert (event.data["count"], event.data["reason"]) == (4, "erased")
     REGISTRY.check(event.type, 1, event.data)
+
+
+def test_facts_that_a_newer_version_recorded_are_forwarded_after_a_rollback(tmp_path: Path) -> None:
+    with closing(SqliteJournal(tmp_path)) as journal:
+        for number, type_ in enumerate(["note.added", "tank.filled", "note.added"]):
+            entry = Entry("alice", "/edge/alice", f"e{number}", type_, "rig_01", T0, said(type_, {}, number))
+            journal.append([entry], recorded_us=T0)
+        reading = Reading(journal, "edge-01", FACTS, ("note.added",))
+        found = reading.next(0, 9)
+        assert reading.next_fact(1) == 2
+    assert found is not None
+    assert [event.position for event in found.events] == [1, 2, 3]
 
 
 @contextmanager
