@@ -110,6 +110,8 @@ def test_a_damaged_sealed_file_does_not_stop_recording_and_is_told(tmp_path: Pat
 
         assert file.name in str(recorder._past.problem)
         assert recorder.journal.head().position == 7
+        recorder._announcer.published = 0
+        recorder._on_connect(session_present=True)
 
 
 def test_a_recorder_starts_with_a_sealed_file_gone_and_knows_the_names_in_it(tmp_path: Path) -> None:
