@@ -4,11 +4,13 @@ Rules that must stay true here:
 - every sample up to the checkpoint must be there, and every sample there must follow from the journal;
 - what time alone explains is no fault: a difference counts when it stays after both sides went on;
 - what VictoriaMetrics scraped has the label `job`, which nothing of ours has: it is no series of the journal;
+- what stands at a time from which the journal has erased readings cannot be compared, and is kept;
 - memory, here and in VictoriaMetrics, is bounded by one stretch, however long the series go back.
 """
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -21,14 +23,15 @@ from numpy.typing import NDArray
 
 from bus import instants
 from bus.journal import Head
-from projectors import victoria_server
-from projectors.lines import selector
+from bus.journal_sqlite import SqliteJournalReader
+from projectors.lines import EVENT_METRIC, selector
 from projectors.series import VERSION
 from projectors.series_projector import POSITION_METRIC, Settings
 from projectors.series_rebuild import SERIES, Build, built, remove
 from projectors.series_store import SeriesStore
 from projectors.victoria import Victoria
 from schemas.errors import ConfigurationError, TransientError
+from schemas.limits import AHEAD_US
 
 _AT_ONCE = 200_000
 _MOST_KEPT = 1_000_000
@@ -59,11 +62,13 @@ class Comparison:
         upto: every sample up to this place had to be there.
         compared: samples looked at.
         faults: in words: what is missing, and what follows from nothing.
+        kept: samples of a time from which the journal has erased readings: nothing to be compared with.
     """
 
     upto: Head | None
     compared: int = 0
     faults: list[str] = field(default_factory=list)
+    kept: int = 0
 
 
 def verify_series(
@@ -71,10 +76,15 @@ def verify_series(
     url: str,
     *,
     settings: Settings | None = None,
-    retention: str = victoria_server.RETENTION,
     progress: Callable[[int, int], None] | None = None,
 ) -> Comparison:
     """Rebuild the series beside those at `url`, and compare.
+
+    Args:
+        data: the data directory.
+        url: of the VictoriaMetrics that serves; the rebuild keeps as much of the past as it does.
+        settings: what is written for older dashboards.
+        progress: called with the position reached and the one where the rebuild ends.
 
     Raises:
         ConfigurationError: there are no series yet.
@@ -85,7 +95,7 @@ def verify_series(
     found = Comparison(place)
     live = Victoria(url)
     try:
-        with built(data, ".verify", settings, retention) as build:
+        with built(data, ".verify", settings, live.retention()) as build:
             while not whole and not found.faults:
                 build.advance(place.position, progress)
                 live.flush()
@@ -98,11 +108,18 @@ def verify_series(
                     if place == before:
                         raise TransientError("the series do not go on: is their projector running?")
                     found.upto = place
-            _judge_surplus(live, build, found)
+            _judge_surplus(live, build, found, erased_ms(data))
     finally:
         live.close()
         remove(data, ".verify")
     return found
+
+
+def erased_ms(data: Path) -> int:
+    """Return up to which time samples may lie whose readings the journal has erased; -1 for none."""
+    with closing(SqliteJournalReader(data / "journal")) as reader:
+        erased = reader.erased_upto()
+        return (reader.stamp(erased)[1] + AHEAD_US) // 1000 if erased else -1
 
 
 def _place(data: Path) -> Head:
@@ -129,11 +146,13 @@ def _missing(live: Victoria, rebuilt: Victoria, found: Comparison) -> tuple[dict
     return missing, True
 
 
-def _judge_surplus(live: Victoria, build: Build, found: Comparison) -> None:
+def _judge_surplus(live: Victoria, build: Build, found: Comparison, erased_to_ms: int) -> None:
     """Tell what is there and follows from nothing that was recorded."""
     for stretch in _stretches(live):
         compared, surplus = _differences(live, build.victoria, stretch)
         found.compared += compared
+        surplus, kept = _not_erased(surplus, erased_to_ms)
+        found.kept += kept
         if surplus:
             build.advance()
             _judge(stretch, surplus, live, build.victoria, "should not be there", found)
@@ -157,6 +176,18 @@ def _judge(
             if len(found.faults) >= _MOST_FAULTS:
                 return
             found.faults.append(f"{instants.text(time_ms * 1000)} {series} = {value} {what}")
+
+
+def _not_erased(samples: Samples, erased_to_ms: int) -> tuple[Samples, int]:
+    """Leave out what may follow from readings that were erased; tell how much that is."""
+    left, kept = Samples(), 0
+    for labels, (times, values) in samples.items():
+        of_facts = dict(labels)["__name__"] == EVENT_METRIC  # operators' facts are never erased
+        old = times <= (-1 if of_facts else erased_to_ms)
+        kept += int(old.sum())
+        if not old.all():
+            left[labels] = times[~old], values[~old]
+    return left, kept
 
 
 def _both(samples: Samples, others: Samples) -> Samples:

@@ -1,13 +1,14 @@
 """What is known of one system, each part the newest by (time, position). Pure.
 
 Rules that must stay true here:
-- any order of arrival gives the same, and taking something twice changes nothing;
+- any order of arrival gives the same, and taking something twice changes nothing; but of an alarm that was
+  raised very often, a clearing that comes late may find that the raise it leaves as the first was forgotten;
 - what was folded under another name is absorbed, and gives what one name from the start would have.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from projectors.windows import WindowFact, Windows
 
@@ -60,11 +61,15 @@ class Device:
             self.describe(other.description)
 
 
+MOST_RAISED: Final = 100
+
+
 @dataclass(slots=True)
 class Alarm:
     """One alarm: when it was cleared last, and when it was raised since; active if it was.
 
     Attributes:
+        raised: of many more than `MOST_RAISED`, only the oldest and the newest.
         seen: who acknowledged it last; that holds until it is raised again, be it at another level.
     """
 
@@ -76,6 +81,8 @@ class Alarm:
         """Take in that it was raised."""
         if said.newer(self.cleared):
             self.raised[said.position] = said
+        if len(self.raised) > MOST_RAISED:
+            del self.raised[self.ordered()[1].position]
 
     def clear(self, said: Stamped) -> None:
         """Take in that it was cleared."""

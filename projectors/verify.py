@@ -146,9 +146,10 @@ def _compare(live: Path, rebuilt: Path, place: Head) -> Verification:
         different, shown = 0, list[Difference]()
         for table in _tables(db):
             (rows[table],) = db.execute(f"SELECT count(*) FROM main.{table}").fetchone()  # noqa: S608 - our tables
-            found = list(_differences(db, table))
-            different += len(found)
-            shown += found[:_SHOWN]
+            for number, found in enumerate(_differences(db, table)):
+                different += 1
+                if number < _SHOWN:
+                    shown.append(found)
     return Verification(place, rows, different, tuple(shown), letters)
 
 

@@ -7,6 +7,7 @@ Rules that must stay true here:
 """
 
 import http.client
+import re
 import urllib.parse
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -57,6 +58,9 @@ class Series:
     labels: Mapping[str, str]
     values: Sequence[float]
     times_ms: Sequence[int]
+
+
+_RETENTION = re.compile(rb'^flag\{name="retentionPeriod", value="([^"]+)"', re.MULTILINE)
 
 
 class Victoria:
@@ -121,6 +125,19 @@ class Victoria:
     def forget_results(self) -> None:
         """Drop cached query results, after the past has changed."""
         self._get("/internal/resetRollupResultCache")
+
+    def retention(self) -> str:
+        """Tell how long it keeps samples, in its own words.
+
+        Raises:
+            ConfigurationError: it does not say.
+        """
+        found = _RETENTION.search(self._get("/metrics"))
+        if found is None:
+            raise ConfigurationError(
+                f"no VictoriaMetrics answers at {self.url}: its /metrics tells no retention"
+            )
+        return found[1].decode()
 
     def process(self) -> Process:
         """Tell which process answers."""

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import orjson
 import typer
 
+from bus.instants import text
 from bus.journal import Head
 from ovr.commands.stream import canonical
 from ovr.kinds import kind_of
@@ -38,6 +39,9 @@ class Checked(StrEnum):
 
 def rebuild(
     model: Annotated[Model, typer.Argument(help="Which read model.")],
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Also where the new series will lack what the journal has erased.")
+    ] = False,
     data: Data = None,
     config: Config = None,
     json: Json = False,
@@ -48,6 +52,8 @@ def rebuild(
     """
     node = open_node(data, config)
     _must_exist(node)
+    if model is Model.SERIES and not yes:
+        _refuse_to_lose(node)
     with progressing(f"rebuilding {model}") as progress:
         if model is Model.REPORTS:
             from ovr.report_rebuild import rebuild as make_anew
@@ -71,6 +77,20 @@ def rebuild(
         _say({"model": model.value, **_place(place)})
     else:
         typer.echo(f"rebuilt {model} up to position {place.position:,}")
+
+
+def _refuse_to_lose(node: Node) -> None:
+    """End where the series hold readings that the journal has erased: nothing could bring them back."""
+    from projectors.series_verify import erased_ms
+
+    erased = erased_ms(node.layout.data)
+    if erased >= 0:
+        typer.echo(
+            f"the journal has erased readings up to about {text(erased * 1000)}: series built anew would lack"
+            " them (the archive has them). To rebuild all the same: ovr rebuild series --yes",
+            err=True,
+        )
+        raise typer.Exit(1)
 
 
 def verify(
@@ -213,7 +233,6 @@ def _verify_series(node: Node, progress: Any) -> dict[str, Any]:
         node.layout.data,
         node.victoria_url(),
         settings=settings(node.site),
-        retention=node.site.victoria.retention,
         progress=progress,
     )
     return {
@@ -222,6 +241,7 @@ def _verify_series(node: Node, progress: Any) -> dict[str, Any]:
         **(_place(found.upto) if found.upto else {}),
         "compared": found.compared,
         "different": len(found.faults),
+        "kept": found.kept,
         "differences": found.faults,
     }
 
@@ -247,8 +267,9 @@ def _sum_up(model: Model, found: dict[str, Any]) -> None:
     what = "samples" if model is Model.SERIES else "rows"
     where = f"{model} at position {found.get('position', 0):,}: {found['compared']:,} {what} compared"
     if "content" in found:
-        kept = f"; {found['kept']:,} older ones are erased from the journal" if found["kept"] else ""
-        where += f", content {found['content']}{kept}"
+        where += f", content {found['content']}"
+    if found.get("kept"):
+        where += f"; {found['kept']:,} older ones are erased from the journal"
     if found["equal"]:
         typer.echo(f"{where}, all equal to a rebuild")
     else:

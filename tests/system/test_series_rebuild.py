@@ -5,12 +5,15 @@ import json
 import os
 import signal
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from types import FrameType
 
 import pytest
 
+from bus import instants
 from bus.journal_writer import SqliteJournal
+from bus.sealing import Keeping
 from projectors import series_rebuild, series_verify, victoria_server
 from projectors.lines import selector
 from projectors.series_rebuild import rebuild_series
@@ -114,6 +117,39 @@ def test_verifying_finds_nothing_in_good_series_and_names_what_is_missing_or_add
     (added,) = (fault for fault in bad.faults if fault.endswith("should not be there"))
     assert added.startswith("2026-11-21T05:46:40.000000Z {")
     assert 'event_id="e"' in added
+
+
+def test_readings_that_the_journal_has_erased_are_kept_and_what_follows_from_nothing_is_still_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(series_verify, "_PAUSE_S", 0.01)
+    monkeypatch.setattr(series_verify, "AHEAD_US", 0)
+    keeping = Keeping(seal_after_days=0, samples_days=0, events=20, block=20)
+    with (
+        closing(SqliteJournal(tmp_path / "journal", keeping)) as journal,
+        start_victoria(tmp_path) as serving,
+        live(journal, tmp_path / "series", serving.url) as made,
+    ):
+        fill(journal, 120)
+        made.settle()
+        whole = verify_series(tmp_path, serving.url)
+        while journal.tidy(instants.now_us()):
+            pass
+        assert journal.erased_upto() > 60
+        fill(journal, 30, first=120)
+        made.catch_up()
+        found = verify_series(tmp_path, serving.url)
+        client = Client(serving.url)
+        client.delete([selector("victron_dc_voltage_v", system_id="rig_02")])
+        client.post([b"ovr_event,event_id=e,system_id=rig_01 active=1 1795240000000"])
+        client.close()
+        bad = verify_series(tmp_path, serving.url)
+    assert (whole.faults, whole.kept, found.faults) == ([], 0, [])
+    assert found.kept > 60
+    assert {fault.rpartition(" = ")[2].partition(" ")[2] for fault in bad.faults} == {
+        "is missing",
+        "should not be there",
+    }, bad.faults
 
 
 def test_without_the_binary_the_message_says_what_to_install(
