@@ -193,6 +193,42 @@ def test_what_was_done_last_can_be_taken_back(node: Node, pages: Pages) -> None:
     expect(ui.page.get_by_text("Not in an event")).to_be_visible()
 
 
+def test_a_tap_that_the_finger_made_twice_is_recorded_once(node: Node, pages: Pages) -> None:
+    ui = pages.new()
+    ui.open("act")
+    ui.live()
+    ui.fill("System", "rig_13")
+    ui.fill("Event", "Gloves")
+    ui.page.get_by_role("button", name="START", exact=True).dblclick()
+    ui.act("ADD NOTE", note="after both")
+    ui.settled()
+
+    assert [one["type"] for one in told(node, "rig_13", 2)] == ["window.started", "note.added"]
+
+
+def test_an_end_of_another_event_is_told_and_ends_what_runs_when_asked(node: Node, pages: Pages) -> None:
+    """Whether the page knew it before or the node says it: nobody believes that something was ended."""
+    ui = pages.new()
+    ui.open("act")
+    ui.live()
+    ui.act("START", system="rig_14", event="Fest B")
+    ui.settled()
+    other = pages.new(settings={"event": "Fest A"})
+    other.open("act?system=rig_14")
+    other.live()
+    expect(other.page.get_by_role("combobox", name="Event")).to_have_value("Fest B")
+    other.fill("Event", "Fest A")
+    other.page.get_by_role("button", name="END", exact=True).click()
+    expect(other.page.get_by_role("alert")).to_contain_text("rig_14 is in Fest B, not in Fest A.")
+    expect(other.page.get_by_text("Report of Fest A is being made")).to_have_count(0)
+
+    other.page.get_by_role("button", name="End Fest B").click()
+    expect(other.page.get_by_text("Not in an event")).to_be_visible()
+    ended = [one.get("event_id") for one in of(node, "rig_14") if one["type"] == "window.ended"]
+    assert ended[-1] == "Fest B"
+    expect(other.page.get_by_role("link", name=re.compile("View report"))).to_contain_text("Fest B")
+
+
 def test_a_start_can_be_corrected_afterwards(node: Node, pages: Pages) -> None:
     ui = pages.new()
     ui.open("act")

@@ -7,6 +7,8 @@ import type { Action } from "../src/core/outbox";
 
 type Reply = (path: string, said: Record<string, unknown>) => Response;
 
+vi.setConfig({ testTimeout: 60_000 }); // every test loads the page anew, which takes long where much else runs
+
 const NODE_MS = Date.UTC(2026, 10, 21, 12);
 const note = { path: "/api/note", what: "note", system: "rig_01", about: "x", body: { system_id: "rig_01", msg: "x" } };
 const start = { path: "/api/event/start", what: "start", system: "rig_01", about: "A", body: { system_id: "rig_01", event_id: "A" } };

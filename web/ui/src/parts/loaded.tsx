@@ -3,8 +3,16 @@ import type { ComponentChildren } from "preact";
 import type { Asked } from "../shell/query";
 import { t } from "../texts";
 
-export function Loaded<T>({ asked, children }: { asked: Asked<T>; children: (value: T) => ComponentChildren }) {
+interface Props<T> {
+  asked: Asked<T>;
+  /** What is said where there is no such thing, which is no failure then. */
+  none?: string;
+  children: (value: T) => ComponentChildren;
+}
+
+export function Loaded<T>({ asked, none, children }: Props<T>) {
   const query = asked.query.value;
+  if (none !== undefined && query.state === "failed" && query.status === 404) return <p class="muted">{none}</p>;
   return (
     <>
       {query.state === "failed" && (

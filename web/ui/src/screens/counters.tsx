@@ -70,7 +70,7 @@ function One({ id }: { id: string }) {
           </a>
         </span>
       </div>
-      <Loaded asked={asked}>
+      <Loaded asked={asked} none={t("counters.none")}>
         {(one) => (
           <>
             <section class="panel">

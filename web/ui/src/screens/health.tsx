@@ -5,7 +5,7 @@ import { numberOf } from "../core/wire";
 import { Icon } from "../parts/icons";
 import { link } from "../shell/live";
 import { manner } from "../shell/settings";
-import { head, healths, messages, now, offsetMs } from "../shell/store";
+import { clockKnown, head, healths, messages, now, offsetMs } from "../shell/store";
 import { t } from "../texts";
 
 export default function Health() {
@@ -70,7 +70,7 @@ export default function Health() {
           </div>
           <div>
             <dt>{t("health.clock")}</dt>
-            <dd>{off < 1.5 ? t("health.clock_fine", { s: number(Math.max(off, 0.1), 1, manner()) }) : t("health.clock_off", { s: number(off, 0, manner()) })}</dd>
+            <dd>{!clockKnown.value ? t("health.clock_unknown") : off < 1.5 ? t("health.clock_fine", { s: number(Math.max(off, 0.1), 1, manner()) }) : t("health.clock_off", { s: number(off, 0, manner()) })}</dd>
           </div>
           <div>
             <dt>{t("health.messages")}</dt>

@@ -145,7 +145,7 @@ function Nodes({ nodes, all }: { nodes: readonly FleetNode[]; all: readonly Syst
   return (
     <section class="panel">
       <h2>{t("map.nodes")}</h2>
-      <ul class="list">
+      <ul class="list nodes">
         {nodes.map((one) => (
           <li key={one.id} class="row between">
             <span>

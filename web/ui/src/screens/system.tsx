@@ -313,13 +313,11 @@ function Counted({ id }: { id: string }) {
   const asked = useQuery(`/api/counters/${encodeURIComponent(id)}`, counters, ["counters.reset"], COUNTED_MS);
   return (
     <section class="panel">
-      <Loaded asked={asked}>
+      <h2>{t("system.health")}</h2>
+      <Loaded asked={asked} none={t("counters.none")}>
         {(one) => (
           <>
-            <div class="row between">
-              <h2>{t("system.health")}</h2>
-              <Score one={one} />
-            </div>
+            <Score one={one} />
             <p class="muted">{one.why || t("counters.nothing_wrong")}</p>
             <dl class="plain">
               {lately(one)

@@ -75,13 +75,19 @@ async function timed(path: string, init: RequestInit, limitMs: number): Promise<
   return { response, said };
 }
 
-/** Ask the node what time it is, unless that is known; false when it does not say. */
-export async function askClock(): Promise<boolean> {
+/** Ask the node what a page needs to begin, and hear its time with it. Raises ApiError. */
+export async function askNode(): Promise<Json> {
   const askedMs = Date.now();
+  const said = await get("/api/ui");
+  const saidMs = timeOf(said.time);
+  if (saidMs !== null) hearAnswer(saidMs, 0, askedMs, Date.now());
+  return said;
+}
+
+/** Ask the node what time it is; false when it does not say. */
+export async function askClock(): Promise<boolean> {
   try {
-    const saidMs = timeOf((await get("/api/ui")).time);
-    if (saidMs !== null) hearAnswer(saidMs, 0, askedMs, Date.now());
-    return saidMs !== null;
+    return timeOf((await askNode()).time) !== null;
   } catch (error) {
     return error instanceof ApiError && error.status >= 400 && error.status < 500; // it is there, and tells it with a header
   }

@@ -5,7 +5,7 @@
 import { signal } from "@preact/signals";
 import { DEAD_MS, first, next, type Happening, type Link } from "../core/link";
 import { isObject, json, numberOf, textOf } from "../core/wire";
-import { get } from "./api";
+import { askNode } from "./api";
 import { read, write } from "./settings";
 import type { Order, Place, Told } from "./live_messages";
 import { takeNow, takeStates } from "./store";
@@ -89,7 +89,7 @@ const KEPT = "ovr.place";
 /** Ask the node where its broker is; when it does not answer, it is where it was. */
 async function where(): Promise<Place> {
   try {
-    const said = await get("/api/ui");
+    const said = await askNode();
     if (!isObject(said.mqtt)) throw new Error("something else answered");
     node.value = { id: textOf(said.node_id), version: textOf(said.version), keyRequired: said.key_required === true, cloud: said.cloud === true };
     const place = placeOf(said.mqtt, textOf(said.prefix) || "ovr");

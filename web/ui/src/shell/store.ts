@@ -24,6 +24,8 @@ export const trails = new Map<string, Signal<Trail>>();
 
 const offset = signal<Offset>(unknown);
 export const offsetMs = computed(() => offset.value.ms);
+/** Whether the node's clock was heard since this device's was set. */
+export const clockKnown = computed(() => offset.value.known);
 const clocks = (): Clocks => ({ wallMs: Date.now(), steadyMs: performance.now() });
 let before = clocks();
 
