@@ -109,6 +109,7 @@ def test_what_is_recent_is_read_once_and_changes_nothing(tmp_path: Path, long: M
         ]
 
         for other in ways[1:]:
+            assert other.samples.stretches == ways[0].samples.stretches
             for mine, theirs in zip(ways[0].samples.streams, other.samples.streams, strict=True):
                 assert (mine.time_us == theirs.time_us).all()
                 assert mine.values.keys() == theirs.values.keys()
