@@ -2,7 +2,7 @@
 
 Pure. Rules that must stay true here:
 - both edges are told at once; what holds for its time is confirmed, and only that is counted;
-- what one producer showed is not confirmed by the mere time of another, but by the stream's own as well;
+- what one producer showed is not confirmed by the time of another: if it is silent, by the stream's own;
 - an unknown condition (None) changes nothing and confirms nothing;
 - what was not raised is not ended, so a system that is first seen in a state has not come into it.
 """
@@ -115,11 +115,9 @@ class Machine:
                 self.phase, self.silent, self.began_us = ACTIVE, True, seen.time_us
                 return
         yield from self._turn(rule, holds, seen, evidence)
-        edge, hold_us = self.edge, self._hold_us(rule)
-        if edge is None or seen.time_us - edge.time_us < hold_us:
-            return
         # Another producer may be ahead: its time says nothing about what a slower one is still to tell.
-        if seen.follows(edge) or seen.recorded_us - edge.recorded_us >= hold_us:
+        edge = self.edge
+        if edge is not None and seen.follows(edge) and seen.time_us - edge.time_us >= self._hold_us(rule):
             yield from self._confirm(rule)
 
     def _turn(self, rule: Rule, holds: bool, seen: Seen, evidence: tuple[Any, ...]) -> Iterator[Told]:

@@ -677,8 +677,9 @@ def test_a_producer_that_is_ahead_confirms_nothing_that_a_slower_one_showed(
 
 
 def test_what_was_seen_last_is_confirmed_by_others_when_the_stream_itself_has_come_so_far() -> None:
-    said = [METER.at(9, ac_l1_voltage_v=230), METER.at(10, ac_l1_voltage_v=0), *GX.steady(11, 17, soc_pct=50)]
+    said = [METER.at(9, ac_l1_voltage_v=230), METER.at(10, ac_l1_voltage_v=0), *GX.steady(11, 23, soc_pct=50)]
 
+    assert confirmed(detected(said[:-2])) == []
     assert confirmed(detected(said)) == [("ac_power_loss", 16)]
     assert confirmed(detected(said, recorded_s=100)) == []
 
