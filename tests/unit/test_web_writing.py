@@ -60,13 +60,16 @@ def test_202_is_not_answered_before_it_is_on_the_disk(tmp_path: Path) -> None:
     async def ask(client: httpx.AsyncClient, service: Service) -> None:
         put_all = service.writer.sender.put_all
 
+        begun = threading.Event()
+
         def slowly(events: Sequence[Envelope]) -> int:
+            begun.set()
             time.sleep(SLOWLY_S)
             return put_all(events)
 
         service.writer.sender.put_all = slowly  # type: ignore[method-assign]
         first = asyncio.create_task(client.post("/api/note", json=NOTE))
-        await asyncio.sleep(0.1)
+        await asyncio.to_thread(begun.wait)
         again = await client.post("/api/note", json=NOTE)
         assert waiting(service) == ["A tap."]
         assert [again.status_code, (await first).status_code] == [202, 202]
@@ -98,13 +101,16 @@ def test_whoever_goes_away_leaves_the_event_to_be_kept(tmp_path: Path) -> None:
     async def ask(client: httpx.AsyncClient, service: Service) -> None:
         put_all = service.writer.sender.put_all
 
+        begun = threading.Event()
+
         def slowly(events: Sequence[Envelope]) -> int:
+            begun.set()
             time.sleep(0.3)
             return put_all(events)
 
         service.writer.sender.put_all = slowly  # type: ignore[method-assign]
         gone = asyncio.create_task(client.post("/api/note", json=NOTE))
-        await asyncio.sleep(0.1)
+        await asyncio.to_thread(begun.wait)
         gone.cancel()
         await asyncio.wait([gone])
         assert (await client.get(f"/api/actions/{NOTE['id']}")).json()["state"] == "waiting"
@@ -115,13 +121,17 @@ def test_whoever_goes_away_leaves_the_event_to_be_kept(tmp_path: Path) -> None:
 
 def test_who_reads_slowly_holds_up_no_write(tmp_path: Path) -> None:
     async def ask(client: httpx.AsyncClient, service: Service) -> None:
-        readers = [asyncio.create_task(service.reading(time.sleep, 3.0)) for _ in range(12)]
-        await asyncio.sleep(0.05)
-        answer = await client.post("/api/note", json=NOTE)
-        assert (answer.status_code, waiting(service)) == (202, ["A tap."])
-        assert not any(one.done() for one in readers)
-        for one in readers:
-            one.cancel()
+        enough = threading.Event()
+        readers = [asyncio.create_task(service.reading(enough.wait)) for _ in range(12)]
+        await asyncio.sleep(0)
+        try:
+            async with asyncio.timeout(30):
+                answer = await client.post("/api/note", json=NOTE)
+            assert (answer.status_code, waiting(service)) == (202, ["A tap."])
+            assert not any(one.done() for one in readers)
+        finally:
+            enough.set()
+        await asyncio.wait(readers)
 
     asked(tmp_path, ask)
 
