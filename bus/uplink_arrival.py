@@ -197,6 +197,8 @@ def _check_form(event: Forwarded) -> None:
 
 
 def _check_aliases(said: Envelope) -> None:
+    if said.subject in {system_ids.ALL, SITE}:
+        raise InputError("reserved", "subject", f"{said.subject} is no system")
     names = [system_ids.canonical(alias) for alias in said.data.get("aliases", ())]
     if system_ids.ALL in names:
         raise InputError("reserved", "data.aliases", "all stands for every system")

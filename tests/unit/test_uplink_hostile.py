@@ -47,6 +47,10 @@ GOOD = said("note.added", {"text": "x"})
             Forwarded(1, T0, "alice", registered("rig_02", "All")),
             "reserved",
         ),
+        (
+            Forwarded(1, T0, "alice", registered("rig_02").replace(b'"rig_01"', b'"_site"')),
+            "reserved",
+        ),
         (Forwarded(1, 2**61, "alice", GOOD), "batch"),
         (Forwarded(1, 253_402_300_800_000_000, "alice", GOOD), "batch"),
         (Forwarded(1, -1, "alice", GOOD), "batch"),
