@@ -18,23 +18,19 @@ from typing import Any
 from bus.envelope import Event, Recorded
 from projectors import lines, markers, windows
 from projectors.aliases import REGISTERED, Aliases
-from projectors.counter_periods import DAY_US
 from projectors.events import SAMPLE, EventReader
 from projectors.lines import EVENT_METRIC, Compatibility, selector
 from projectors.markers import Key, Point, Spans, Stay
 from projectors.nodes import HERE, MARK, name_of, origin_of, plain, qualified
-from projectors.series_counters import COUNTED, CounterSeries
+from projectors.series_counters import COUNTED, SET_BACK_US, CounterSeries
 from projectors.series_samples import SampleWriter
 from schemas.errors import InputError
 from schemas.limits import AHEAD_US
 from schemas.registry import Registry
 
-VERSION = 3
+VERSION = 2
 FACTS = windows.TYPES | {REGISTERED} | COUNTED
 TYPES = FACTS | {SAMPLE}
-
-_SET_BACK_US = DAY_US
-"""What is recorded so long before the horizon tells that this was ahead of the true time."""
 
 Refused = tuple[Recorded, InputError]
 
@@ -123,7 +119,7 @@ class SeriesFold:
 
     def take(self, recorded: Recorded) -> None:
         """Apply one event."""
-        if recorded.recorded_us < self.horizon_us - _SET_BACK_US:
+        if recorded.recorded_us < self.horizon_us - SET_BACK_US:
             self._set_back(recorded.recorded_us)
         self._taken.extend(self._counters.move(max(self.horizon_us, recorded.recorded_us)))
         if recorded.type == SAMPLE:
@@ -140,7 +136,6 @@ class SeriesFold:
         """Let the horizon be earlier, and take away what was written beyond it."""
         self.horizon_us = recorded_us
         self.clocks = {node: min(clock_us, recorded_us + AHEAD_US) for node, clock_us in self.clocks.items()}
-        self._counters.set_back(recorded_us)
         for system_id, written in list(self._written.items()):
             self._rewrite.update((system_id, event_id) for event_id, _ in written.spans)
             self._note(system_id, written.spans)

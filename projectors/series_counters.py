@@ -5,7 +5,8 @@ Rules that must stay true here:
   stream, so that an instant query finds it; what is written where depends on the stream alone;
 - no series gets two values for one millisecond: what changed within one is written when it is over;
 - a total never goes down: resets are for people, and a late occurrence only adds;
-- what was told at one place and is loaded goes on as if it had never been away.
+- what was told at one place and is loaded goes on as if it had never been away;
+- a clock that had leapt ahead and is set back takes the minutes with it.
 """
 
 from bisect import bisect_right, insort
@@ -20,6 +21,9 @@ from schemas.occurrences import TABLE
 
 ALERTS: Final = frozenset({"alert.raised", "alert.cleared"})
 COUNTED: Final = frozenset(TABLE.occurrences) | ALERTS
+SET_BACK_US: Final = DAY_US
+"""What is recorded so long before the newest tells that this was ahead of the true time."""
+
 _MINUTE_MS = 60_000
 _WINDOW_US = TABLE.health.days * DAY_US
 _HEAVIEST = max(TABLE.health.weights.values())
@@ -41,7 +45,11 @@ class CounterSeries:
 
     def move(self, recorded_us: int) -> Iterator[bytes]:
         """Let the stream come so far; yield what is due before."""
-        self._now_ms = now_ms = max(self._now_ms, recorded_us // 1000)
+        now_ms = recorded_us // 1000
+        if now_ms < self._now_ms - SET_BACK_US // 1000:
+            self._now_ms = self._changed_ms = now_ms
+            self._minute = (now_ms - 1) // _MINUTE_MS
+        self._now_ms = now_ms = max(self._now_ms, now_ms)
         if self._changed and now_ms > self._changed_ms:
             yield from self._write(self._changed, self._changed_ms)
             self._changed.clear()
@@ -50,11 +58,6 @@ class CounterSeries:
             self._minute = minute
             yield from self._write([*self._totals, *self._alerts], minute * _MINUTE_MS)
             self._alerts = {key: said for key, said in self._alerts.items() if said[1]}
-
-    def set_back(self, recorded_us: int) -> None:
-        """Let the stream be at an earlier time: it had been ahead of the true one."""
-        self._now_ms = self._changed_ms = recorded_us // 1000
-        self._minute = (self._now_ms - 1) // _MINUTE_MS
 
     def take(self, event: Event, system_id: str) -> None:
         """Count an event; the stream has come to it."""
