@@ -112,6 +112,15 @@ def next_repeat_ms(of: Spans, horizon_ms: int) -> int | None:
     return min(due, default=None)
 
 
+def beyond(of: Spans, written_ms: int, horizon_ms: int) -> set[str]:
+    """Name the event_ids of which repetitions up to an earlier horizon stand behind a new one."""
+    return {
+        key[0]
+        for key, series in of.items()
+        if any(span.newest(written_ms) > max(horizon_ms, span.start_ms) for span in series)
+    }
+
+
 def _points_of(span: Span, after_ms: int, horizon_ms: int) -> Iterator[Point]:
     """Yield a span's points, or only the repetitions after `after_ms` when it is given, and its end."""
     if after_ms == _BEFORE_ALL:

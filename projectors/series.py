@@ -137,7 +137,8 @@ class SeriesFold:
         self.horizon_us = recorded_us
         self.clocks = {node: min(clock_us, recorded_us + AHEAD_US) for node, clock_us in self.clocks.items()}
         for system_id, written in list(self._written.items()):
-            self._rewrite.update((system_id, event_id) for event_id, _ in written.spans)
+            beyond = markers.beyond(written.spans, written.horizon_ms, self._horizon_ms(system_id))
+            self._rewrite.update((system_id, event_id) for event_id in beyond)
             self._note(system_id, written.spans)
 
     def effects(self) -> Effects:

@@ -26,6 +26,9 @@ SET_BACK_US: Final = DAY_US
 
 _MINUTE_MS = 60_000
 _WINDOW_US = TABLE.health.days * DAY_US
+_MOST_TIMES: Final = 1000
+"""Of a system: more than a score of 0 takes, also where some lie behind or ahead of the window."""
+
 _HEAVIEST = max(TABLE.health.weights.values())
 _CONFIRMED = "confirmed"
 Key = tuple[str, str]
@@ -47,8 +50,9 @@ class CounterSeries:
         """Let the stream come so far; yield what is due before."""
         now_ms = recorded_us // 1000
         if now_ms < self._now_ms - SET_BACK_US // 1000:
-            self._now_ms = self._changed_ms = now_ms
-            self._minute = (now_ms - 1) // _MINUTE_MS
+            yield from self._write(self._changed, self._changed_ms)
+            self._changed.clear()
+            self._now_ms, self._minute = now_ms, (now_ms - 1) // _MINUTE_MS
         self._now_ms = now_ms = max(self._now_ms, now_ms)
         if self._changed and now_ms > self._changed_ms:
             yield from self._write(self._changed, self._changed_ms)
@@ -73,6 +77,7 @@ class CounterSeries:
             weight = TABLE.health.weights[TABLE.get(event.type).severity]
             if weight:
                 insort(self._times[system_id], (event.time_us, weight))
+                del self._times[system_id][:-_MOST_TIMES]
         else:
             return
         self._changed.add(key)
@@ -113,9 +118,9 @@ class CounterSeries:
     def _score(self, system_id: str, now_us: int) -> int:
         """Return the health of a system, 0 to 100, by what was confirmed in the last days."""
         times = self._times[system_id]
-        del times[: bisect_right(times, (now_us - _WINDOW_US, 0))]  # for ever: the stream only goes on
+        begin = bisect_right(times, (now_us - _WINDOW_US, 0))
         end = bisect_right(times, (now_us, _HEAVIEST))
-        return max(0, 100 - sum(weight for _, weight in times[:end]))
+        return max(0, 100 - sum(weight for _, weight in times[begin:end]))
 
     def _write(self, keys: Iterable[Key], time_ms: int) -> Iterator[bytes]:
         systems: set[str] = set()

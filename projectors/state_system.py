@@ -81,7 +81,7 @@ class Alarm:
         """Take in that it was raised."""
         if said.newer(self.cleared):
             self.raised[said.position] = said
-        if len(self.raised) > MOST_RAISED:
+        while len(self.raised) > MOST_RAISED:
             del self.raised[self.ordered()[1].position]
 
     def clear(self, said: Stamped) -> None:
