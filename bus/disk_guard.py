@@ -1,8 +1,8 @@
 """The recorder's watch over its disk: measures, says, and gives samples up before anything else.
 
 Rules that must stay true here:
-- nothing is given up before the journal says so, and what was given up is counted in it: often, for a kill
-  takes along what is not told yet, and before the recorder ends;
+- nothing is given up before the journal says so, and what was given up is counted in it: soon, for a kill
+  takes along what is not told yet, then less often, for telling takes room too, and before the recorder ends;
 - the reserve is given up in slices, and only when the disk refuses a commit: then facts still have room;
 - samples of other nodes are never given up: their node has them, and sends them again.
 """
@@ -32,7 +32,7 @@ _RAISED, _CLEARED, _DROPPED = "alarm.raised", "alarm.cleared", "samples.dropped"
 _HOST: Final = "host/"
 _LEVELS: Final = {int(level): level for level in Level}
 _LOOK_EVERY_S = 1.0
-_TELL_EVERY_US = 30 * instants.SECOND_US
+_TELL_FIRST_US, _TELL_AT_LEAST_US = 30 * instants.SECOND_US, 600 * instants.SECOND_US
 _THIN_US = 60 * instants.SECOND_US
 _SLICES = 8
 _LOOK_BACK = 1000
@@ -75,6 +75,7 @@ class DiskGuard:
     _free: int = 0
     _look_at: float = 0.0
     _told_us: int = 0
+    _tell_after_us: int = _TELL_FIRST_US
     _facts: list[Entry] = field(default_factory=list)
     _counts: dict[tuple[str, str, str], _Count] = field(default_factory=dict)
     _kept_us: dict[str, int] = field(default_factory=dict)
@@ -86,10 +87,10 @@ class DiskGuard:
 
     def begin(self, journal: SqliteJournal) -> None:
         """Learn what the journal says about the disk: an alarm that stands is this recorder's to clear."""
-        before = journal.head().position + 1
+        before = journal.head().position + 1  # however many facts are behind the alarm
         try:
             facts, _ = journal.newest_facts(
-                before, types=(_RAISED, _CLEARED), subjects=(self._host,), limit=_LOOK_BACK
+                before, types=(_RAISED, _CLEARED), subjects=(self._host,), limit=_LOOK_BACK, within=before
             )
         except ConfigurationError as error:
             log.error("whether the disk was short is not known: %s", error)  # noqa: TRY400 - it says all
@@ -122,7 +123,7 @@ class DiskGuard:
         if wanted is self.level:
             self._hold_reserve(total)
         ended = wanted < Level.THINNING and not self._facts
-        if self._counts and (ended or now_us - self._told_us >= _TELL_EVERY_US):
+        if self._counts and (ended or now_us - self._told_us >= self._tell_after_us):
             return [*self._facts, *self._dropped(now_us)]
         return self._facts
 
@@ -131,10 +132,13 @@ class DiskGuard:
         if any(fact.type == _DROPPED for fact in facts):
             self._counts.clear()
             self._told_us = facts[-1].recorded_us
+            self._tell_after_us = min(2 * self._tell_after_us, _TELL_AT_LEAST_US)
         if self.level is not self._wanted:
             log.warning(
                 "disk: %s; %s", self._wanted.name.lower(), DOES.get(self._wanted, "there is room again")
             )
+            if self.level < Level.THINNING:
+                self._tell_after_us = _TELL_FIRST_US
             self.level, self._facts = self._wanted, []
             self._told_us = facts[-1].recorded_us
             self._look_at = 0.0

@@ -150,6 +150,36 @@ def test_a_long_shortage_is_accounted_for_now_and_then(watched: Watched) -> None
     assert watched.said()[-1][0] == "samples.dropped"
 
 
+def test_the_longer_a_shortage_lasts_the_less_often_it_is_accounted_for(watched: Watched) -> None:
+    """Or the accounts of many systems fill the disk that is short."""
+    for _ in range(2):
+        began, told = watched.now_us, list[int]()
+        for half_minute in range(1, 101):
+            watched.at(0)
+            watched.guard.refuses(sample(half_minute))
+            watched.now_us = began + half_minute * MINUTE_US // 2
+            before = watched.journal.head().position
+            watched.at(0)
+            if watched.journal.head().position > before:
+                told.append(half_minute)
+        assert told == [1, 3, 7, 15, 31, 51, 71, 91]
+        watched.at(50 * GB, rounds=4)
+    dropped = [data["count"] for type_, data in watched.said() if type_ == "samples.dropped"]
+    assert (len(dropped), watched.guard.refused) == (18, 200)
+
+
+def test_an_alarm_is_found_behind_however_many_facts(watched: Watched, tmp_path: Path) -> None:
+    watched.at(NEEDED[1] - 1)
+    body = fact(10).body
+    many = [Entry("x", "/x", f"f{n}", "note.added", "rig_01", T0, body) for n in range(20_001)]
+    watched.journal.append(many, recorded_us=T0)
+
+    again = DiskGuard(tmp_path, "edge-01", LIMITS, watched.disk.measure)
+    again.begin(watched.journal)
+
+    assert again.level is Level.TIDYING
+
+
 def test_what_was_given_up_and_is_not_told_yet_is_the_last_thing_said(watched: Watched) -> None:
     watched.at(0)
     assert watched.guard.last(T0) == []
