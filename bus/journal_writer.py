@@ -9,7 +9,7 @@ Rules that must stay true here:
 import contextlib
 import os
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 
@@ -120,10 +120,8 @@ class SqliteJournal(SqliteJournalReader):
         held: Sequence[Held] = (),
     ) -> list[Recorded | Duplicate]:
         """Record a batch durably; see `Journal.append`."""
-        db = self._fresh()
         answers: list[Recorded | Duplicate] = []
-        try:
-            db.execute("BEGIN IMMEDIATE")
+        with self._transaction() as db:
             if self._forgetting:
                 db.execute("DELETE FROM delivery")
             position, previous = self._place.position, self._place.hash
@@ -139,16 +137,23 @@ class SqliteJournal(SqliteJournalReader):
                 db.executemany("INSERT OR REPLACE INTO delivery VALUES (?, ?)", deliveries.items())
             if held:
                 note_held(db, held)
+        self._place = Head(self._place.journal, self._place.incarnation, position, previous)
+        self._highest = max(self._highest, position)
+        self._forgetting = False
+        return answers
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        db = self._fresh()
+        try:
+            db.execute("BEGIN IMMEDIATE")
+            yield db
             db.execute("COMMIT")
         except sqlite3.Error as error:
             if db.in_transaction:
                 db.execute("ROLLBACK")
             self._names.forget()
             raise TransientError(f"the journal at {self.path} cannot be written: {error}") from error
-        self._place = Head(self._place.journal, self._place.incarnation, position, previous)
-        self._highest = max(self._highest, position)
-        self._forgetting = False
-        return answers
 
     def _insert(self, entry: Entry, position: int, recorded_us: int, previous: bytes) -> Recorded | Duplicate:
         intern = self._names.intern
@@ -227,14 +232,25 @@ class SqliteJournal(SqliteJournalReader):
         """Return the greatest position ever given out; above the head when events were cut off the end."""
         return self._highest
 
-    def begin_incarnation(self, name: str | None = None) -> str:
-        """Start a new life after a restore; return its name, a new one unless it is given."""
+    def begin_incarnation(
+        self, name: str | None = None, fact: Entry | None = None, *, recorded_us: int = 0
+    ) -> str:
+        """Start a new life after a restore; return its name.
+
+        Args:
+            name: its name; a new one unless it is given.
+            fact: what tells of it, the first event of this life: both are in the journal, or neither.
+            recorded_us: the recorder's clock.
+
+        Raises:
+            TransientError: the disk is full or failing; the old life goes on.
+        """
         incarnation = name or ids.token()
-        db = self._fresh()
-        db.execute("BEGIN IMMEDIATE")
-        db.execute("UPDATE identity SET incarnation = ?", (incarnation,))
-        db.execute("UPDATE sqlite_sequence SET seq = ? WHERE name = 'event'", (self._place.position,))
-        db.execute("COMMIT")
+        with self._transaction() as db:
+            db.execute("UPDATE identity SET incarnation = ?", (incarnation,))
+            db.execute("UPDATE sqlite_sequence SET seq = ? WHERE name = 'event'", (self._place.position,))
+            if fact is not None:
+                self._insert(fact, self._place.position + 1, recorded_us, self._place.hash)
         self._place = head_of(self._db)
         self._highest = self._place.position
         return incarnation

@@ -1,9 +1,13 @@
 """What the recorder does first: notice a journal that was restored, wiped or swapped, and record the loss.
 
-A restore from a backup may ask for it as well: on another machine nothing else would tell.
+A restore from a backup may ask for it as well: on another machine nothing else would tell. Rules that must
+stay true here:
+- a new incarnation and the event that tells it are recorded together, or neither is;
+- a wish counts once: where another incarnation began behind the place that it names, nobody asks any more.
 """
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,13 +50,15 @@ def note(journal: SqliteJournal, copy_path: Path, source: str) -> int:
     wish = asked(copy_path, journal)
     hash_at_copy = journal.hash_at(copy.position) if copy else None
     loss = anchor.loss(copy, head, hash_at_copy, journal.highest_ever())
+    if wish is None:
+        fulfilled(copy_path)  # or it was asked for in another life, or a kill came before it was forgotten
     if loss is None and wish is None:
         return min(copy.position, head.position) if copy else head.position
     if loss is not None:
         log.warning("the journal was restored: positions %d to %d are lost", loss.first, loss.last)
     previous = head.incarnation if loss is None else loss.incarnation
-    incarnation = journal.begin_incarnation(wish.incarnation if wish else None)
-    _record(journal, source, _said(loss, previous, incarnation, wish.note if wish else None))
+    incarnation = wish.incarnation if wish else ids.token()
+    begin_life(journal, source, _said(loss, previous, incarnation, wish.note if wish else None))
     fulfilled(copy_path)
     return head.position
 
@@ -86,7 +92,14 @@ def asked(copy_path: Path, journal: JournalReader) -> Asked | None:
         return None
     known = journal.hash_at(position) if position else GENESIS
     is_past = known is not None and known.hex() == hash_
-    return wish if is_past and journal.head().incarnation != wish.incarnation else None
+    return wish if is_past and not _begun_behind(journal, position) else None
+
+
+def _begun_behind(journal: JournalReader, position: int) -> bool:
+    """Tell whether the present incarnation began behind a position."""
+    life = journal.head().incarnation
+    begun = journal.read(position, types=[TYPE])
+    return any(envelope.decode(event.body).data.get("incarnation") == life for event in begun)
 
 
 def fulfilled(copy_path: Path) -> None:
@@ -108,8 +121,9 @@ def _said(loss: Loss | None, previous: str, incarnation: str, asked: str | None)
     }
 
 
-def _record(journal: SqliteJournal, source: str, data: dict[str, Any]) -> None:
+def begin_life(journal: SqliteJournal, source: str, data: Mapping[str, Any]) -> None:
+    """Begin the incarnation that `data` of a `journal.restored` names, and record that."""
     now_us = instants.now_us()
     fact = Envelope(ids.uuid7(now_us), source, TYPE, SITE, now_us, data)
     entry = Entry("recorder", source, fact.id, TYPE, SITE, now_us, envelope.encode(fact))
-    journal.append([entry], recorded_us=now_us)
+    journal.begin_incarnation(str(data["incarnation"]), entry, recorded_us=now_us)

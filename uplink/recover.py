@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from bus import envelope, ids, instants
-from bus.envelope import Envelope, Recorded
-from bus.intake import SITE, stream_of
+from bus.envelope import Recorded
+from bus.intake import stream_of
 from bus.journal import Entry, Head, JournalReader
 from bus.journal_writer import SqliteJournal
-from bus.restored import Asked
+from bus.restored import Asked, begin_life
 from bus.uplink_batch import unspliced
 from bus.uplink_checkpoint import Anchor, Checkpoint
 from schemas.errors import InputError
@@ -24,7 +24,6 @@ from uplink.found import Found, Spool
 from uplink.reading import CLIENT
 
 _BATCH = 500
-_RESTORED = "journal.restored"
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,16 +168,13 @@ def _begin_life(journal: SqliteJournal, node_id: str, known: Known, said: str) -
     lost = [one for one in known.gone if one.incarnation == previous.incarnation]
     data: dict[str, Any] = {
         "previous_incarnation": previous.incarnation,
-        "incarnation": journal.begin_incarnation(asked.incarnation if asked else None),
+        "incarnation": asked.incarnation if asked else ids.token(),
         "reason": "behind_cloud" if asked is None else "restore",
         "note": f"{said} behind this, with positions of their own" + (f"; {asked.note}" if asked else ""),
     }
     if lost:
         data |= {"lost_from": lost[0].first, "lost_to": lost[-1].last}
-    now_us = instants.now_us()
-    fact = Envelope(ids.uuid7(now_us), f"/{node_id}/recorder", _RESTORED, SITE, now_us, data)
-    entry = Entry("recorder", fact.source, fact.id, _RESTORED, SITE, now_us, envelope.encode(fact))
-    journal.append([entry], recorded_us=now_us)
+    begin_life(journal, f"/{node_id}/recorder", data)
 
 
 def _append(journal: SqliteJournal, found: Iterable[Found], *, as_it_was: bool) -> None:

@@ -54,6 +54,12 @@ class World:
             db.commit()
         self.journal = SqliteJournal(path / "node")
 
+    def open_again(self) -> None:
+        """Open the journal as the next process does."""
+        directory = self.journal.path.parent
+        self.journal.close()
+        self.journal = SqliteJournal(directory)
+
     def bring(self, event: Recorded) -> None:
         """Let the cloud have an event."""
         there = Forwarded(event.position, event.recorded_us, event.client, event.body)
@@ -137,6 +143,63 @@ def test_a_restore_begins_its_new_incarnation_however_much_comes_back(world: Wor
     assert not (world.recorder / "restored.json").exists()
     restored.note(world.journal, world.recorder / "head.json", "/edge/recorder")
     assert len(world.told()) == 1
+
+
+@pytest.mark.parametrize("world", [(50, 28, 25)], indirect=True)
+@pytest.mark.parametrize("by_recorder", [True, False], ids=["recorder", "recover"])
+def test_a_kill_while_an_incarnation_begins_loses_neither_it_nor_the_word_of_it(
+    world: World, monkeypatch: pytest.MonkeyPatch, by_recorder: bool
+) -> None:
+    """Whatever was written in which order: it is told once, truly, and the wish is forgotten."""
+    copy = anchor.directory(world.recorder)
+    restored.ask(world.recorder, world.journal.head(), "from the backup x", "wanted")
+
+    insert = SqliteJournal._insert
+
+    def killed_telling(journal: SqliteJournal, said: Entry, *place: Any) -> Any:
+        if said.type == "journal.restored":
+            raise KeyboardInterrupt
+        return insert(journal, said, *place)
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    def go_on() -> None:
+        if by_recorder:
+            restored.note(world.journal, copy, "/edge/recorder")
+        else:
+            world.recover()
+
+    for where, name, broken in (
+        (SqliteJournal, "_insert", killed_telling),
+        (restored, "fulfilled", killed),
+    ):
+        with monkeypatch.context() as patched:
+            patched.setattr(where, name, broken)
+            with pytest.raises(KeyboardInterrupt):
+                go_on()
+        world.open_again()
+
+    go_on()
+
+    ((_, said),) = world.told()
+    assert (world.journal.head().incarnation, said["incarnation"]) == ("wanted", "wanted")
+    assert said["previous_incarnation"] == world.whole.incarnation
+    assert not (world.recorder / "restored.json").exists()
+
+
+@pytest.mark.parametrize("world", [(50, 50, 25)], indirect=True)
+def test_a_wish_that_another_incarnation_has_overtaken_is_not_granted_later(world: World) -> None:
+    copy = anchor.directory(world.recorder)
+    restored.ask(world.recorder, world.journal.head(), "from the backup x", "wanted")
+    data = {"previous_incarnation": world.whole.incarnation, "incarnation": "another", "reason": "restore"}
+    restored.begin_life(world.journal, "/edge/recorder", data)
+
+    restored.note(world.journal, copy, "/edge/recorder")
+
+    assert world.journal.head().incarnation == "another"
+    assert len(world.told()) == 1
+    assert not (world.recorder / "restored.json").exists()
 
 
 @pytest.mark.parametrize("world", [(50, 28, 25)], indirect=True)
