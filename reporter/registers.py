@@ -5,7 +5,8 @@ Rules that must stay true here:
 tells of a shorter span and says so;
 - a counter that falls by more than its smallest step, or jumps by more than any load could, begins a new
 segment: segments are summed, and the break is listed;
-- how fine a counter counts is told by its digits: its steps follow from how often it is read;
+- how fine a counter counts is told by its digits, and by its steps where it stands still between them: where
+each reading rises, steps follow from how often it is read;
 - ends of up to a minute that no reading tells of are added as measured, and how much that was is told;
 - several counters that make up one figure are counted each by itself.
 """
@@ -44,6 +45,11 @@ _ROUNDING: Final = 2.0**-23
 """The last digit of the 32 bits in which devices tell a counter, as a share of it."""
 _SHARP: Final = 1e-3
 _VAGUE: Final = 0.1
+_FEW: Final = 4
+_ALONE: Final = 1.2
+_UNEVEN: Final = 0.25
+"""How often the pace changes for each rise: an even load that goes on and off does it less often."""
+_ALMOST_ALL: Final = 0.9
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,6 +261,37 @@ def _counter(name: str, series: Series, from_us: int, to_us: int, most_w: float)
 
 
 def _resolution_wh(value: Floats) -> float | None:
+    """Give the step by which readings rise; by their digits where that follows from the load, or None."""
+    digit_wh = _digit_wh(value)
+    steps = np.diff(value)
+    vague_wh = 2.0 * float(np.abs(value).max()) * _ROUNDING
+    own_wh = _own_step_wh(steps[steps > _NEAR_ZERO_WH], (digit_wh or 0.0) + vague_wh)
+    if own_wh is not None and _changes(steps, own_wh) > _ALONE:
+        return own_wh
+    if digit_wh is None:
+        return None
+    shared_wh = float(np.gcd.reduce(np.round(value / digit_wh).astype(np.int64))) * digit_wh
+    return shared_wh if _changes(steps, shared_wh) > _UNEVEN else digit_wh
+
+
+def _changes(steps: Floats, step_wh: float) -> float:
+    """Say how often the pace changes for each rise: twice where rises stand alone; 0 where it hardly does."""
+    count = int(np.count_nonzero(np.abs(np.diff(steps)) > step_wh / 2.0))
+    return count / int(np.count_nonzero(steps > _NEAR_ZERO_WH)) if count >= _FEW else 0.0
+
+
+def _own_step_wh(rising: Floats, rounded_wh: float) -> float | None:
+    """Give the step that rises are one, two or three of, each rounded a little; None where they are not."""
+    least_wh = float(rising.min())
+    few = rising[rising < 3.5 * least_wh]
+    step_wh = float(few[few < 1.5 * least_wh].mean())
+    near_wh = rounded_wh + _SHARP * step_wh
+    off_wh = float(np.abs(few - np.round(few / step_wh) * step_wh).max())
+    apart = len(few) >= _ALMOST_ALL * len(rising) and step_wh > 3.0 * near_wh
+    return step_wh if apart and off_wh <= near_wh else None
+
+
+def _digit_wh(value: Floats) -> float | None:
     """Give the largest power of ten that all readings are whole multiples of; None where their digits end."""
     vague_wh = float(np.abs(value).max()) * _ROUNDING
     for step_wh in _DIGITS_WH:

@@ -214,6 +214,74 @@ def test_how_fine_a_counter_counts_is_told_by_its_digits(
     assert found.counters[0].resolution_wh == step_wh
 
 
+def steps(step_wh: float, watts: Any, every_s: int = 5, shown_wh: float = 0.0) -> Any:
+    """Read a counter of such a step for an hour; a display rounds down to `shown_wh`."""
+    seconds = np.arange(0, 3601, every_s)
+    used = np.cumsum(np.broadcast_to(watts, seconds.shape) * (every_s / 3600.0)) + 0.9 * step_wh
+    since = (5003 + np.floor(used / step_wh)) * step_wh
+    return counted(np.floor(since / shown_wh) * shown_wh if shown_wh else since, seconds=seconds)
+
+
+@pytest.mark.parametrize(
+    ("found", "step_wh"),
+    [
+        (steps(240.0, 3000.0), 240.0),
+        (steps(240.0, 10_000.0, 60), 240.0),
+        (steps(240.0, 40_000.0 + 5000.0 * np.sin(np.arange(61)), 60), 240.0),
+        (steps(25.0, 3000.0), 25.0),
+        (steps(312.5, 5000.0), 312.5),
+        (steps(1000 / 3, 5000.0), 1000 / 3),
+        (steps(1000 / 3, 5000.0, shown_wh=1.0), 1000 / 3),
+        (steps(312.5, 5000.0, shown_wh=100.0), 312.5),
+        (steps(240.0, 1000.0), 240.0),
+        (steps(100.0, 5000.0), 100.0),
+    ],
+)
+def test_a_counter_that_stands_still_between_its_steps_counts_as_fine_as_they_are(
+    found: Any, step_wh: float
+) -> None:
+    assert found.counters[0].resolution_wh == pytest.approx(step_wh, rel=0.02)
+    assert found.coarse
+
+
+@pytest.mark.parametrize(
+    ("found", "step_wh"),
+    [
+        (steps(1.0, 3600.0, 10), 1.0),
+        (steps(1.0, 3600.0, 60), 1.0),
+        (steps(1.0, 10_000.0, 60), 1.0),
+        (steps(1.0, 3600.0 * (np.arange(61) % 20 < 10), 60), 1.0),
+        (steps(1.0, 5000.0 + 3000.0 * np.sin(np.arange(61)), 60), 1.0),
+        (steps(1.0, 900.0 + 700.0 * np.sin(np.arange(721))), 1.0),
+        (steps(10.0, 40_000.0 + 9000.0 * np.sin(np.arange(361)), 10), 10.0),
+        (steps(0.1, 7000.0), 0.1),
+    ],
+)
+def test_a_fine_counter_is_not_coarse_however_even_the_load_is(found: Any, step_wh: float) -> None:
+    assert found.counters[0].resolution_wh == pytest.approx(step_wh)
+    assert not found.coarse
+
+
+def test_a_counter_told_in_32_bits_is_as_fine_as_before_they_rounded_it() -> None:
+    seconds = np.arange(0, 3601, 5)
+    since = np.float32(1234.5 + np.floor(seconds * 50_000 / 3600 / 10) * 0.01).astype(np.float64) * 1000.0
+    coarse = np.float32(1234.5 + np.floor(seconds * 5000 / 3600 / 240) * 0.24).astype(np.float64) * 1000.0
+
+    found, stepped = counted(since, seconds=seconds), counted(coarse, seconds=seconds)
+
+    assert (found.counters[0].resolution_wh, found.coarse) == (pytest.approx(10.0, rel=0.02), False)
+    assert (stepped.counters[0].resolution_wh, stepped.coarse) == (pytest.approx(240.0, rel=0.01), True)
+
+
+def test_a_counter_of_steps_that_are_no_power_of_ten_is_not_billed() -> None:
+    shown = 1_200_000.0 + 240.0 * np.floor((EVERY_5 * (3000 / 3600) + 216) / 240)
+
+    billing = report(np.full(len(SECONDS), 3000.0), shown)["billing"]
+
+    assert (billing["source"], billing["why"]) == ("integration", "register_coarse")
+    assert billing["energy_wh"] == pytest.approx(3000.0)
+
+
 def test_without_a_price_there_is_no_amount() -> None:
     billing = report(np.full(len(SECONDS), 1800.0), EVERY_5 * 0.5, price_per_kwh=None)["billing"]
 
