@@ -56,10 +56,17 @@ def load(data: Path) -> Checkpoint:
             {name: (str(lane["incarnation"]), int(lane["position"])) for name, lane in said["lanes"].items()},
             tuple(Anchor(**one) for one in said["anchors"]),
             {str(name): str(reason) for name, reason in said["photos"].items()},
-            {str(name): (int(place[0]), str(place[1])) for name, place in dict(said["recovered"]).items()},
+            _places(said["recovered"]),
         )
     except (OSError, orjson.JSONDecodeError, AttributeError, KeyError, TypeError, ValueError):
         return Checkpoint()
+
+
+def _places(said: Any) -> dict[str, tuple[int, str]]:
+    """Read where what was asked back ends; names without places, as once written, prove nothing."""
+    if isinstance(said, list):
+        return {}
+    return {str(name): (int(place[0]), str(place[1])) for name, place in said.items()}
 
 
 def save(data: Path, checkpoint: Checkpoint) -> None:

@@ -51,9 +51,9 @@ def recover(node: Node, *, dry_run: bool = False) -> dict[str, Any]:
             same = recovery.continuing(journal.head(), found)
             return {"same": same, "anew": len(found) - same, **told, "photos": 0, "photos_missing": []}
         outcome = bring_back(journal, found, said.node_id, facts, node.layout.recorder)
-        recovered = {**checkpoint.recovered, **_asked_back(journal, found)}
+        recovered = {**checkpoint.recovered, **asked_back(journal, found)}
+        uplink_checkpoint.save(data, replace(checkpoint, recovered=recovered))
         photos, lost = _photos(journal, data / "photos", said)
-    uplink_checkpoint.save(data, replace(checkpoint, recovered=recovered))
     return {
         "same": outcome.same,
         "anew": outcome.anew,
@@ -86,10 +86,12 @@ def known(journal: SqliteJournal, found: Spool, copy_path: Path) -> recovery.Kno
     return recovery.Known(gone, last, restored.asked(copy_path, journal))
 
 
-def _asked_back(journal: JournalReader, found: Spool) -> dict[str, tuple[int, str]]:
-    """Note the lives that ended and of which the journal has now what the cloud had."""
+def asked_back(journal: JournalReader, found: Spool) -> dict[str, tuple[int, str]]:
+    """Note the lives that ended: the journal has now what the cloud had of them, found now or before."""
     head = journal.head()
-    return {life: (head.position, head.hash.hex()) for life in found.lives if life != head.incarnation}
+    ended = {str(data.get("previous_incarnation")) for _, data in _restored(journal)}
+    place = head.position, head.hash.hex()
+    return dict.fromkeys(sorted({*found.lives, *ended} - {head.incarnation}), place)
 
 
 def _restored(journal: JournalReader) -> list[tuple[int, Mapping[str, Any]]]:

@@ -9,13 +9,17 @@ from typing import Any
 
 import pytest
 
-from bus import anchor, envelope, restored
+from bus import anchor, envelope, restored, uplink_checkpoint
 from bus.envelope import Envelope, Recorded
 from bus.journal import Entry, Head
 from bus.journal_writer import SqliteJournal
 from bus.uplink_batch import Forwarded, spliced
 from bus.uplink_checkpoint import Anchor, Checkpoint
 from ovr import recovering
+from ovr.config import Site
+from ovr.layout import Layout
+from ovr.node import Node
+from ovr.uplink_settings import UplinkSettings
 from tests.journals import MemoryJournal
 from uplink import lives, recover
 from uplink.found import Found, Spool
@@ -214,6 +218,49 @@ def test_what_came_back_is_not_missing_when_it_is_asked_for_again(world: World) 
     assert len(found.lives) == 0
     assert [(one.first, one.last) for one in gone] == [(world.lost()[0], world.lost()[-1])]
     assert not world.spool.exists()
+
+
+@pytest.mark.parametrize("world", [(50, 28, 25)], indirect=True)
+def test_a_life_of_which_nothing_is_missing_any_more_counts_as_asked_back(world: World) -> None:
+    """Its events may have come back before: nothing else would ever end the notice of an uplink."""
+    anchor.save(anchor.directory(world.recorder), world.whole)
+    world.recover()
+    head = world.journal.head()
+
+    with Spool(world.spool) as found:
+        found.add(recover.missing(world.cloud, 0, world.journal, "edge"))
+        back = recovering.asked_back(world.journal, found)
+
+    assert back == {world.whole.incarnation: (head.position, head.hash.hex())}
+    lost = [lives.Lost(world.whole.incarnation, 26, 50)]
+    assert lives.not_asked_back(lost, back, world.journal.hash_at) == []
+
+
+@pytest.mark.parametrize("world", [(50, 50, 25)], indirect=True)
+def test_what_came_back_is_noted_before_photos_are_fetched(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They take long: whoever ends the command then is not asked for it once more."""
+    world.journal.close()
+    layout = Layout(tmp_path / "data")
+    layout.data.mkdir()
+    (tmp_path / "node").rename(layout.journal)
+    with closing(SqliteJournal(layout.journal)) as journal:
+        journal.begin_incarnation()
+    node = Node(Site(node_id="edge", uplink=UplinkSettings(host="cloud")), layout, None)
+    noted = list[str]()
+
+    def killed(*_: object) -> None:
+        noted.extend(uplink_checkpoint.load(layout.data).recovered)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(recovering, "RemoteReader", lambda *_, **__: world.cloud)
+    monkeypatch.setattr(recovering, "_photos", killed)
+
+    with pytest.raises(KeyboardInterrupt):
+        recovering.recover(node)
+
+    assert noted == [world.whole.incarnation]
 
 
 @pytest.mark.parametrize("world", [(50, 50, 45)], indirect=True)

@@ -255,6 +255,19 @@ def test_a_checkpoint_comes_back_and_a_torn_one_is_empty(tmp_path: Path) -> None
     assert uplink_checkpoint.sent_upto(tmp_path, "life") == 0
 
 
+@pytest.mark.parametrize("recovered", [[], ["first"]])
+def test_a_checkpoint_that_names_what_came_back_without_its_place_keeps_all_else(
+    tmp_path: Path, recovered: list[str]
+) -> None:
+    anchor = Anchor("life", 17, "00", "cloud", 40)
+    known = Checkpoint({"samples": ("life", 17)}, (anchor,), {"ab": "refused"})
+    uplink_checkpoint.save(tmp_path, known)
+    path = tmp_path / "uplink" / "checkpoint.json"
+    path.write_bytes(orjson.dumps(orjson.loads(path.read_bytes()) | {"recovered": recovered}))
+
+    assert uplink_checkpoint.load(tmp_path) == known
+
+
 def test_samples_erased_before_they_were_sent_are_told_at_their_place(tmp_path: Path) -> None:
     journal = SqliteJournal(tmp_path, Keeping(seal_after_days=0, samples_days=0, events=4, block=2))
     for number in range(1, 13):
