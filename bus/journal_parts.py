@@ -18,6 +18,7 @@ from bus.envelope import Recorded
 from bus.journal import Head
 from bus.journal_rows import unpack_body, unpack_id
 from bus.journal_sqlite import head_of
+from bus.sealing import KEPT
 from schemas.errors import TransientError
 
 EVENTS = 65_536
@@ -237,7 +238,9 @@ def _settle_segments(db: sqlite3.Connection) -> None:
     db.execute("UPDATE segment SET last = min(last, ?), cleared = min(cleared, ?)", (head, head))
     db.execute(
         "UPDATE segment SET cleared = first - 1 WHERE EXISTS"
-        " (SELECT 1 FROM event WHERE position BETWEEN first AND cleared AND body <> x'')"
+        " (SELECT 1 FROM event WHERE position BETWEEN first AND cleared AND body <> x''"
+        " AND type IS NOT (SELECT name_id FROM name WHERE name = ?))",  # IS NOT: nobody may be registered
+        (KEPT,),
     )
 
 

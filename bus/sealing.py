@@ -26,8 +26,9 @@ log = logging.getLogger(__name__)
 
 _DAY_US = 86_400_000_000
 _BUT_BODY = "position, source, id, type, subject, client, stream, time_us, recorded_us, hash"
-_KEPT = "system.registered"
 _SEAL, _ERASED = ".seal", ".erased"
+KEPT = "system.registered"
+"""The type of events whose bodies stay in the tables when they are sealed, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +160,7 @@ class Sealing:
         rows = self._db.execute(
             f"SELECT {_BUT_BODY}, iif(type = (SELECT name_id FROM name WHERE name = ?), body, x'')"  # noqa: S608 - our words only
             " FROM event WHERE position BETWEEN ? AND ?",
-            (_KEPT, begin, end),
+            (KEPT, begin, end),
         ).fetchall()
         self._db.execute("DELETE FROM event WHERE position BETWEEN ? AND ?", (begin, end))
         self._db.executemany(

@@ -11,6 +11,7 @@ import pytest
 
 from bus import anchor, restored
 from bus.envelope import decode
+from bus.journal_parts import JournalSource, build
 from bus.journal_sqlite import FILE, SqliteJournalReader
 from bus.journal_writer import SqliteJournal
 from bus.outbox import Outbox
@@ -306,6 +307,38 @@ def test_what_the_journal_erased_is_restored_from_the_archive(
     rebuild_archive(target.layout.data)
     rows = pq.read_table(target.layout.archive / "current", partitioning=None)["position"].to_pylist()
     assert len(set(rows)) == len(rows) == samples
+
+
+def _segments(db: sqlite3.Connection) -> list[tuple[int, int, int]]:
+    return db.execute("SELECT first, last, cleared FROM segment ORDER BY first").fetchall()
+
+
+@pytest.mark.parametrize("type_", ["system.registered", "note.added"])
+@pytest.mark.parametrize("sealed_first", [True, False], ids=["sealed", "whole"])
+def test_bodies_are_taken_out_again_only_where_they_came_along(
+    tmp_path: Path, type_: str, *, sealed_first: bool
+) -> None:
+    """Those of registrations stay in the tables, and tell nothing."""
+    path, parts = tmp_path / "journal", list[Path]()
+    with closing(SqliteJournal(path, SEAL)) as journal:
+        for n in range(50):
+            one = replace(fact(n), type=type_) if n % 10 == 0 else fact(n)
+            journal.append([one], recorded_us=T0 + n)
+        if sealed_first:
+            tidy(journal, T0 + 9 * DAY_US)
+        with closing(JournalSource(path / FILE)) as source:
+            for one_range in source.ranges(journal.head()):
+                parts.append(tmp_path / f"part-{one_range.first}")
+                source.part(one_range, parts[-1])
+            tidy(journal, T0 + 9 * DAY_US)
+            source.tables(tmp_path / "tables")
+            source.sealed(lambda _: None, tmp_path / "segments")
+
+    build(tmp_path / "built", tmp_path / "tables", tmp_path / "segments", parts)
+
+    with closing(sqlite3.connect(tmp_path / "built")) as built:
+        cleared = [(1, 20, 20), (21, 40, 40)] if sealed_first else [(1, 20, 0), (21, 40, 20)]
+        assert _segments(built) == cleared
 
 
 def test_backups_of_several_nodes_lie_in_one_place(node: Node, tmp_path: Path) -> None:
