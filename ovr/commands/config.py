@@ -14,7 +14,7 @@ from ovr.options import Config, Data
 
 _HIDDEN: Final = "…"
 _SECRET: Final = re.compile("password|secret|token", re.IGNORECASE)
-_USER: Final = re.compile(r"(://)[^/@\s]*@")
+_USER: Final = re.compile(r"(://)[^/\s]*@")
 app = typer.Typer(no_args_is_help=True, help="Explain and check the configuration.")
 
 

@@ -252,7 +252,7 @@ def test_no_password_of_any_option_is_printed(tmp_path: Path) -> None:
         '[broker]\nhost = "h"\npassword = "broker-word"\n'
         '[[producers.victron.gx]]\nhost = "g"\npassword = "gx-word"\n'
         '[producers.ups]\nupsd = [{ host = "u", username = "mon", password = "ups-word" }]\n'
-        '[alerts]\nurl = "http://site:url-word@a:9093"\n'
+        '[alerts]\nurl = "http://site:url-word@at-word@a:9093"\n'
     )
     done = CliRunner().invoke(app, ["config", "show", "--config", str(path), "--data", str(tmp_path)])
 
