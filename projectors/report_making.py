@@ -261,7 +261,8 @@ class _Maker:
     def _write(self, document: Document, directory: Path) -> str:
         """Write all files of a document but the PDF; return the hash of its JSON."""
         shown = {one["sha256"]: self._sources.photos / one["sha256"] for one in document["photos"]}
-        made = files(document, {sha256: path for sha256, path in shown.items() if path.is_file()})
+        there = {sha256: path for sha256, path in shown.items() if path.is_file()}
+        made = files(document, there, self._tell)
         for name, body in made.items():
             path = directory / name
             path.parent.mkdir(parents=True, exist_ok=True)

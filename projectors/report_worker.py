@@ -134,12 +134,12 @@ def _printer(data: Path) -> Work:
     os.nice(_NICENESS)
 
     def work(said: Mapping[str, Any], say: Say) -> Mapping[str, Any]:
-        del say
         directory = data / said["directory"] / said["folder"]
         document = orjson.loads((directory / DATA).read_bytes())
         photos = {one["sha256"]: data / "photos" / one["sha256"] for one in document["photos"]}
         there = {sha256: path for sha256, path in photos.items() if path.is_file()}
-        put(directory / PAPER, paper(document, there, attached=False))
+        printed = paper(document, there, attached=False, told=lambda: say({"progress": [0, 1]}))
+        put(directory / PAPER, printed)
         return {}
 
     return work

@@ -7,7 +7,7 @@ out, whatever it calls itself; the original is never changed; the same file give
 import base64
 import io
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +20,8 @@ MOST_INSIDE: Final = 8_000_000
 """How many bytes of photos stand in the page itself: where they are more, all of them are made smaller."""
 
 _SMALLER: Final = (960, 640, 480, 320)
+_TRIED: Final = 8
+"""So many of the photos tell how small all of them must be: each one takes a tenth of a second to make."""
 
 _FORMATS: Final = ("JPEG", "PNG", "WEBP", "GIF")
 
@@ -52,16 +54,21 @@ def _flat(picture: Image.Image) -> Image.Image:
     return picture.convert("RGB")
 
 
-def addresses(made: Mapping[str, bytes]) -> dict[str, str]:
+def addresses(made: Mapping[str, bytes], told: Callable[[], None] = lambda: None) -> dict[str, str]:
     """Say where a page finds each photo: in itself, as large as there is room for all of them.
 
-    What finds no room even when it is small is the file beside the page.
+    What finds no room even when it is small is the file beside the page. `told` is called for each photo that
+    was made smaller.
     """
-    inside = made
-    for widest in _SMALLER:
+    inside: Mapping[str, bytes] = made
+    for widest in _widths(list(made.values())):
+        smaller = {}
+        for sha256, body in made.items():
+            smaller[sha256] = _smaller(body, widest)
+            told()
+        inside = smaller
         if sum(map(len, inside.values())) <= MOST_INSIDE:
             break
-        inside = {sha256: _smaller(body, widest) for sha256, body in made.items()}
     room, found = MOST_INSIDE, {}
     for sha256, body in inside.items():
         if len(body) <= room:
@@ -70,6 +77,19 @@ def addresses(made: Mapping[str, bytes]) -> dict[str, str]:
         else:
             found[sha256] = file_name(sha256)
     return found
+
+
+def _widths(bodies: Sequence[bytes]) -> tuple[int, ...]:
+    """Give the width at which all find room, judged by some, and smaller ones; none if they have room."""
+    total = sum(map(len, bodies))
+    if total <= MOST_INSIDE:
+        return ()
+    some = bodies[:: -(-len(bodies) // _TRIED)]
+    room = MOST_INSIDE * sum(map(len, some)) / total
+    first = 0
+    while first < len(_SMALLER) - 1 and sum(len(_smaller(one, _SMALLER[first])) for one in some) > room:
+        first += 1
+    return _SMALLER[first:]
 
 
 def _smaller(body: bytes, widest: int) -> bytes:

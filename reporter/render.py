@@ -8,7 +8,7 @@ import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -23,26 +23,39 @@ PAGE: Final = "report.html"
 PAPER: Final = "report.pdf"
 
 
-def files(document: Document, photos: Mapping[str, Path] | None = None) -> dict[str, bytes]:
+def files(
+    document: Document, photos: Mapping[str, Path] | None = None, told: Callable[[], None] = lambda: None
+) -> dict[str, bytes]:
     """Make all files but the PDF: name within the report's directory -> content.
 
     `photos` are the originals by their SHA-256; those that the document does not name are not looked at.
+    `told` is called for each photo that was made: many take a while.
     """
-    made = _photos(document, photos or {})
+    made = _photos(document, photos or {}, told)
     return {
         DATA: encode(document),
-        PAGE: html(document, addresses(made)).encode(),
+        PAGE: html(document, addresses(made, told)).encode(),
         **{name: text.encode() for name, text in tables(document).items()},
         **{file_name(sha256): body for sha256, body in made.items()},
     }
 
 
-def paper(document: Document, photos: Mapping[str, Path] | None = None, *, attached: bool = True) -> bytes:
-    """Make the PDF, the document attached or not. It takes seconds, and memory that grows with the pages."""
+def paper(
+    document: Document,
+    photos: Mapping[str, Path] | None = None,
+    *,
+    attached: bool = True,
+    told: Callable[[], None] = lambda: None,
+) -> bytes:
+    """Make the PDF, the document attached or not. It takes seconds, and memory that grows with the pages.
+
+    `told` is called for each photo that was made.
+    """
     logging.getLogger("weasyprint.progress").setLevel(logging.ERROR)  # it tells of its steps while it loads
     from reporter.pdf import pdf  # noqa: PLC0415 - what makes PDFs takes half a second to load
 
-    return pdf(document, addresses(_photos(document, photos or {})), attached=attached)
+    made = _photos(document, photos or {}, told)
+    return pdf(document, addresses(made, told), attached=attached)
 
 
 def write(
@@ -93,10 +106,11 @@ def _swap(beside: Path, directory: Path) -> None:
         beside.rename(directory)
 
 
-def _photos(document: Document, originals: Mapping[str, Path]) -> dict[str, bytes]:
+def _photos(document: Document, originals: Mapping[str, Path], told: Callable[[], None]) -> dict[str, bytes]:
     named = [str(one.get("sha256")) for one in document.get("photos") or ()]
     made = {}
     for sha256 in dict.fromkeys(named):
         if sha256 in originals and (body := small(originals[sha256])) is not None:
             made[sha256] = body
+            told()
     return made

@@ -244,6 +244,41 @@ def test_photos_stand_in_the_page_as_large_as_there_is_room_for_all(monkeypatch:
     assert {Image.open(io.BytesIO(one)).size for one in shown} == {(640, 640)}
 
 
+def test_many_photos_are_made_smaller_once_and_each_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever waits for a report hears of each photo, and does not wait for all at widths that are too large."""
+    widths, heard = list[int](), list[int]()
+
+    def smaller(_: bytes, widest: int) -> bytes:
+        widths.append(widest)
+        return bytes(widest)
+
+    monkeypatch.setattr(photos, "_smaller", smaller)
+    monkeypatch.setattr(photos, "MOST_INSIDE", 200 * 400)
+
+    found = photos.addresses({f"{n:064x}": bytes(1280) for n in range(200)}, lambda: heard.append(1))
+
+    assert [widths.count(width) for width in (960, 640, 480)] == [8, 8, 8]
+    assert (widths.count(320), len(heard)) == (200, 200)
+    assert len(inside(found)) == 200
+
+
+def test_photos_of_which_some_told_too_little_are_made_smaller_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = {f"{n:064x}": noise(600) if n % 2 else b"x" * 1000 for n in range(16)}
+    monkeypatch.setattr(photos, "_smaller", lambda body, widest: body[1000 : len(body) * widest // 1280])
+    monkeypatch.setattr(photos, "MOST_INSIDE", sum(map(len, made.values())) // 2)
+
+    assert len(inside(photos.addresses(made))) == len(made)
+
+
+def test_each_photo_of_a_report_is_told(system: dict[str, Any], photo: Path) -> None:
+    heard = list[int]()
+    there = {system["photos"][0]["sha256"]: photo}
+
+    render.files(system, there, lambda: heard.append(1))
+
+    assert len(heard) == 1
+
+
 def test_what_finds_no_room_however_small_lies_beside_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(photos, "MOST_INSIDE", 100)
     sha256 = f"{7:064x}"
