@@ -6,7 +6,7 @@ goes; counts of whole days always are.
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final, Literal
 
 from bus.instants import SECOND_US
@@ -19,6 +19,9 @@ CONFIRMED: Final = "confirmed"
 EVER_US: Final = 2**62
 _WIDTHS: Final = (BLOCK_DAYS, 1)
 _ONE_BY_ONE: Final = 0
+
+By = Literal["type", "system_id"]
+FleetCounts = dict[By, dict[str, int]]
 
 
 def counts(
@@ -59,19 +62,39 @@ def counts(
     return found
 
 
+def one_by_one(db: sqlite3.Connection, begin_us: int, end_us: int) -> FleetCounts:
+    """Count what was confirmed anywhere with begin <= time < end, by type and by system."""
+    rows = db.execute(
+        "SELECT c.type, c.system_id, count(*) FROM history AS h INDEXED BY history_by_time"  # noqa: S608 - our words
+        " CROSS JOIN counters AS c USING (key)"
+        f" WHERE c.stage = '{CONFIRMED}' AND h.time_us >= ? AND h.time_us < ? GROUP BY h.key",
+        (begin_us, end_us),
+    )
+    found: FleetCounts = {"type": defaultdict(int), "system_id": defaultdict(int)}
+    by_type, by_system = found["type"], found["system_id"]
+    for type_, system_id, number in rows:
+        by_type[type_] += number
+        by_system[system_id] += number
+    return found
+
+
 def fleet_counts(
-    db: sqlite3.Connection, since_us: int, until_us: int, by: Literal["type", "system_id"]
+    db: sqlite3.Connection, since_us: int, until_us: int, by: By, few: Callable[[int, int], FleetCounts]
 ) -> dict[str, int]:
-    """Count what was confirmed anywhere with since <= time < until, by type or by system."""
+    """Count what was confirmed anywhere with since <= time < until, by type or by system.
+
+    Args:
+        db: the file.
+        since_us: the first microsecond of the period.
+        until_us: the first after it.
+        by: what for.
+        few: counts parts of days, as `one_by_one` does.
+    """
     table = {"type": "type_sums", "system_id": "system_sums"}[by]
     found: dict[str, int] = defaultdict(int)
     for days, begin, end in _cut(since_us, until_us):
         if days == _ONE_BY_ONE:
-            rows = db.execute(
-                f"SELECT c.{by}, count(*) FROM history AS h CROSS JOIN counters AS c ON c.key = h.key"  # noqa: S608 - our words
-                f" WHERE c.stage = '{CONFIRMED}' AND h.time_us >= ? AND h.time_us < ? GROUP BY c.{by}",
-                (begin, end),
-            )
+            rows: Iterable[tuple[str, int]] = few(begin, end)[by].items()
         else:
             rows = db.execute(
                 f"SELECT {by}, sum(count) FROM {table} WHERE days = ? AND n >= ? AND n < ? GROUP BY {by}",  # noqa: S608 - our words

@@ -26,7 +26,17 @@ from projectors.counter_answers import (
 )
 from projectors.counter_durations import durations, reaching_over
 from projectors.counter_history import newest
-from projectors.counter_periods import CONFIRMED, DAY_US, EVER_US, HOUR_US, counts, fleet_counts
+from projectors.counter_periods import (
+    CONFIRMED,
+    DAY_US,
+    EVER_US,
+    HOUR_US,
+    By,
+    FleetCounts,
+    counts,
+    fleet_counts,
+    one_by_one,
+)
 from projectors.counter_resets import NEVER_US, newest_reset, resets
 from projectors.counter_then import then
 from projectors.counters import NAME
@@ -48,6 +58,7 @@ class Counters:
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
+        self._parts: dict[tuple[int, int], FleetCounts] | None = None
 
     @classmethod
     def open(cls, data: Path) -> "Counters":
@@ -74,9 +85,11 @@ class Counters:
     def still(self) -> Iterator[None]:
         """Let everything that is asked inside be answered at one position."""
         self._db.execute("BEGIN")
+        self._parts = {}
         try:
             yield
         finally:
+            self._parts = None
             self._db.execute("COMMIT")
 
     def position(self) -> int:
@@ -178,7 +191,7 @@ class Counters:
     def by_system(self, since_us: int, until_us: int) -> dict[str, int]:
         """Return how many there were in a period, by system; those without any are left out."""
         found: dict[str, int] = defaultdict(int)
-        for name, number in fleet_counts(self._db, since_us, until_us, "system_id").items():
+        for name, number in self._fleet(since_us, until_us, "system_id").items():
             found[plain(name)[0]] += number
         return dict(found)
 
@@ -278,9 +291,20 @@ class Counters:
 
     def _by_type(self, since_us: int, until_us: int, system_id: str | None) -> dict[str, int]:
         if system_id is None:
-            return fleet_counts(self._db, since_us, until_us, "type")
+            return self._fleet(since_us, until_us, "type")
         found = self._counts(since_us, until_us, *_of(system_id))
         return defaultdict(int, {type_: number for (_, type_), number in found.items()})
+
+    def _fleet(self, since_us: int, until_us: int, by: By) -> dict[str, int]:
+        return fleet_counts(self._db, since_us, until_us, by, self._part)
+
+    def _part(self, begin_us: int, end_us: int) -> FleetCounts:
+        """Count a part of a day; once only while everything stands still."""
+        if self._parts is None:
+            return one_by_one(self._db, begin_us, end_us)
+        if (begin_us, end_us) not in self._parts:
+            self._parts[begin_us, end_us] = one_by_one(self._db, begin_us, end_us)
+        return self._parts[begin_us, end_us]
 
     def _counts(
         self, since_us: int, until_us: int, where: str, values: tuple[str, ...], *, many: bool = False
