@@ -3,6 +3,7 @@
 A restore from a backup may ask for it as well: on another machine nothing else would tell. Rules that must
 stay true here:
 - a new incarnation and the event that tells it are recorded together, or neither is;
+- a loss is told once, though a kill may come before the copy of the head follows;
 - a wish counts once: where another incarnation began behind the place that it names, nobody asks any more.
 """
 
@@ -46,7 +47,7 @@ def note(journal: SqliteJournal, copy_path: Path, source: str) -> int:
     Returns:
         The position up to which the live stream was published.
     """
-    copy, head = anchor.load(copy_path), journal.head()
+    copy, head = _followed(anchor.load(copy_path), journal), journal.head()
     wish = asked(copy_path, journal)
     hash_at_copy = journal.hash_at(copy.position) if copy else None
     loss = anchor.loss(copy, head, hash_at_copy, journal.highest_ever())
@@ -92,14 +93,27 @@ def asked(copy_path: Path, journal: JournalReader) -> Asked | None:
         return None
     known = journal.hash_at(position) if position else GENESIS
     is_past = known is not None and known.hex() == hash_
-    return wish if is_past and not _begun_behind(journal, position) else None
+    return wish if is_past and _beginning(journal, position) is None else None
 
 
-def _begun_behind(journal: JournalReader, position: int) -> bool:
-    """Tell whether the present incarnation began behind a position."""
+def _followed(copy: Head | None, journal: JournalReader) -> Head | None:
+    """Let a copy of the life before be one of this life's beginning, which tells already what is lost."""
+    head = journal.head()
+    begun = None if copy is None or copy.incarnation == head.incarnation else _beginning(journal)
+    if copy is None or begun is None or begun[1].get("previous_incarnation") != copy.incarnation:
+        return copy
+    before = begun[0] - 1
+    return Head(head.journal, head.incarnation, before, journal.hash_at(before) or GENESIS)
+
+
+def _beginning(journal: JournalReader, after: int = 0) -> tuple[int, Mapping[str, Any]] | None:
+    """Find what tells of the present incarnation: position and data; None when it is not behind `after`."""
     life = journal.head().incarnation
-    begun = journal.read(position, types=[TYPE])
-    return any(envelope.decode(event.body).data.get("incarnation") == life for event in begun)
+    for event in journal.read(after, types=[TYPE]):
+        data = envelope.decode(event.body).data
+        if data.get("incarnation") == life:
+            return event.position, data
+    return None
 
 
 def fulfilled(copy_path: Path) -> None:

@@ -192,6 +192,33 @@ def test_a_kill_while_an_incarnation_begins_loses_neither_it_nor_the_word_of_it(
     assert not (world.recorder / "restored.json").exists()
 
 
+@pytest.mark.parametrize("world", [(50, 28, 25), (90, 30, 25)], indirect=True)
+@pytest.mark.parametrize("by_recorder", [True, False], ids=["recorder", "recover"])
+def test_a_kill_before_the_copy_of_the_head_follows_tells_no_loss_twice(
+    world: World, monkeypatch: pytest.MonkeyPatch, by_recorder: bool
+) -> None:
+    copy = anchor.directory(world.recorder)
+    anchor.save(copy, world.whole)
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    if by_recorder:
+        restored.note(world.journal, copy, "/edge/recorder")
+    else:
+        with monkeypatch.context() as patched:
+            patched.setattr(anchor, "save", killed)
+            with pytest.raises(KeyboardInterrupt):
+                world.recover()
+    ((position, said),) = world.told()
+    world.open_again()
+
+    assert restored.note(world.journal, copy, "/edge/recorder") == position - 1
+
+    assert world.told() == [(position, said)]
+    assert world.journal.head().incarnation == said["incarnation"]
+
+
 @pytest.mark.parametrize("world", [(50, 50, 25)], indirect=True)
 def test_a_wish_that_another_incarnation_has_overtaken_is_not_granted_later(world: World) -> None:
     copy = anchor.directory(world.recorder)
