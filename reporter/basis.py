@@ -83,10 +83,10 @@ class Basis:
 
 
 def guard(series: Series, settings: ReportSettings) -> int:
-    """Say how far two samples of a series may lie apart, in microseconds; two intervals always may."""
+    """Say how far two samples of a series may lie apart, in microseconds: at least two intervals, and a second."""
     if settings.max_gap_s is None:
         return gap_guard_us(series.interval_ms, series.time_us)
-    return max(int(settings.max_gap_s * 1e6), 2 * 1000 * series.interval_ms)
+    return max(int(settings.max_gap_s * 1e6), 2 * 1000 * series.interval_ms, 1_000_000)
 
 
 def cut(of: Track, from_us: int, to_us: int) -> Track:

@@ -28,11 +28,11 @@ _HELD: Final = frozenset({"wh", "vah", "varh", "ah", "l", "m3", "code", "count",
 def step_s(span_us: int, max_gap_s: float | None = None) -> int:
     """Say in which steps a window of this length is read; 0: as it was sampled.
 
-    No step is longer than a gap may be (`max_gap_s`, where it is set).
+    No step is longer than a gap may be (`max_gap_s`, where it is set; a second always may).
     """
     days = span_us * US / _DAY_S
     wanted = next((step for upto, step in _STEPS if days <= upto), _LONGEST_S)
-    most = _LONGEST_S if max_gap_s is None else int(max_gap_s)
+    most = _LONGEST_S if max_gap_s is None else max(1, int(max_gap_s))
     return max(step for step in (*(one for _, one in _STEPS), _LONGEST_S) if step <= min(wanted, most))
 
 

@@ -62,7 +62,7 @@ def test_energy_of_the_parts_is_the_energy_of_the_whole(drawn: tuple[Series, int
     tracks(),
     st.sampled_from(STEPS),
     st.sampled_from([0, 250, 500, 1000, 4000, 9000]),
-    st.sampled_from([None, 10.0, 30.0]),
+    st.sampled_from([None, 0.4, 1.0, 10.0, 30.0]),
     st.floats(0, 1),
 )
 def test_a_long_span_in_steps_has_the_energy_and_the_gaps_of_its_samples(

@@ -245,7 +245,7 @@ def test_photos_stand_in_the_page_as_large_as_there_is_room_for_all(monkeypatch:
 
 
 def test_many_photos_are_made_smaller_once_and_each_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever waits for a report hears of each photo, and does not wait for all at widths that are too large."""
+    """Whoever waits hears of each photo, and does not wait for all of them at widths that are too large."""
     widths, heard = list[int](), list[int]()
 
     def smaller(_: bytes, widest: int) -> bytes:

@@ -12,8 +12,9 @@ from projectors.archive_reader import ArchiveReader
 from projectors.generations import Generations
 from projectors.samples import Recent, read_samples
 from projectors.window_samples import Window, WindowSamples
+from reporter.basis import guard
 from reporter.coarse import step_s
-from reporter.columns import Samples
+from reporter.columns import Samples, Series
 from reporter.energy import energy
 from reporter.facts import ReportSettings
 from reporter.system_report import system_report
@@ -124,7 +125,15 @@ def test_the_longer_a_window_the_longer_its_steps(days: float, step: int) -> Non
 
 def test_no_step_is_longer_than_a_gap_may_be() -> None:
     assert step_s(31 * DAY_S * S, max_gap_s=3.0) == 2
-    assert step_s(31 * DAY_S * S, max_gap_s=0.5) == 0
+    assert step_s(31 * DAY_S * S, max_gap_s=1.9) == 1
+
+
+def test_a_long_window_is_never_kept_as_it_was_sampled_however_short_a_gap_may_be() -> None:
+    """So that memory stays small; samples within a second are joined, as the means of seconds are."""
+    fast = Series(np.arange(3, dtype=np.int64) * 900_000, np.ones(3), 200)
+
+    assert step_s(92 * DAY_S * S, max_gap_s=0.5) == 1
+    assert guard(fast, replace(SETTINGS, max_gap_s=0.5)) == S
 
 
 def test_the_edges_of_a_window_are_measured_however_rarely_a_device_is_asked() -> None:
