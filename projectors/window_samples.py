@@ -22,7 +22,8 @@ from reporter.coarse import kept, means, step_s, strung
 from reporter.columns import Columns, Samples, Stretch
 from reporter.device import place_of
 from reporter.facts import ReportSettings
-from reporter.seconds import stretch
+from reporter.methods import phase_powers
+from reporter.seconds import lacks, stretch
 from reporter.wanted import NAMES, USUAL, names_of, spare
 
 AROUND_US = 900 * instants.SECOND_US
@@ -82,6 +83,7 @@ class WindowSamples:
     ) -> Window:
         step = step_s(to_us - from_us, self.settings.max_gap_s)
         parts: dict[tuple[str, int, bool], list[Columns]] = {}
+        parts_us: list[tuple[int, int]] = []
         stretches: list[Stretch] = []
         late = 0
         for day in _days(from_us - AROUND_US, to_us + AROUND_US, DAY_US // 2 if step else DAY_US):
@@ -90,11 +92,33 @@ class WindowSamples:
             if step and inside[0] < inside[1]:
                 place, window = place_of(samples), (from_us, to_us)
                 stretches.append(stretch(samples, place, inside, window, self.settings))
+                parts_us.append(inside)
             late += self._take(samples, day, inside, step, parts, first)
             del samples  # before the next ones are read
             self.told()
         streams = tuple(strung(parts.pop(key)) for key in sorted(parts))
-        return Window(Samples(names[0], streams, step, tuple(stretches)), late)
+        found = Samples(names[0], streams, step, tuple(stretches))
+        return Window(self._completed(found, parts_us, names, wanted, (from_us, to_us)), late)
+
+    def _completed(
+        self,
+        found: Samples,
+        parts_us: Sequence[tuple[int, int]],
+        names: Sequence[str],
+        wanted: Collection[str],
+        window: tuple[int, int],
+    ) -> Samples:
+        """Read parts that told other phases than the window once more: it is the highest of these."""
+        place = place_of(found)
+        phases = () if place is None or not parts_us else phase_powers(found, place)
+        stretches = list(found.stretches)
+        for index, inside in enumerate(parts_us):
+            if place is not None and lacks(stretches[index], place, phases):
+                samples = self._day(names, inside, wanted, AROUND_US)
+                stretches[index] = stretch(samples, place, inside, window, self.settings, phases)
+                del samples
+                self.told()
+        return replace(found, stretches=tuple(stretches))
 
     def _take(
         self,

@@ -83,7 +83,7 @@ class Basis:
 
 
 def guard(series: Series, settings: ReportSettings) -> int:
-    """Say how far two samples of a series may lie apart, in microseconds: at least two intervals, and a second."""
+    """Say how far two samples of a series may lie apart, in microseconds: at least two intervals or 1 s."""
     if settings.max_gap_s is None:
         return gap_guard_us(series.interval_ms, series.time_us)
     return max(int(settings.max_gap_s * 1e6), 2 * 1000 * series.interval_ms, 1_000_000)

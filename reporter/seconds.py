@@ -69,6 +69,7 @@ def stretch(
     inside: tuple[int, int],
     window: tuple[int, int],
     settings: ReportSettings,
+    phases: tuple[str, ...] = (),
 ) -> Stretch:
     """Find the highest second of every power that a report may stand on, in a part of its window.
 
@@ -78,11 +79,12 @@ def stretch(
         inside: the part.
         window: the window.
         settings: say how far samples may lie apart.
+        phases: the powers of phases to add up; those that this part tells, where none are named.
     """
     begin_us, end_us = inside
     since_us, until_us = max(window[0], begin_us - _BESIDE_US), min(window[1], end_us + _BESIDE_US)
     seconds = {}
-    for names, series in _powers(samples, place or ""):
+    for names, series in _powers(samples, place or "", phases):
         power = track(series, since_us, until_us, guard(series, settings))
         kind, mean, at_us = seconds_around(power, begin_us, end_us)
         best = int(np.argmax(mean)) if len(mean) else 0
@@ -105,9 +107,19 @@ def highest_of(stretches: Sequence[Stretch], names: tuple[str, ...]) -> Second |
     return "too_many_gaps" if found else "in_steps" if not stretches else "no_data"
 
 
-def _powers(samples: Samples, place: str) -> Iterator[tuple[tuple[str, ...], Series]]:
+def lacks(one: Stretch, place: str, phases: tuple[str, ...]) -> bool:
+    """Tell whether a part told a power that its highest second is not known of: its phases were others."""
+    return any(
+        bool(names) and names not in one.seconds and one.told.issuperset(names)
+        for names in ((f"{place}_power_w",), (f"{place}_load_pct",), phases)
+    )
+
+
+def _powers(
+    samples: Samples, place: str, phases: tuple[str, ...]
+) -> Iterator[tuple[tuple[str, ...], Series]]:
     """Yield what real power can be made of, and its series."""
-    for names in ((f"{place}_power_w",), (f"{place}_load_pct",), phase_powers(samples, place)):
+    for names in ((f"{place}_power_w",), (f"{place}_load_pct",), phases or phase_powers(samples, place)):
         parts = samples.together(names)
         if parts and len(parts[0]):
             value = np.sum([one.value for one in parts], axis=0) if len(parts) > 1 else parts[0].value

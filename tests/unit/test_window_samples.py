@@ -87,6 +87,21 @@ def test_the_highest_second_of_a_week_is_that_of_its_samples(long: MemoryJournal
     assert (peak["kind"], peak["power_w"]["value"]) == ("sliding", 1100.0)
 
 
+def test_the_highest_second_is_known_where_half_a_day_told_a_phase_that_the_window_hardly_did() -> None:
+    """What a window's power is made of is known at its end only."""
+    journal, to_s = MemoryJournal(), 2 * DAY_S
+    for begin_s, watts in ((0.0, 1000.0), (DAY_S, 2000.0), (DAY_S * 1.5, 1500.0)):
+        times = np.arange(begin_s, begin_s + (5 if begin_s == DAY_S else 100), 0.5).tolist()
+        phases: dict[str, float | None] = {"ac_out_l1_power_w": watts, "ac_out_l2_power_w": watts}
+        third: dict[str, float | None] = {"ac_out_l3_power_w": 1.0} if begin_s == DAY_S else {}
+        record(journal, [telling("rig_01", at_s, phases | third) for at_s in times])
+    known = replace(facts(1), from_us=BASE_US, to_us=BASE_US + to_s * S)
+
+    peak = system_report(read(journal, to_s).samples, known, SETTINGS)["demand"]["peaks"][0]
+
+    assert (peak["power_w"]["value"], peak["kind"]) == (4000.0, "sliding")
+
+
 def test_a_counter_in_steps_tells_readings_and_no_means(long: MemoryJournal) -> None:
     counted = read(long, LONG_S).samples.series("energy_inverter_to_out_wh")
 
