@@ -207,7 +207,7 @@ def test_a_tap_that_the_finger_made_twice_is_recorded_once(node: Node, pages: Pa
 
 
 def test_an_end_of_another_event_is_told_and_ends_what_runs_when_asked(node: Node, pages: Pages) -> None:
-    """Whether the page knew it before or the node says it: nobody believes that something was ended."""
+    """Nobody believes that something was ended; what was said with the END is recorded with it, as tapped."""
     ui = pages.new()
     ui.open("act")
     ui.live()
@@ -217,15 +217,27 @@ def test_an_end_of_another_event_is_told_and_ends_what_runs_when_asked(node: Nod
     other.open("act?system=rig_14")
     other.live()
     expect(other.page.get_by_role("combobox", name="Event")).to_have_value("Fest B")
-    other.fill("Event", "Fest A")
-    other.page.get_by_role("button", name="END", exact=True).click()
+    other.page.locator("input[type=file]").first.set_input_files(
+        {"name": "board.jpg", "mimeType": "image/jpeg", "buffer": picture()}
+    )
+    expect(other.page.get_by_alt_text("Photo 1")).to_be_visible()
+    other.act("END", event="Fest A", note="Wet")
     expect(other.page.get_by_role("alert")).to_contain_text("rig_14 is in Fest B, not in Fest A.")
     expect(other.page.get_by_text("Report of Fest A is being made")).to_have_count(0)
 
+    other.fill("Note", "typed for later")
     other.page.get_by_role("button", name="End Fest B").click()
     expect(other.page.get_by_text("Not in an event")).to_be_visible()
-    ended = [one.get("event_id") for one in of(node, "rig_14") if one["type"] == "window.ended"]
-    assert ended[-1] == "Fest B"
+    said = [
+        (one["type"], one.get("event_id"), one.get("note") or one.get("caption"))
+        for one in told(node, "rig_14", 4)
+    ]
+    assert said[1:] == [
+        ("window.ended", "Fest A", "Wet"),
+        ("photo.added", "Fest A", "Wet"),
+        ("window.ended", "Fest B", None),
+    ]
+    expect(other.page.get_by_label("Note", exact=True)).to_have_value("typed for later")
     expect(other.page.get_by_role("link", name=re.compile("View report"))).to_contain_text("Fest B")
 
 

@@ -1,27 +1,13 @@
 import { describe, expect, it, vi } from "vitest";
-import { idle, missing, say, twice, type Form, type Standing } from "../src/core/acts";
+import { missing, say, twice, type Form } from "../src/core/acts";
 import { localInput } from "../src/core/format";
 import { canonical } from "../src/core/names";
-import { madeSince, reports, targets } from "../src/core/reports";
+import { awaitedOf, madeSince, reports, targets, without } from "../src/core/reports";
 import { T0, at } from "./samples";
 
 const form: Form = { systems: ["rig_02"], event: "Fest A", location: "", note: "", photos: 0, position: null };
 
 describe("an END", () => {
-  const known: Readonly<Record<string, Standing>> = { rig_01: "Fest A", rig_02: "Fest B", rig_03: null };
-  const standing = (id: string): Standing => known[id];
-
-  it("ends nothing of a system that is in another event or in none, as far as that is sure", () => {
-    expect(idle(["rig_01", "rig_02", "rig_03", "unheard"], "Fest A", standing)).toEqual([
-      { system: "rig_02", active: "Fest B" },
-      { system: "rig_03", active: null },
-    ]);
-  });
-
-  it("without an event ends whatever is active", () => {
-    expect(idle(["rig_01", "rig_02", "rig_03"], "", standing)).toEqual([{ system: "rig_03", active: null }]);
-  });
-
   it("of all has its own button", () => {
     for (const typed of ["all", " ALL ", "_site"]) expect(missing("end", { ...form, systems: [typed] }, false)?.text).toBe("act.need_one_system");
   });
@@ -92,6 +78,18 @@ describe("the report of what was ended", () => {
     expect(targets("Fest A", ["rig_01", "rig_02"], ["rig_02"])).toEqual([{ event: "Fest A", system: null }]);
     expect(madeSince(all, { event: "Fest A", system: "rig_02" }, T0)?.html).toBe("/system");
     expect(madeSince(all, { event: "Fest A", system: "rig_01" }, T0)).toBeUndefined();
+  });
+
+  it("is awaited until every END that it would come of ended nothing", () => {
+    const end = (id: string, system: string | null, event = "Fest A") => ({ id, event, system });
+    const both = awaitedOf([end("a", "rig_01"), end("b", "rig_02"), end("c", "rig_03", "Fest B")], (event) => (event === "Fest B" ? ["rig_03", "rig_04"] : ["rig_01"]));
+    expect(both).toEqual([
+      { event: "Fest A", system: null, ends: ["a", "b"] },
+      { event: "Fest B", system: "rig_03", ends: ["c"] },
+    ]);
+    expect(without(both, "b").map((one) => one.event)).toEqual(["Fest A", "Fest B"]);
+    expect(without(without(both, "a"), "b").map((one) => one.event)).toEqual(["Fest B"]);
+    expect(awaitedOf([end("all", null)], () => ["rig_01"])).toEqual([{ event: "Fest A", system: null, ends: ["all"] }]);
   });
 });
 

@@ -47,6 +47,27 @@ async function later(ms: number): Promise<void> {
     await vi.advanceTimersByTimeAsync(passed < ms ? 100 : 0);
   }
 }
+/** Let the disk write what comes next, and tell the page that its connection was lost. */
+function loseAnswer(times = 1): void {
+  const real = IDBDatabase.prototype.transaction;
+  let left = times;
+  vi.spyOn(IDBDatabase.prototype, "transaction").mockImplementation(function (this: IDBDatabase, ...given: unknown[]) {
+    const transaction = (real as (...all: unknown[]) => EventTarget).apply(this, given);
+    if (given[1] !== "readwrite" || !Array.isArray(given[0]) || left-- <= 0) return transaction;
+    const listen = transaction.addEventListener.bind(transaction);
+    const failed: ((event: unknown) => void)[] = [];
+    transaction.addEventListener = ((name: string, hear: (event: unknown) => void) => {
+      if (name === "error" || name === "abort") failed.push(hear);
+      if (name !== "complete") return listen(name, hear);
+      listen("complete", () => {
+        Object.defineProperty(transaction, "error", { value: new DOMException("Connection to Indexed Database server lost", "UnknownError") });
+        failed.forEach((one) => one({}));
+      });
+    }) as never;
+    return transaction;
+  } as never);
+}
+
 /** Let everything happen that happens at once. */
 const settle = (): Promise<void> => later(100);
 const trueMs = (): number => Date.now() - aheadMs;
@@ -100,6 +121,16 @@ describe("what the node took with 202", () => {
     expect(posted).toHaveLength(4);
     const same = (said: Record<string, unknown>): string => `${String(said.id)} ${String(said.time)}`;
     expect(new Set(posted.map((one) => same(one.said))).size).toBe(2);
+  });
+
+  it("is sent again after pauses that grow, however often it is forgotten", async () => {
+    node = (_path, said) => json(202, { id: said.id, status: "waiting" });
+    const ui = await page();
+    ui.put(note);
+    await later(3_000);
+
+    expect(posted.length).toBeGreaterThan(1);
+    expect(posted.length).toBeLessThan(6);
   });
 
   it("leaves when the node says that it is recorded, with what it came to", async () => {
@@ -224,10 +255,14 @@ describe("a disk", () => {
 
     expect((await onDisk()).map((one) => one.what)).toEqual(["start", "photo"]);
     expect(ui.keeping.value).toBe("full");
+    ui.put(note);
+    await settle();
+    expect(ui.keeping.value).toBe("full");
     vi.restoreAllMocks();
     ui.put(note);
     await settle();
     expect(ui.keeping.value).toBe("yes");
+    expect(await (await openDB("ovr", 1)).count("photos")).toBe(1);
     node = recorded;
     await later(20_000);
     expect(posted.filter((one) => one.path === "/api/photo")[0]?.said.file).toBeInstanceOf(Blob);
@@ -269,6 +304,51 @@ describe("a disk", () => {
     await later(1_000);
     expect((await onDisk()).map((one) => one.what)).toEqual(["note"]);
     expect(disk.keeping.value).toBe("yes");
+  });
+
+  it("that wrote and lost its answer keeps what is tapped later, and forgets what is taken back", async () => {
+    node = away;
+    const ui = await page();
+    loseAnswer();
+    const [first] = ui.put(start);
+    await settle();
+    ui.put(note);
+    await settle();
+    expect((await onDisk()).map((one) => one.what)).toEqual(["start", "note"]);
+    expect(ui.keeping.value).toBe("yes");
+    const back = ui.takeBack(first!.id);
+    await settle();
+
+    expect(await back).toBe(true);
+    expect((await onDisk()).map((one) => one.what)).toEqual(["note"]);
+  });
+
+  it("that wrote and lost every answer forgets what is taken back at once", async () => {
+    node = away;
+    const ui = await page();
+    loseAnswer(2);
+    const [first] = ui.put(start);
+    const back = ui.takeBack(first!.id);
+    await settle();
+
+    expect(await back).toBe(true);
+    expect(await onDisk()).toEqual([]);
+  });
+
+  it("with a place that another tab took keeps all others, and what took it", async () => {
+    node = away;
+    const ui = await page();
+    vi.spyOn(Math, "random").mockReturnValue(0.5);
+    await (await openDB("ovr", 1)).add("actions", { order: Date.now() * 1000 + 500, id: "of another tab" });
+    const [first] = ui.put(note);
+    await settle();
+    ui.put(start);
+    await settle();
+    expect((await onDisk()).map((one) => one.what)).toEqual([undefined, "start"]);
+    expect(ui.keeping.value).toBe("no");
+    await ui.discard(first!.id);
+
+    expect((await onDisk()).map((one) => one.what)).toEqual([undefined, "start"]);
   });
 
   it("without its connection gives back what was kept when the page comes again", async () => {
@@ -346,66 +426,136 @@ it("a damaged lease of a tab that is gone holds up nothing", async () => {
   expect(ui.actions.value).toEqual([]);
 });
 
-describe("what is known of a system's event", () => {
-  const state = (event: string | null): [string, string] => [
-    "ovr/state/rig_01",
+describe("what an END came to", () => {
+  const end = { ...start, path: "/api/event/end", what: "end" };
+  const verdict = (verdict: string, active_event_id: string | null = null): Reply => (_path, said) => json(200, { id: said.id, position: 4, verdict, active_event_id });
+  const inEvent = (system: string, event: string | null): [string, string] => [
+    `ovr/state/${system}`,
     JSON.stringify({ time: new Date(NODE_MS).toISOString(), window: event && { event_id: event, started_at: new Date(NODE_MS).toISOString() } }),
   ];
 
-  async function live() {
-    const ui = await page();
-    const { link } = await import("../src/shell/live");
-    const { standing, nothingEnded } = await import("../src/shell/standing");
-    link.value = { phase: "live", failures: 0, sinceMs: Date.now(), heardMs: Date.now() };
-    ui.takeStates("ovr", [state("Fest B")], 1);
-    return { ...ui, link, standing, nothingEnded };
-  }
+  const ended = async () => ({ ...(await page()), ...(await import("../src/shell/ended")) });
 
-  it("is sure when it is live and nothing was said of it here just now", async () => {
-    const ui = await live();
-    expect(ui.standing("rig_01")).toBeUndefined();
-    await later(6_000);
-    expect(ui.standing("Rig 01")).toBe("Fest B");
-    expect(ui.standing("unheard")).toBeUndefined();
-    ui.takeStates("ovr", [state(null)], 1);
-    expect(ui.standing("rig_01")).toBeNull();
-    ui.put(start);
-    expect(ui.standing("rig_01")).toBeUndefined();
-    await settle();
-    expect(ui.actions.value).toEqual([]);
-    expect(ui.standing("rig_01")).toBeUndefined();
-    await later(6_000);
-    expect(ui.standing("rig_01")).toBeNull();
-  });
-
-  it("is not while the link is down, or an end of all waits", async () => {
-    const ui = await live();
-    await later(6_000);
-    node = away;
-    ui.put({ ...start, path: "/api/event/end_all", what: "end_all", system: "all" });
-    await later(6_000);
-    expect(ui.standing("rig_01")).toBeUndefined();
-    ui.link.value = { phase: "hidden", failures: 0, sinceMs: Date.now() };
-    expect(ui.standing("rig_01")).toBeUndefined();
-  });
-
-  it("is told when the node says that an end ended nothing, and no way back is offered", async () => {
-    const ui = await live();
-    node = (_path, said) => json(200, { id: said.id, position: 4, verdict: "other_active", active_event_id: "Fest B" });
-    ui.offer(ui.put({ ...start, path: "/api/event/end", what: "end" }), "End: rig_01");
+  it("is told when it ended nothing, with the event that is meant, and no way back is offered", async () => {
+    const ui = await ended();
+    node = verdict("other_active", "Fest B");
+    const made = ui.put(end);
+    ui.offer(made, "End: rig_01");
+    ui.awaitReports(made);
+    expect(ui.awaited.value?.targets).toHaveLength(1);
     await settle();
 
-    expect(ui.nothingEnded.value).toEqual({ event: "A", idle: [{ system: "rig_01", active: "Fest B" }], sent: true });
+    expect(ui.nothingEnded.value).toEqual([{ id: made[0]!.id, event: "A", system: "rig_01", active: "Fest B" }]);
+    expect(ui.awaited.value).toBeNull();
     expect(ui.done.value).toBeNull();
   });
 
-  it("is not told of an end that ended something", async () => {
-    const ui = await live();
-    node = (_path, said) => json(200, { id: said.id, position: 4, verdict: "ended" });
-    ui.offer(ui.put({ ...start, path: "/api/event/end", what: "end" }), "End: rig_01");
+  it("is not told of one that ended something", async () => {
+    const ui = await ended();
+    node = verdict("ended");
+    ui.offer(ui.put(end), "End: rig_01");
     await settle();
 
-    expect(ui.nothingEnded.value).toBeNull();
+    expect(ui.nothingEnded.value).toEqual([]);
     expect(ui.mayUndo.value).toBe(true);
+  });
+
+  it("concerns this END alone: what others bring is awaited on, and each has its own event", async () => {
+    const ui = await ended();
+    ui.takeStates("ovr", [inEvent("rig_03", "C"), inEvent("rig_01", "Fest B")], 1);
+    node = (path, said) => (said.system_id === "rig_03" ? verdict("ended") : verdict("other_active", "Fest B"))(path, said);
+    const of = (system: string, event: string) => ({ ...end, system, body: { system_id: system, ...(event && { event_id: event }) } });
+    ui.put(of("rig_02", "old"));
+    await settle();
+    ui.awaitReports(ui.put(of("rig_01", "A"), of("rig_03", "")));
+    await settle();
+
+    expect(ui.nothingEnded.value.map((one) => [one.system, one.event])).toEqual([["rig_02", "old"], ["rig_01", "A"]]);
+    expect(ui.awaited.value?.targets.map((one) => one.event)).toEqual(["C"]);
+  });
+
+  it("is asked for when the node could not say it with its answer", async () => {
+    const ui = await ended();
+    became = () => json(200, { state: "confirmed", position: 1, verdict: "nothing_active" });
+    ui.put(end);
+    await settle();
+    expect(ui.nothingEnded.value).toEqual([]);
+    await later(4_000);
+
+    expect(ui.nothingEnded.value).toMatchObject([{ system: "rig_01", event: "A", active: null }]);
+    await later(80_000);
+    expect(asked).toHaveLength(1);
+  });
+});
+
+describe("the field of the event", () => {
+  async function field() {
+    const ui = await page();
+    const { link } = await import("../src/shell/live");
+    link.value = { phase: "live", failures: 0, sinceMs: Date.now(), heardMs: Date.now() };
+    ui.takeStates("ovr", [["ovr/state/rig_02", JSON.stringify({ time: new Date(NODE_MS).toISOString(), window: { event_id: "Old", started_at: new Date(NODE_MS).toISOString() } })]], 1);
+    return { ...ui, ...(await import("../src/shell/event_field")), ...(await import("../src/shell/settings")) };
+  }
+
+  it("follows the system that is chosen, and gives back what was there", async () => {
+    const { follow, leave, lastEvent, replaced } = await field();
+    lastEvent.value = "Last week";
+    follow("Old");
+    expect([lastEvent.value, replaced.value]).toEqual(["Old", "Last week"]);
+    leave();
+    expect([lastEvent.value, replaced.value]).toEqual(["Last week", null]);
+  });
+
+  it("keeps what was typed, or started, when another system is chosen", async () => {
+    const { follow, leave, name, used, lastEvent } = await field();
+    name("Fest");
+    leave();
+    follow("Old");
+    expect(lastEvent.value).toBe("Fest");
+    name("");
+    lastEvent.value = "Kept of before";
+    used("start");
+    leave();
+    follow("Old");
+    expect(lastEvent.value).toBe("Kept of before");
+  });
+
+  it("belongs to a note as the system's own event, until somebody says which is meant", async () => {
+    const { meant, name } = await field();
+    expect([meant("Rig 02", "Fest"), meant("unheard", "Fest")]).toEqual(["Old", "Fest"]);
+    name("Fest");
+    expect(meant("rig_02", "Fest")).toBe("Fest");
+  });
+});
+
+describe("the hint about the key", () => {
+  async function refused() {
+    node = () => json(401, { title: "Key wrong" });
+    became = () => json(200, { reports: [] });
+    const ui = { ...(await page()), ...(await import("../src/shell/api")), ...(await import("../src/shell/settings")) };
+    ui.put(note);
+    await settle();
+    expect(ui.keyRefused.value).toBe(true);
+    return ui;
+  }
+
+  it("stays while everybody may read", async () => {
+    const ui = await refused();
+    await ui.get("/api/reports");
+    await ui.askNode();
+
+    expect(ui.keyRefused.value).toBe(true);
+  });
+
+  it("goes with another key, and with what is taken", async () => {
+    const ui = await refused();
+    ui.apiKey.value = "another";
+    expect(ui.keyRefused.value).toBe(false);
+    await later(20_000);
+    expect(ui.keyRefused.value).toBe(true);
+    node = recorded;
+    await later(20_000);
+
+    expect(ui.keyRefused.value).toBe(false);
   });
 });

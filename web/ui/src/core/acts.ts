@@ -37,25 +37,6 @@ export function missing(what: What, form: Form, several: boolean): Missing | nul
   return null;
 }
 
-/** The event that a system is in; null for none, undefined where that is not surely known. */
-export type Standing = string | null | undefined;
-
-/** A system that an END ends nothing of, and the other event that it is in. */
-export interface Idle {
-  system: string;
-  active: string | null;
-}
-
-/** What the node calls an END that ended something. */
-export const ENDED = "ended";
-
-/** Find the systems of which an END of this event, or of any where it is empty, would end nothing. */
-export const idle = (systems: readonly string[], event: string, standing: (system: string) => Standing): Idle[] =>
-  systems.flatMap((system) => {
-    const active = standing(system);
-    return active === null || (active !== undefined && event !== "" && active !== event) ? [{ system, active }] : [];
-  });
-
 /** A tap, to know its twin by. */
 export interface Tap {
   what: What;

@@ -104,9 +104,6 @@ export const unseen = (action: Action): boolean => action.tries === 0;
 /** Tell whether it can be corrected once it is recorded. */
 export const correctable = (action: Action): boolean => OF_WINDOWS.includes(action.what);
 
-/** Tell whether it changes windows, itself or by correcting what did. */
-export const ofWindows = (action: Action): boolean => correctable(action) || action.what === "undo" || action.what === "correct";
-
 /** Send once more what stands aside, in its old place. What was refused is not recorded and gets its time anew; what
  * only failed may be recorded, and says the same again. */
 export const again = (action: Action): Action =>

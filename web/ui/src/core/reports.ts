@@ -47,11 +47,37 @@ export interface Target {
   system: string | null;
 }
 
+/** A target, and the ENDs that its report comes of. */
+export interface Awaited extends Target {
+  ends: readonly string[];
+}
+
+/** An END that was said: its id, and what of. */
+export interface End extends Target {
+  id: string;
+}
+
 /** Tell whose reports come of an END: of the event when nobody else is in it, of each system otherwise. */
 export function targets(event: string, systems: readonly string[], running: readonly string[]): Target[] {
   const goesOn = running.some((system) => !systems.includes(system));
   return goesOn ? systems.map((system) => ({ event, system })) : [{ event, system: null }];
 }
+
+/** Tell whose reports come of these ENDs; `running` tells which systems are in an event. */
+export function awaitedOf(ends: readonly End[], running: (event: string) => readonly string[]): Awaited[] {
+  const each = (event: string): Awaited[] => {
+    const here = ends.filter((end) => end.event === event);
+    const systems = here.flatMap((end) => end.system ?? []);
+    const whole = systems.length < here.length; // an END of all is among them
+    const found = whole ? [{ event, system: null }] : targets(event, systems, running(event));
+    return found.map((target) => ({ ...target, ends: here.filter((end) => target.system === null || end.system === target.system).map((end) => end.id) }));
+  };
+  return [...new Set(ends.map((end) => end.event))].flatMap(each);
+}
+
+/** Leave out what only an END that ended nothing would have brought. */
+export const without = (all: readonly Awaited[], end: string): Awaited[] =>
+  all.map((one) => ({ ...one, ends: one.ends.filter((id) => id !== end) })).filter((one) => one.ends.length > 0);
 
 /** Find the newest report of a target that was made since then; earlier ones are of earlier runs. */
 export const madeSince = (all: readonly Report[], { event, system }: Target, sinceMs: number): Report | undefined =>

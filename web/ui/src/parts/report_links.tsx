@@ -1,18 +1,13 @@
 /** The reports of what was ended here: being made, or ready to be seen. */
-import { madeSince, reports, type Target } from "../core/reports";
+import { madeSince, reports } from "../core/reports";
+import { awaited } from "../shell/ended";
 import { useQuery } from "../shell/query";
 import { t } from "../texts";
 import { Icon } from "./icons";
 
 const MOST = 4;
 
-export interface Awaited {
-  targets: readonly Target[];
-  /** When it was tapped, by the node's clock: reports that are older are of something else. */
-  sinceMs: number;
-}
-
-export function ReportLinks({ targets, sinceMs }: Awaited) {
+export function ReportLinks({ targets, sinceMs }: NonNullable<typeof awaited.value>) {
   const asked = useQuery("/api/reports", reports, ["report.generated", "window.ended"]);
   const all = asked.query.value.value ?? [];
   return (

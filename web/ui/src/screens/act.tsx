@@ -1,29 +1,28 @@
 /** What an operator does: start, end, move, write down; for one system or a whole stage. */
-import { computed, effect, signal, useSignal } from "@preact/signals";
+import { computed, signal, useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
-import { MOST_NOTE, eventNames, idle, missing, placeNames, say, sayEndAll, sayPhoto, twice, type Form, type Idle, type Missing, type Tap, type What } from "../core/acts";
+import { MOST_NOTE, eventNames, missing, placeNames, say, sayEndAll, sayPhoto, twice, type Form, type Missing, type Tap, type What } from "../core/acts";
 import { matches } from "../core/glance";
-import { canonical } from "../core/names";
-import { targets } from "../core/reports";
 import { list, textOf, textOrNull } from "../core/wire";
 import { Combo } from "../parts/combo";
 import { Sure } from "../parts/dialog";
 import { Gps } from "../parts/gps";
 import { HoldButton } from "../parts/hold_button";
 import { Icon } from "../parts/icons";
-import { NothingEnded } from "../parts/nothing_ended";
+import { NothingEnded, type Elsewhere } from "../parts/nothing_ended";
 import { PhotoField, type Picture } from "../parts/photo_field";
 import { Waiting } from "../parts/waiting";
-import { ReportLinks, type Awaited } from "../parts/report_links";
+import { ReportLinks } from "../parts/report_links";
 import { Standing } from "../parts/standing";
 import { Stale } from "../parts/status_bar";
+import { awaitReports, awaited, nothingEnded } from "../shell/ended";
+import { follow, leave, meant, name, replaced, used } from "../shell/event_field";
 import { put } from "../shell/outbox";
 import { mayLocate, type Position } from "../shell/position";
 import { useQuery } from "../shell/query";
 import { route } from "../shell/router";
 import { lastEvent, lastSystem } from "../shell/settings";
-import { known, nothingEnded, standing } from "../shell/standing";
-import { events, listed, nodeNow, systems } from "../shell/store";
+import { events, listed, systems } from "../shell/store";
 import { offer } from "../shell/undo";
 import { said, t } from "../texts";
 
@@ -36,22 +35,9 @@ const pictures = signal<readonly Picture[]>([]);
 const coming = new Set<Promise<readonly Picture[]>>();
 const place = signal<Position | null>(null);
 const wrong = signal<Missing | null>(null);
-/** The reports that are awaited, since something was ended here. */
-const awaited = signal<Awaited | null>(null);
-/** Whether somebody said which event is meant since the system was chosen; if not, the field follows the system. */
-const eventSaid = signal(false);
-/** What the field held before it followed the system. */
-const replaced = signal<string | null>(null);
 let last: Tap | null = null;
 
 const chosen = computed(() => (several.value ? [...picked.value] : lastSystem.value.trim() ? [lastSystem.value.trim()] : []));
-
-/** A report may be made by a clock that is a little behind. */
-const SLACK_MS = 2_000;
-
-effect(() => {
-  if (nothingEnded.value?.sent) awaited.value = null;
-});
 
 export default function Act() {
   const suggested = useQuery("/api/suggestions", (all) => ({
@@ -87,41 +73,33 @@ export default function Act() {
     const filled = form();
     const tap = { what, form: filled, atMs: Date.now() };
     if (twice(last, tap)) return;
-    nothingEnded.value = null;
+    nothingEnded.value = [];
     wrong.value = missing(what, filled, several.value);
     if (wrong.value) return focusOn(wrong.value.field);
     last = tap;
-    const none = what === "end" ? idle(filled.systems, filled.event.trim(), standing) : [];
-    if (none.length > 0) nothingEnded.value = { event: filled.event.trim(), idle: none, sent: false };
-    const systems = filled.systems.filter((system) => !none.some((one) => one.system === system));
-    if (systems.length > 0) send(what, { ...filled, systems });
-  };
-  const send = (what: What, filled: Form): void => {
     const parts = what === "note" ? filled.systems.map((system) => ({ ...filled, systems: [system], event: meant(system, filled.event) })) : [filled];
     const words = what === "note" && !filled.note.trim() ? [] : parts.flatMap((part) => say(what, part));
     const names = filled.systems.length > 3 ? t("act.systems_n", { n: filled.systems.length }) : filled.systems.join(", ");
-    if (what === "end") awaited.value = { targets: ending(filled), sinceMs: nodeNow() - SLACK_MS };
-    offer(put(...words, ...parts.flatMap((part) => photosOf(part, pictures.value))), `${said(`did.${what}`, what)}: ${names}`);
+    const made = put(...words, ...parts.flatMap((part) => photosOf(part, pictures.value)));
+    if (what === "end") awaitReports(made);
+    offer(made, `${said(`did.${what}`, what)}: ${names}`);
     for (const late of coming) void late.then((made) => sayLate(parts, made));
     coming.clear();
     clear(what);
   };
-  /** End each in the event that it is in, or in the one that was asked for. */
-  const endThese = (all: readonly Idle[], each: (one: Idle) => string): void => {
-    nothingEnded.value = null;
-    const filled = form();
-    const parts = all.map((one) => ({ ...filled, systems: [one.system], event: each(one) }));
-    awaited.value = { targets: parts.flatMap(ending), sinceMs: nodeNow() - SLACK_MS };
-    const sayings = parts.flatMap((part) => (part.systems[0] === "all" ? [sayEndAll(part.event)] : say("end", part)));
-    offer(put(...sayings), `${t("did.end")}: ${all.map((one) => one.system).join(", ")}`);
-    clear("end");
+  /** End each in the event that it is in: ENDs of their own, with nothing of what was typed. */
+  const endThese = (all: readonly Elsewhere[]): void => {
+    const made = put(...all.flatMap(({ system, active }) => say("end", { systems: [system], event: active, location: "", note: "", photos: 0, position: null })));
+    nothingEnded.value = [];
+    awaitReports(made);
+    offer(made, `${t("did.end")}: ${all.map((one) => one.system).join(", ")}`);
   };
   const endAll = (): void => {
     const event = lastEvent.value.trim();
-    const ended = event ? [event] : [...events.value.values()].filter((one) => one.active).map((one) => one.id);
-    nothingEnded.value = null;
-    awaited.value = ended.length > 0 ? { targets: ended.map((one) => ({ event: one, system: null })), sinceMs: nodeNow() - SLACK_MS } : null;
-    offer(put(sayEndAll(event)), `${t("did.end_all")}${event ? `: ${event}` : ""}`);
+    const made = put(sayEndAll(event));
+    nothingEnded.value = [];
+    awaitReports(made);
+    offer(made, `${t("did.end_all")}${event ? `: ${event}` : ""}`);
   };
   const fill = (index: number): void => {
     const template = templates[index];
@@ -237,7 +215,7 @@ export default function Act() {
       </div>
       </div>
       <Stale />
-      <NothingEnded onEnd={(all) => endThese(all, (one) => one.active ?? "")} onSend={(all) => endThese(all, () => event)} />
+      <NothingEnded onEnd={endThese} />
       {awaited.value && <ReportLinks {...awaited.value} />}
       <Waiting />
       <HoldButton
@@ -282,32 +260,10 @@ function remove(picture: Picture): void {
 /** Choose a system: what belongs to the one before is forgotten. */
 function choose(value: string): void {
   if (value.trim() !== lastSystem.peek().trim()) {
-    eventSaid.value = false;
     place.value = null;
-    nothingEnded.value = null;
-    if (replaced.value !== null) lastEvent.value = replaced.value;
-    replaced.value = null;
+    leave();
   }
   lastSystem.value = value;
-}
-
-/** Say which event is meant. */
-function name(event: string): void {
-  eventSaid.value = true;
-  replaced.value = null;
-  nothingEnded.value = null;
-  lastEvent.value = event;
-}
-
-/** Tell what a note about a system belongs to: the event that it is in, unless somebody said which is meant. */
-const meant = (system: string, event: string): string => (eventSaid.peek() ? event : (standing(system) ?? event));
-
-/** Put the event that the chosen system is in into the field, unless somebody said which is meant. */
-function follow(active: string): void {
-  const before = lastEvent.peek().trim();
-  if (eventSaid.peek() || before === active) return;
-  replaced.value ??= before;
-  lastEvent.value = active;
 }
 
 /** Empty what was just said, at once: what is typed from now on is the next tap's. */
@@ -315,24 +271,10 @@ function clear(what: What): void {
   note.value = "";
   pictures.value.forEach((picture) => URL.revokeObjectURL(picture.url));
   pictures.value = [];
-  replaced.value = null;
-  if (what === "start") eventSaid.value = true; // the system is not in it yet
+  used(what);
   if (what !== "location" && what !== "start") return;
   if (location.value.trim()) place.value = null; // a position belongs to a named place
   location.value = "";
-}
-
-/** Tell whose reports come of ending these. */
-function ending(form: Form): ReturnType<typeof targets> {
-  const found = new Map<string, string[]>();
-  for (const system of form.systems) {
-    const event = form.event.trim() || known(system)?.peek().window?.eventId;
-    if (event) found.set(event, [...(found.get(event) ?? []), canonical(system)]);
-  }
-  return [...found].flatMap(([event, ids]) => {
-    const running = events.peek().get(event)?.windows.filter((window) => window.endedMs === null) ?? [];
-    return targets(event, ids, running.map((window) => window.system));
-  });
 }
 
 function Several({ problem }: { problem: string | undefined }) {

@@ -1,5 +1,5 @@
 /** The HTTP API of the node, as far as screens use it. Every request has a time limit. */
-import { signal } from "@preact/signals";
+import { effect, signal } from "@preact/signals";
 import { answer, problemText, type Answer } from "../core/outbox";
 import { isObject, timeOf, type Json } from "../core/wire";
 import { t } from "../texts";
@@ -10,8 +10,13 @@ const READ_MS = 15_000;
 const WRITE_MS = 20_000;
 const PHOTO_MS = 120_000;
 
-/** The node wants an API key that this device does not have. */
+/** The node wants an API key that this device does not have. What everybody may read says nothing about keys. */
 export const keyRefused = signal(false);
+
+effect(() => {
+  void apiKey.value;
+  keyRefused.value = false;
+});
 
 /** A header tells whole seconds, the node's own answers tell all of it. */
 const ROUNDED_MS = 1_000;
@@ -48,6 +53,7 @@ export async function send(path: string, id: string, body: BodyInit, isForm: boo
   try {
     const { response, said } = await timed(path, { method: "POST", headers, body }, isForm ? PHOTO_MS : WRITE_MS);
     const read = answer(response.status, said, id);
+    if (read.kind === "confirmed" || read.kind === "accepted") keyRefused.value = false;
     return read.kind === "failed" && read.problem === null ? { ...read, problem: t("error.not_the_node") } : read;
   } catch (error) {
     return { kind: "failed", problem: worded(error), status: 0 };
@@ -71,7 +77,7 @@ async function timed(path: string, init: RequestInit, limitMs: number): Promise<
   const said = await body_(response);
   const dateMs = Date.parse(response.headers.get("Date") ?? "");
   if (said && !Number.isNaN(dateMs)) hearAnswer(dateMs, ROUNDED_MS, askedMs, heardMs); // a page of something else tells its own time
-  keyRefused.value = response.status === 401 || (keyRefused.value && !response.ok);
+  if (response.status === 401) keyRefused.value = true;
   return { response, said };
 }
 
@@ -79,6 +85,7 @@ async function timed(path: string, init: RequestInit, limitMs: number): Promise<
 export async function askNode(): Promise<Json> {
   const askedMs = Date.now();
   const said = await get("/api/ui");
+  if (apiKey.peek() !== "" || said.key_required === false) keyRefused.value = false; // it looks at a key that is sent
   const saidMs = timeOf(said.time);
   if (saidMs !== null) hearAnswer(saidMs, 0, askedMs, Date.now());
   return said;

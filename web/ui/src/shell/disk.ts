@@ -2,7 +2,8 @@
  *
  * Rules that must stay true here:
  * - nothing waits for a disk that does not answer: what it cannot keep, the page keeps;
- * - what is on disk is known: `keeping` tells why something is not.
+ * - what is on disk is known: `keeping` tells why something is not;
+ * - a place is of one action: nothing is written over another, or forgotten in its stead.
  */
 import { openDB, type DBSchema, type IDBPDatabase } from "idb";
 import { signal } from "@preact/signals";
@@ -47,19 +48,33 @@ export async function keep(made: readonly Action[], photos: ReadonlyMap<string, 
 async function add(made: readonly Action[], photos: ReadonlyMap<string, Blob>): Promise<boolean> {
   const done = await onDisk(async (store) => {
     const transaction = store.transaction(["actions", "photos"], "readwrite", { durability: "strict" });
+    const actions = transaction.objectStore("actions");
+    const place = async (one: Action): Promise<void> => {
+      const there = await actions.get(one.order);
+      if (there && there.id !== one.id) throw new DOMException("the place is taken", "ConstraintError");
+      await (there ? actions.put(one) : actions.add(one)); // it is there when only the answer to that was lost
+    };
     const all: Promise<unknown>[] = [transaction.done];
     try {
       for (const [id, photo] of photos) all.push(transaction.objectStore("photos").put(photo, id));
-      for (const one of made) all.push(transaction.objectStore("actions").add(one));
+      all.push(...made.map(place));
+      await Promise.all(all);
     } catch (error) {
-      transaction.abort();
+      abort(transaction);
       await Promise.allSettled(all);
       throw error;
     }
-    await Promise.all(all);
     return true;
   });
   return done === true;
+}
+
+function abort(transaction: { abort: () => void }): void {
+  try {
+    transaction.abort();
+  } catch {
+    // It ended already.
+  }
 }
 
 /** Put what became of an action in its place; false when it is no longer there, undefined when the disk fails. */
@@ -75,7 +90,8 @@ export const change = (action: Action): Promise<boolean | undefined> =>
 export const forget = (action: Action): Promise<void> =>
   onDisk(async (store) => {
     const transaction = store.transaction(["actions", "photos"], "readwrite");
-    void transaction.objectStore("actions").delete(action.order);
+    const actions = transaction.objectStore("actions");
+    if ((await actions.get(action.order))?.id === action.id) void actions.delete(action.order);
     void transaction.objectStore("photos").delete(action.id);
     await transaction.done;
   });

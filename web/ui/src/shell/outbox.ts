@@ -25,8 +25,6 @@ export const actions = signal<readonly core.Action[]>([]);
 export const attention = computed(() => actions.value.filter((action) => action.state === "attention").length);
 /** Events of ours that the node has recorded: their ids, and where. */
 export const confirmed = signal<ReadonlyMap<string, Json>>(new Map());
-/** When something was last said here that changes the window of a system, by system; `all` for all. */
-export const windowsSaid = new Map<string, number>();
 
 /** What is shown but not on disk yet, or cannot be kept there. */
 const unwritten = new Map<string, core.Action>();
@@ -68,7 +66,6 @@ export function put(...all: readonly Said[]): readonly core.Action[] {
   for (const one of made) unwritten.set(one.id, one);
   for (const [id, photo] of photos) memory.set(id, photo);
   actions.value = core.inOrder([...actions.peek(), ...made]);
-  for (const one of made) if (core.ofWindows(one)) windowsSaid.set(one.system, one.tappedMs);
   writes = writes.then(keepAll);
   soon(0);
   return made;
@@ -95,16 +92,28 @@ function action(said: Said): core.Action {
   };
 }
 
-/** Put on disk what is not there yet, all or nothing; what does not get there is kept by this page alone. */
+/** Put on disk what is not there yet, together, or each alone where one keeps the others from it; what does not get
+ * there is kept by this page alone. */
 async function keepAll(): Promise<void> {
   const made = core.inOrder([...unwritten.values()]);
-  if (made.length === 0) return;
-  const photos = new Map([...memory].filter(([id]) => unwritten.has(id)));
+  if (made.length > 0 && !(await keep(made)) && made.length > 1) for (const one of made) await keep([one]);
+  for (const [id, photo] of memory) {
+    const gone = !actions.peek().some((one) => one.id === id);
+    if (gone || (!unwritten.has(id) && (await disk.keep([], new Map([[id, photo]]))) === "all")) memory.delete(id);
+  }
+  const left = made.some((one) => unwritten.has(one.id)) ? "no" : [...memory.keys()].some((id) => !unwritten.has(id)) ? "full" : "yes";
+  if (disk.keeping.peek() === "yes") disk.keeping.value = left;
+}
+
+/** Put these on disk, all or nothing; false when they are not there. */
+async function keep(made: readonly core.Action[]): Promise<boolean> {
+  const photos = new Map([...memory].filter(([id]) => made.some((one) => one.id === id)));
   const kept = await disk.keep(made, photos);
-  if (kept === "none") return;
+  if (kept === "none") return false;
   if (kept === "all") for (const id of photos.keys()) memory.delete(id);
   for (const one of made) await catchUp(one);
   tell();
+  return true;
 }
 
 /** Bring on disk what happened to an action while it was written. */
@@ -167,7 +176,7 @@ async function pump(): Promise<void> {
   let again = false;
   try {
     again = await sendAll();
-    await ask();
+    if (await ask()) again = false; // after a pause
   } finally {
     clearInterval(leading);
     sending = false;
@@ -227,8 +236,10 @@ function form(body: Json, photo: Blob): FormData {
   return all;
 }
 
-/** Ask what became of what the node took but has not confirmed; what it knows nothing of is sent again. */
-async function ask(): Promise<void> {
+/** Ask what became of what the node took but has not confirmed; true when it knows nothing of some of it, which is
+ * sent again after a pause. */
+async function ask(): Promise<boolean> {
+  let unknown = false;
   for (const action of actions.peek().filter((one) => one.state === "accepted")) {
     try {
       const said = await get(`/api/actions/${action.id}`);
@@ -239,12 +250,14 @@ async function ask(): Promise<void> {
       }
     } catch (error) {
       const status = error instanceof ApiError ? error.status : 0;
-      if (status === 0 || status >= 500) return;
+      if (status === 0 || status >= 500) return unknown;
       if (status !== 404) continue;
       await replace(core.unknownThere(action));
       soon(waitMs(action.tries, Math.random()));
+      unknown = true;
     }
   }
+  return unknown;
 }
 
 /** The node has recorded it: it leaves the outbox. */
@@ -253,16 +266,15 @@ async function seen(id: string, position: number, said: Json = {}): Promise<void
   const known = confirmed.peek().get(id);
   if (known) confirmed.value = new Map(confirmed.peek()).set(id, { ...known, ...said, position }); // heard live before it was answered
   if (!action) return;
-  if (core.ofWindows(action)) windowsSaid.set(action.system, Date.now());
   if (!known) confirmed.value = new Map(confirmed.peek()).set(id, { ...said, what: action.what, system: action.system, asked: action.body.event_id ?? "", position });
   await drop(action);
 }
 
 async function drop(action: core.Action): Promise<void> {
   actions.value = actions.peek().filter((one) => one.id !== action.id);
-  const wasWritten = !unwritten.delete(action.id);
+  unwritten.delete(action.id);
   memory.delete(action.id);
-  if (wasWritten) await disk.forget(action);
+  await disk.forget(action); // it may be on disk though the answer to that was lost
   tell();
 }
 
