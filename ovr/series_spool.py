@@ -3,13 +3,14 @@
 Rules that must stay true here:
 - memory is bounded by the readings of one system, kind and day, however large the export is;
 - the same readings give the same samples, in whatever order they came;
-- how often a series was sampled follows from the first readings of each ten minutes, not from later ones: an
-  export that goes on for longer gives the samples of the shorter one, and more.
+- how often a series was sampled follows from the readings up to the begin of each ten minutes, not from later
+  ones: an export that goes on for longer gives the samples of the shorter one, and more. Only for the first
+  reading of a series the second one tells.
 """
 
 import os
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import pairwise
@@ -29,8 +30,8 @@ _INTERVALS: Final = np.array(
 _ALONE_MS: Final = 60_000
 _PACE_MS: Final = 600_000
 """How often a series is sampled is judged anew so often."""
-_PACE_STEPS: Final = 20
-"""By the first readings then, which a longer export has as well."""
+_PACE_STEPS: Final = 9
+"""By the last readings until then, also of days before: a longer export has them as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +72,15 @@ class SeriesSpool:
 
     def moments(self) -> Iterator[Moment]:
         """Yield all samples, day by day; in a day system by system, by time."""
+        last: dict[tuple[str, str, str], NDArray[np.int64]] = {}
         for (_, system, kind), path in sorted(self._buckets.items()):
-            for interval_ms, series in sorted(_by_interval(_load(path)).items()):
+            loaded = _load(path)
+            paces = {}
+            for name, (times, _values) in loaded.items():
+                before = last.get((system, kind, name), times[:0])
+                paces[name] = _paces(times, before)
+                last[system, kind, name] = np.append(before, times[-_PACE_STEPS:])[-_PACE_STEPS:]
+            for interval_ms, series in sorted(_by_interval(loaded, paces).items()):
                 yield from _moments(system, kind, interval_ms, series)
             os.unlink(path)  # noqa: PTH108 - one call
 
@@ -111,26 +119,26 @@ def _load(path: Path) -> _Series:
     return series
 
 
-def _by_interval(series: _Series) -> dict[int, _Series]:
+def _by_interval(series: _Series, paces: Mapping[str, NDArray[np.int64]]) -> dict[int, _Series]:
     groups: dict[int, _Series] = {}
     for name, (times, values) in series.items():
-        paces = _paces(times)
-        for interval_ms in np.unique(paces).tolist():
-            mine = paces == interval_ms
+        for interval_ms in np.unique(paces[name]).tolist():
+            mine = paces[name] == interval_ms
             groups.setdefault(interval_ms, {})[name] = times[mine], values[mine]
     return groups
 
 
-def _paces(times: NDArray[Any]) -> NDArray[np.int64]:
+def _paces(times: NDArray[Any], before: NDArray[Any]) -> NDArray[np.int64]:
     """Tell of every reading how often its series was sampled: the usual step, as the nearest of devices."""
-    if len(times) < 2:  # noqa: PLR2004 - a step needs two
+    steps = np.diff(np.concatenate((before, times)))
+    if not len(steps):  # a step needs two
         return np.full(len(times), _ALONE_MS, np.int64)
-    steps = np.diff(times)
     steps = np.append(steps[:1], steps)  # of each, the step that led to it
     begins = np.flatnonzero(np.append(True, np.diff(times // _PACE_MS) > 0)).tolist()
     paces = np.empty(len(times), np.int64)
     for begin, end in pairwise([*begins, len(times)]):
-        usual = np.median(steps[begin : min(end, begin + _PACE_STEPS)])
+        upto = len(before) + begin + 1
+        usual = np.median(steps[max(0, upto - _PACE_STEPS) : upto])
         paces[begin:end] = _INTERVALS[np.abs(_INTERVALS - usual).argmin()]
     return paces
 

@@ -124,6 +124,22 @@ def test_an_export_that_goes_on_for_longer_adds_only_what_is_later(
     assert sum(len(one.values) for one in longer) == 2 * 500
 
 
+@pytest.mark.parametrize("readings", [2, 7, 19, 60, 86, 87, 88, 99])
+def test_wherever_an_export_was_cut_its_samples_are_those_of_a_longer_one(
+    tmp_path: Path, readings: int
+) -> None:
+    """Also behind one reading of a new day, and behind a few of ten minutes in which the pace changed."""
+    steps = [500] * 4 + [2000] * 30 + [60_000] * 30 + [500] * 22 + [3600_000 * 13] + [500] * 40
+    times = [T0_MS + sum(steps[:n]) for n in range(len(steps))]
+    values = [float(n) for n in range(len(times))]
+
+    short = taken(tmp_path, [line("acuvim_P", times[:readings], values[:readings])])[0]
+    longer = taken(tmp_path, [line("acuvim_P", times, values)])[0]
+
+    until_ms = times[readings - 1]
+    assert sorted(ids_of(short)) == sorted(ids_of(one for one in longer if one.time_ms <= until_ms))
+
+
 def test_what_two_imports_told_of_one_time_is_one_row_to_reports(tmp_path: Path) -> None:
     power, charge = two_series(100)
     moments = [one for part in ([power], [charge]) for one in taken(tmp_path, part)[0]]
