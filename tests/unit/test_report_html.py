@@ -185,7 +185,7 @@ def test_what_was_measured_beside_a_counter_is_said_where_its_energy_stands(syst
     said = Page(html(added)).text
 
     assert "within a minute" not in " ".join(Page(html(system)).text)
-    assert sum("0.09\u202fkWh of it were measured" in one for one in said) == 2
+    assert sum("85\u202fWh of it were measured" in one for one in said) == 2
 
 
 def test_a_report_that_is_not_final_says_so_first(system: dict[str, Any]) -> None:
