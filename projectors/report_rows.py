@@ -140,11 +140,12 @@ def next_make(db: sqlite3.Connection, resting: Collection[int]) -> Job | None:
 
 
 def next_pdf(db: sqlite3.Connection, resting: Collection[int]) -> Job | None:
-    """Choose a folder to print: events, then systems, then what lies in events; each the oldest first."""
+    """Choose a folder to print: what a person waits for, events, systems, parts of events; oldest first."""
     rows = db.execute(
         "SELECT p.position, p.folder, p.attempts, r.directory FROM pdf p JOIN report r USING (position)"
         " WHERE p.state = 'waiting' AND r.state = 'ready'"
-        " ORDER BY p.folder <> '', r.scope, p.position, p.folder"
+        " ORDER BY p.folder <> '', r.reason <> ?, r.scope, p.position, p.folder",
+        (OPERATOR,),
     )
     for position, name, attempts, path in rows:
         if position not in resting:

@@ -1,12 +1,15 @@
 """When which report is asked for, and what becomes of it."""
 
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from projectors.report_index import FILE, NAME, Reports
-from projectors.report_rows import Parcel
+from projectors.report_index import FILE, NAME, TABLES, Reports
+from projectors.report_lines import OPERATOR
+from projectors.report_rows import Parcel, next_pdf
 from projectors.reports import Wishes
 from tests.report_office import SOURCE, Office, clock, end, samples, start
 from tests.streams import BASE_US, S, Said, record, sample
@@ -298,6 +301,22 @@ def test_a_pdf_that_fails_takes_nothing_from_the_rest(office: Office) -> None:
     office.work(20)
     states = sorted((one.state, str(one.pdf)) for one in index(office).find("gig"))
     assert states == [("ready", "failed"), ("ready", "ready")]
+
+
+def test_what_a_person_waits_for_is_printed_first() -> None:
+    with closing(sqlite3.connect(":memory:")) as db:
+        db.executescript(TABLES)
+        for position, reason in ((1, "window_ended"), (2, "event_ended"), (3, OPERATOR)):
+            db.execute(
+                "INSERT INTO report (position, source, id, scope, event_id, revision, reason, cut_position,"
+                " requested_us, directory, state) VALUES (?, 's', 'i', 'event', 'gig', 1, ?, 1, 0, 'd', 'ready')",
+                (position, reason),
+            )
+            db.execute("INSERT INTO pdf (position, folder) VALUES (?, '')", (position,))
+        first, second = next_pdf(db, ()), next_pdf(db, (3,))
+    assert first is not None
+    assert second is not None
+    assert (first.position, second.position) == (3, 1)
 
 
 def test_without_its_memory_it_makes_all_again_and_tells_nothing(office: Office, tmp_path: Path) -> None:
