@@ -309,7 +309,8 @@ def test_what_a_person_waits_for_is_printed_first() -> None:
         for position, reason in ((1, "window_ended"), (2, "event_ended"), (3, OPERATOR)):
             db.execute(
                 "INSERT INTO report (position, source, id, scope, event_id, revision, reason, cut_position,"
-                " requested_us, directory, state) VALUES (?, 's', 'i', 'event', 'gig', 1, ?, 1, 0, 'd', 'ready')",
+                " requested_us, directory, state)"
+                " VALUES (?, 's', 'i', 'event', 'gig', 1, ?, 1, 0, 'd', 'ready')",
                 (position, reason),
             )
             db.execute("INSERT INTO pdf (position, folder) VALUES (?, '')", (position,))
