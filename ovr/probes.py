@@ -30,15 +30,19 @@ _LOOK_AGAIN_S: Final = 0.1
 
 
 async def probe_modbus(
-    target: Target, units: Sequence[int], maps: Sequence[str], known: Mapping[str, Map]
+    target: Target,
+    units: Sequence[int],
+    maps: Sequence[str],
+    known: Mapping[str, Map],
+    at_least_s: float = 0.0,
 ) -> list[Discovered]:
-    """Ask a Modbus address for all its units.
+    """Ask a Modbus address for all its units; wait longer than usual where that is wished.
 
     Raises:
         DeviceError: nobody is there.
     """
     try:
-        async with asyncio.timeout(_MODBUS_WITHIN_S):
+        async with asyncio.timeout(max(_MODBUS_WITHIN_S, at_least_s)):
             answers = await probe.probe(target.host, target.port, units, maps, known=known)
     except TimeoutError as error:
         raise DeviceError(f"{target} does not answer Modbus requests", reason="timeout") from error
@@ -71,15 +75,15 @@ def _of_modbus(target: Target, found: probe.Found, *, alternative: bool) -> Disc
     )
 
 
-async def probe_ups(target: Target) -> list[Discovered]:
-    """Ask an upsd for its UPSes.
+async def probe_ups(target: Target, at_least_s: float = 0.0) -> list[Discovered]:
+    """Ask an upsd for its UPSes; wait longer than usual where that is wished.
 
     Raises:
         DeviceError: it is no upsd.
     """
     upsd = Upsd(target.host, target.port)
     try:
-        async with asyncio.timeout(_UPSD_WITHIN_S):
+        async with asyncio.timeout(max(_UPSD_WITHIN_S, at_least_s)):
             names = await upsd.ups()
         return [await _probe_one_ups(upsd, target, name) for name in sorted(names)]
     except TimeoutError as error:

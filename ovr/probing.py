@@ -47,12 +47,14 @@ class Wanted:
         units: of Modbus; empty for the usual ones.
         maps: of Modbus; empty for all that can be told from each other.
         known: all maps there are, a site's own too.
+        at_least_s: how long an answer may take, where that is more than usual.
     """
 
     protocol: Protocol | None
     units: tuple[int, ...]
     maps: tuple[str, ...]
     known: Mapping[str, Map]
+    at_least_s: float = 0.0
 
     @classmethod
     def of(
@@ -61,6 +63,7 @@ class Wanted:
         units: Iterable[int] | None,
         maps: Iterable[str] | None,
         known: Mapping[str, Map],
+        at_least_s: float = 0.0,
     ) -> "Wanted":
         """Read what a person said.
 
@@ -73,7 +76,7 @@ class Wanted:
         if strange := [name for name in named if name not in known]:
             raise ConfigurationError(f"there is no map {strange[0]}: choose one of {', '.join(known)}")
         asked = Protocol(protocol) if protocol else (Protocol.MODBUS if named or units else None)
-        return cls(asked, tuple(units or ()), named, known)
+        return cls(asked, tuple(units or ()), named, known, at_least_s)
 
     @property
     def ports(self) -> list[int]:
@@ -136,8 +139,10 @@ async def _probe(target: Target, wanted: Wanted, problems: dict[str, str]) -> li
 async def _ask(protocol: Protocol, target: Target, wanted: Wanted) -> list[Discovered]:
     match protocol:
         case Protocol.MODBUS:
-            return await probes.probe_modbus(target, wanted.units, wanted.maps, wanted.known)
+            return await probes.probe_modbus(
+                target, wanted.units, wanted.maps, wanted.known, wanted.at_least_s
+            )
         case Protocol.UPS:
-            return await probes.probe_ups(target)
+            return await probes.probe_ups(target, wanted.at_least_s)
         case Protocol.VICTRON:
             return await probes.probe_gx(target)

@@ -118,7 +118,9 @@ def discover(
     at_once: Annotated[
         int, typer.Option("--at-once", min=1, max=512, help="Addresses asked at the same time.")
     ] = 64,
-    timeout: Annotated[float, typer.Option("--timeout", min=0.05, help="Seconds to wait for each.")] = 1.0,
+    timeout: Annotated[
+        float, typer.Option("--timeout", min=0.05, help="Seconds to wait for each, at least.")
+    ] = 1.0,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask before a large search.")] = False,
     data: Data = None,
     json: Json = False,
@@ -138,7 +140,7 @@ def discover(
     if not targets_file and not ranges:
         raise typer.BadParameter("give --range or --targets", param_hint="--range")
     _hush()
-    wanted, found = Wanted.of(protocol, unit, map_, _maps(data)), Found()
+    wanted, found = Wanted.of(protocol, unit, map_, _maps(data), timeout), Found()
     there = spelled_out([*(ranges or []), *_lines(targets_file or [])], wanted.ports)
     _confirm(len({one.host for one in there}), yes=yes)
 
