@@ -1,5 +1,6 @@
 """A year of occurrences: how long rebuilding the counters takes, and every question that is asked of them."""
 
+import gc
 import random
 import resource
 import time
@@ -43,14 +44,10 @@ def a_year(tmp: Path) -> Iterator[Figure]:
     yield Figure("counters: memory, highest", highest, "MiB", at_most=150)
     size = sum(path.stat().st_size for path in (tmp / "counters").glob("*.sqlite"))
     yield Figure("counters: on disk", size / 2**20, "MiB")
-    with closing(Counters.open(tmp)) as counters:
-        for name, ask in _questions(counters).items():
-            times = []
-            for _ in range(_TURNS):
-                began = time.perf_counter()
-                ask()
-                times.append(time.perf_counter() - began)
-            yield Figure(f"counters: {name}, slowest of {_TURNS}", max(times) * 1000, "ms", at_most=100)
+    with ProcessPoolExecutor(1, fresh) as asking:
+        answered = asking.submit(_ask, tmp).result()
+    for name, slowest in answered.items():
+        yield Figure(f"counters: {name}, slowest of {_TURNS}", slowest * 1000, "ms", at_most=100)
 
 
 def _rebuild(data: Path) -> tuple[float, float, float]:
@@ -59,6 +56,21 @@ def _rebuild(data: Path) -> tuple[float, float, float]:
     rebuild(kind(), data)
     seconds, spent = time.perf_counter() - began, time.process_time() - cpu
     return seconds, spent, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def _ask(data: Path) -> dict[str, float]:
+    """Ask every question as the web process does; return how many seconds each took at most."""
+    gc.freeze()
+    slowest: dict[str, float] = {}
+    with closing(Counters.open(data)) as counters:
+        for name, ask in _questions(counters).items():
+            times = []
+            for _ in range(_TURNS):
+                began = time.perf_counter()
+                ask()
+                times.append(time.perf_counter() - began)
+            slowest[name] = max(times)
+    return slowest
 
 
 def _questions(counters: Counters) -> dict[str, Callable[[], object]]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import gc
 import logging
 import resource
 import signal
@@ -66,6 +67,7 @@ async def _main(settings: Gateway, broker: Broker) -> None:
         )
     )
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    gc.freeze()  # what is loaded lives as long as the process: to look through it takes as long as a request
     with listening:
         async with serving(settings, broker, measures, limits) as service:
             app.state.service = service
