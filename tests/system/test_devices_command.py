@@ -302,6 +302,15 @@ def talks_to(pid: int, port: int) -> bool:
     return any(one.raddr and one.raddr.port == port for one in psutil.Process(pid).net_connections("tcp"))
 
 
+def interruptible(command: list[str]) -> "subprocess.Popen[bytes]":
+    """Start a command that Ctrl-C reaches, also where the tests themselves ignore it, as below `nohup`."""
+    before = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def test_ctrl_c_ends_a_search_and_shows_what_was_found(nut: Nut, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as mute:  # accepts, and never answers
         listed = tmp_path / "targets.txt"
@@ -319,7 +328,7 @@ def test_ctrl_c_ends_a_search_and_shows_what_was_found(nut: Nut, tmp_path: Path)
             "--timeout",
             str(5 * PATIENCE_S),
         ]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
+        with interruptible(command) as running:
             mute.settimeout(PATIENCE_S)
             connections = [mute.accept()[0], mute.accept()[0]]  # knocked at, and asked
             connections[1].settimeout(PATIENCE_S)
