@@ -50,6 +50,7 @@ _ALONE: Final = 1.2
 _UNEVEN: Final = 0.25
 """How often the pace changes for each rise: an even load that goes on and off does it less often."""
 _ALMOST_ALL: Final = 0.9
+_COUNTABLE: Final = 2.0**62
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,8 +269,8 @@ def _resolution_wh(value: Floats) -> float | None:
     own_wh = _own_step_wh(steps[steps > _NEAR_ZERO_WH], (digit_wh or 0.0) + vague_wh)
     if own_wh is not None and _changes(steps, own_wh) > _ALONE:
         return own_wh
-    if digit_wh is None:
-        return None
+    if digit_wh is None or float(np.abs(value).max()) / digit_wh >= _COUNTABLE:
+        return digit_wh
     shared_wh = float(np.gcd.reduce(np.round(value / digit_wh).astype(np.int64))) * digit_wh
     return shared_wh if _changes(steps, shared_wh) > _UNEVEN else digit_wh
 

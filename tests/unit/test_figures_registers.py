@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from reporter.facts import Document
-from reporter.registers import register
+from reporter.registers import _resolution_wh, register
 from reporter.system_report import system_report
 from tests.reporting import SETTINGS, T0, S, facts, samples, stream
 
@@ -286,3 +286,8 @@ def test_without_a_price_there_is_no_amount() -> None:
     billing = report(np.full(len(SECONDS), 1800.0), EVERY_5 * 0.5, price_per_kwh=None)["billing"]
 
     assert (billing["amount"], billing["price_per_kwh"]) == (None, None)
+
+
+def test_a_reading_beyond_all_measure_breaks_nothing() -> None:
+    for absurd in (1e25, 1e300):
+        assert _resolution_wh(np.array([1.0, 2.0, 2.0, 5.0, absurd])) is not None
